@@ -1,0 +1,1 @@
+"""The `tern` command: uses the platform through its doors."""

@@ -1,0 +1,1 @@
+"""Contracts and mechanisms that Tern's services share. Knows no service."""

@@ -1,0 +1,125 @@
+"""What Tern asks of a message bus. `kafka.py` and `memory.py` keep the same promises; one test suite proves it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from tern_common.topics import Topic
+
+Headers = tuple[tuple[str, bytes], ...]
+
+
+class Place(NamedTuple):
+    """A partition of a topic."""
+
+    topic: str
+    partition: int
+
+
+class Span(NamedTuple):
+    """What a poll covered of one partition: [start, end) in offsets. Gaps (compaction, retention) count as covered."""
+
+    start: int
+    end: int
+
+
+class Message(NamedTuple):
+    """A record to be sent. The key decides the partition (murmur2, as Kafka's own clients) and is never empty."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: Headers = ()
+
+
+class Record(NamedTuple):
+    """A record as read."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes
+    value: bytes
+    headers: Headers = ()
+
+    def header(self, name: str) -> str | None:
+        """The header's text, or None."""
+        return next((v.decode("utf-8", "replace") for k, v in self.headers if k == name), None)
+
+
+class Poll(NamedTuple):
+    """One fetch: records in offset order per partition, and the span covered of each partition that had any."""
+
+    records: list[Record]
+    spans: dict[Place, Span]
+
+
+class Producer(Protocol):
+    """Sends with `acks=all`, idempotently, with bounded memory."""
+
+    async def send(self, messages: Sequence[Message]) -> None:
+        """Returns when every message is acknowledged. Raises `Transient`: then any of them may have been written."""
+        ...
+
+
+class Consumer(Protocol):
+    """A member of a consumer group. Nothing is committed but by `commit`; a new group starts at the log's start."""
+
+    async def poll(self, limit: int, wait_s: float) -> Poll:
+        """At most `limit` records, waiting at most `wait_s` for the first. Raises `Transient`."""
+        ...
+
+    async def commit(self, ends: Mapping[Place, int]) -> None:
+        """Commits the next offset to read. A partition that moved to another member is left out silently."""
+        ...
+
+    def pause(self) -> None:
+        """Polls go on (the member stays alive) and return nothing."""
+        ...
+
+    def resume(self) -> None: ...
+
+    def assigned(self) -> frozenset[Place]: ...
+
+
+class Log(Protocol):
+    """Reads about topics, not out of them."""
+
+    async def starts(self, topic: str) -> dict[int, int]:
+        """First offset still kept, of every partition, from metadata fetched afresh."""
+        ...
+
+    async def ends(self, topic: str) -> dict[int, int]:
+        """High-water mark of every partition, from metadata fetched afresh. Raises `Transient`."""
+        ...
+
+    async def committed(self, group: str, topic: str) -> dict[int, int]:
+        """The group's committed offsets; a partition without one is absent. Raises `Transient`."""
+        ...
+
+    async def shapes(self) -> dict[str, Topic]:
+        """Every topic that exists, with its partitions and the settings that `topics.py` knows."""
+        ...
+
+    async def create(self, topics: Sequence[Topic]) -> None:
+        """Creates those that are missing; never changes one that exists."""
+        ...
+
+
+class Bus(Protocol):
+    """Everything that a process opens once and closes once (`async with`)."""
+
+    @property
+    def producer(self) -> Producer: ...
+
+    @property
+    def log(self) -> Log: ...
+
+    async def subscribe(self, group: str, topics: Sequence[str]) -> Consumer:
+        """Joins the group. The bus leaves it on close."""
+        ...
+
+    def tail(self, topic: str, from_start: bool = True) -> AsyncIterator[Record]:
+        """Every record of the topic, without a group and without an end."""
+        ...

@@ -1,0 +1,1 @@
+"""Who is it: one customer for many identifiers, provably."""

@@ -1,0 +1,1 @@
+"""The front door: tracking events over HTTP, durable on Kafka."""

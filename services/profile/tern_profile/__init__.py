@@ -1,0 +1,1 @@
+"""What do we know: one record per customer."""

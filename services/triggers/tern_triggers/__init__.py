@@ -1,0 +1,1 @@
+"""What should happen, when, and why not."""
