@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from tern_common.topics import Topic
 
 Headers = tuple[tuple[str, bytes], ...]
+
+SEND_TIMEOUT_S = 15.0
 
 
 class Place(NamedTuple):
@@ -49,7 +51,11 @@ class Record(NamedTuple):
 
 
 class Poll(NamedTuple):
-    """One fetch: records in offset order per partition, and the span covered of each partition that had any."""
+    """One fetch: records in offset order per partition, and the span covered of each partition that moved.
+
+    A partition may move without a record: compaction and retention leave nothing to read. Spans of one assignment
+    follow each other without a hole; after a rebalance they start anew at the committed offset.
+    """
 
     records: list[Record]
     spans: dict[Place, Span]
@@ -58,8 +64,12 @@ class Poll(NamedTuple):
 class Producer(Protocol):
     """Sends with `acks=all`, idempotently, with bounded memory."""
 
-    async def send(self, messages: Sequence[Message]) -> None:
-        """Returns when every message is acknowledged. Raises `Transient`: then any of them may have been written."""
+    async def send(self, messages: Sequence[Message], timeout_s: float = SEND_TIMEOUT_S) -> None:
+        """Returns when every message is acknowledged; messages of one key keep their order.
+
+        Raises `Transient` after at most `timeout_s` seconds, at once when the memory bound is reached: then any of them
+        may have been written. Raises `Unusable` when a message is larger than its topic takes.
+        """
         ...
 
 
@@ -78,9 +88,13 @@ class Consumer(Protocol):
         """Polls go on (the member stays alive) and return nothing."""
         ...
 
-    def resume(self) -> None: ...
+    def resume(self) -> None:
+        """Ends a pause: the next poll goes on where the last one ended."""
+        ...
 
-    def assigned(self) -> frozenset[Place]: ...
+    def assigned(self) -> frozenset[Place]:
+        """The partitions that this member reads at the moment."""
+        ...
 
 
 class Log(Protocol):
@@ -117,9 +131,9 @@ class Bus(Protocol):
     def log(self) -> Log: ...
 
     async def subscribe(self, group: str, topics: Sequence[str]) -> Consumer:
-        """Joins the group. The bus leaves it on close."""
+        """Joins the group. The bus leaves it on close. Raises `Transient`."""
         ...
 
-    def tail(self, topic: str, from_start: bool = True) -> AsyncIterator[Record]:
-        """Every record of the topic, without a group and without an end."""
+    def tail(self, topic: str, from_start: bool = True) -> AsyncGenerator[Record, None]:
+        """Every record of the topic, without a group and without an end; outages are waited out."""
         ...
