@@ -24,3 +24,8 @@ def new_uuid7(at: datetime) -> uuid.UUID:
 def new_secret(n_bytes: int = 24) -> str:
     """URL-safe random text for keys and tokens."""
     return secrets.token_urlsafe(n_bytes)
+
+
+def new_bytes(n_bytes: int) -> bytes:
+    """Random bytes for nonces and salts."""
+    return secrets.token_bytes(n_bytes)
