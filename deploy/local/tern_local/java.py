@@ -45,9 +45,10 @@ class Java:
     def prepared(self, class_path: Sequence[Path]) -> Path:
         """Where the prepared classes for this runtime and class path are kept, beside the jars.
 
-        The runtime silently ignores a cache that does not fit, so everything it is bound to is part of the name.
+        The runtime silently ignores a cache that does not fit, so everything it is bound to is part of the name. Where
+        the runtime is installed is not: all clones on a machine share one.
         """
-        bound_to = (self.build, str(self.executable), [(str(p), os.stat(p).st_mtime_ns) for p in class_path])
+        bound_to = (self.build, _FLAGS, [(str(path), os.stat(path).st_mtime_ns) for path in class_path])
         mark = hashlib.sha256(repr(bound_to).encode()).hexdigest()[:12]
         return class_path[0].parent / f"java-{self.version}-{mark}.classes"
 

@@ -67,6 +67,22 @@ def properties(home: Path, port: int, controller_port: int) -> str:
     return "".join(f"{name}={value}\n" for name, value in settings.items())
 
 
+async def answers(port: int) -> bool:
+    """Whether a broker on the loopback interface takes requests."""
+    try:
+        async with asyncio.timeout(2):
+            reader, writer = await asyncio.open_connection(HOST, port)
+            try:
+                writer.write(_METADATA_REQUEST)
+                answer = await reader.readexactly(12)
+            finally:
+                writer.close()
+    except (OSError, asyncio.IncompleteReadError):
+        return False
+    brokers: int = struct.unpack(">i", answer[8:])[0]
+    return brokers >= 1
+
+
 class Kafka:
     """What the stack needs to know to prepare, start and check the broker."""
 
@@ -110,18 +126,7 @@ class Kafka:
 
     async def is_ready(self) -> bool:
         """Whether it takes requests: a topic can be created from then on."""
-        try:
-            async with asyncio.timeout(2):
-                reader, writer = await asyncio.open_connection(HOST, self._port)
-                try:
-                    writer.write(_METADATA_REQUEST)
-                    answer = await reader.readexactly(12)
-                finally:
-                    writer.close()
-        except (OSError, asyncio.IncompleteReadError):
-            return False
-        brokers: int = struct.unpack(">i", answer[8:])[0]
-        return brokers >= 1
+        return await answers(self._port)
 
     def _command(self, options: Sequence[str]) -> list[str]:
         # Kafka's compression libraries unpack themselves into the temporary folder: /tmp may forbid execution.

@@ -49,6 +49,21 @@ def identity(server: Path) -> str:
     raise Misconfigured("PostgreSQL refuses to run as root, and user `nobody` cannot read this folder: be another user")
 
 
+async def answers(port: int) -> bool:
+    """Whether a server on the loopback interface asks for a password, rather than say that it is still starting."""
+    options = f"user\0{ADMIN}\0database\0postgres\0\0".encode()
+    try:
+        async with asyncio.timeout(2):
+            reader, writer = await asyncio.open_connection(HOST, port)
+            try:
+                writer.write(struct.pack(">ii", len(options) + 8, _PROTOCOL) + options)
+                return await reader.readexactly(1) == b"R"
+            finally:
+                writer.close()
+    except (OSError, asyncio.IncompleteReadError):
+        return False
+
+
 class Postgres:
     """What the stack needs to know to prepare, start and check the database server. `fast`: no fsync, for tests."""
 
@@ -115,18 +130,8 @@ class Postgres:
         (self._data / "postmaster.pid").unlink(missing_ok=True)
 
     async def is_ready(self) -> bool:
-        """Whether it asks for a password, rather than answer that it is still starting."""
-        options = f"user\0{ADMIN}\0database\0postgres\0\0".encode()
-        try:
-            async with asyncio.timeout(2):
-                reader, writer = await asyncio.open_connection(HOST, self._port)
-                try:
-                    writer.write(struct.pack(">ii", len(options) + 8, _PROTOCOL) + options)
-                    return await reader.readexactly(1) == b"R"
-                finally:
-                    writer.close()
-        except (OSError, asyncio.IncompleteReadError):
-            return False
+        """Whether it takes connections."""
+        return await answers(self._port)
 
     @property
     def _data(self) -> Path:

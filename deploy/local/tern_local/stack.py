@@ -96,7 +96,7 @@ async def prepare(say: Say) -> None:
 
 
 def _move_in(unfinished: Path, prepared: Path) -> None:
-    """Into its place as a whole, also across file systems; caches of runtimes that are gone go."""
+    """Into its place as a whole, also across file systems."""
     near = prepared.with_suffix(".partial")
     near.write_bytes(unfinished.read_bytes())
     near.replace(prepared)

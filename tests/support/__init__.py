@@ -1,0 +1,1 @@
+"""What the tests share: waiting for a condition, a real broker and database, names that do not clash."""
