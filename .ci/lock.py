@@ -1,0 +1,34 @@
+"""`make lock`: renews every requirements/*.lock from its *.in. The locks name no host and hold for every platform."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+REQUIREMENTS = Path(__file__).parents[1] / "requirements"
+OPTIONS = (
+    "--universal",
+    "--python-version=3.11",
+    "--generate-hashes",
+    "--no-emit-index-url",
+    "--no-emit-find-links",
+    "--custom-compile-command=make lock",
+    "--upgrade",
+    "--quiet",
+)
+
+
+def main() -> int:
+    """The status of the first that fails."""
+    for source in sorted(REQUIREMENTS.glob("*.in")):
+        print(f"  · {source.with_suffix('.lock').name}", flush=True)
+        command = [str(Path(sys.executable).parent / "uv"), "pip", "compile", *OPTIONS, source.name]
+        status = subprocess.call([*command, "--output-file", source.with_suffix(".lock").name], cwd=REQUIREMENTS)
+        if status:
+            return status
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+# Everything a person does with this repository. `make` alone lists it.
+# Needs make and Python 3.11 or newer; the rest is fetched by `make setup`, which the others call.
+
+PYTHON ?= python3
+BIN    := .venv/bin
+RUN    := $(BIN)/python -m tern_local
+OWN    := libs services deploy tests examples .ci
+
+export PYTHONUNBUFFERED = 1
+export MYPYPATH =
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run clean-local test test-fast check format lock docs bench up down
+
+help: ## list what there is
+	@echo "Tern: events in, triggers out."
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## make .venv and fetch Kafka and PostgreSQL, once (the others call this)
+	@$(PYTHON) deploy/local/bootstrap.py
+
+demo: setup ## play a story in a shop on the real platform, and read its triggers from Kafka
+	@$(RUN) demo
+
+run: setup ## run the platform in the foreground for development (CLOCK=virtual: time can be moved)
+	@$(RUN) run $(if $(filter virtual,$(CLOCK)),--virtual-clock)
+
+clean-local: setup ## forget everything that the local platform stored
+	@$(RUN) clean
+
+test: setup ## run the whole suite on a real Kafka and PostgreSQL, with its coverage floors
+	@$(BIN)/pytest --cov --cov-report=term:skip-covered $(ARGS)
+
+test-fast: setup ## run the tier without I/O
+	@$(BIN)/pytest tests/unit $(ARGS)
+
+check: setup ## check format, style, types, architecture, documents and dependencies
+	@$(BIN)/python .ci/check.py
+
+format: setup ## format the code and repair what can be repaired
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+lock: ## renew requirements/*.lock from requirements/*.in
+	@$(BIN)/python .ci/lock.py
+
+bench: setup ## measure, print a table, write bench.json
+	@$(BIN)/python -m load $(ARGS)
+
+up: ## run the platform in Docker Compose
+	@docker compose -f deploy/compose.yml up --build --detach --wait
+
+down: ## stop it; its data stays
+	@docker compose -f deploy/compose.yml down

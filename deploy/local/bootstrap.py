@@ -1,0 +1,118 @@
+"""Makes the virtual environment: the locked packages, Tern's own in place, the local stack's files. Run by `make`.
+
+Standard library only, in a Python that any 3.x can read, so that an old one can say so. Done once: what it did is
+remembered by the contents of what it did it from.
+"""
+
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+OLDEST = (3, 11)
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+LOCK = ROOT / "requirements" / "dev.lock"
+MEMBERS = ("libs/common", "libs/cli", "services/*", "deploy/local")
+STAMP = VENV / "tern-setup.txt"
+
+
+def say(line):
+    """One plain line for a person."""
+    print("  · " + line, flush=True)
+
+
+def new_enough():
+    """Continues in a Python that is new enough: this one, or any that is installed; else says what to do and ends."""
+    if sys.version_info[:2] >= OLDEST:  # noqa: UP036
+        return
+    for minor in (13, 12, 11, 14):
+        other = shutil.which("python3.%d" % minor)
+        if other and subprocess.call([other, "-c", "import venv, ensurepip"], stderr=subprocess.DEVNULL) == 0:
+            os.execv(other, [other, *sys.argv])  # noqa: S606
+    sys.exit(
+        "Tern needs Python %d.%d or newer; this is %s.\n" % (*OLDEST, sys.version.split()[0])
+        + "Install one (any way you like), then: make PYTHON=/path/to/python3"
+    )
+
+
+def members():
+    """The folders of Tern's own packages."""
+    return sorted(file.parent for pattern in MEMBERS for file in ROOT.glob(pattern + "/pyproject.toml"))
+
+
+def wanted():
+    """What the environment must be made from: Python, the lock, and the packages' own descriptions."""
+    digest = hashlib.sha256()
+    for part in (sys.version, str(VENV), *map(str, members())):
+        digest.update(part.encode())
+    for file in (LOCK, *(folder / "pyproject.toml" for folder in members())):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def is_done(stamp):
+    """Whether an earlier run did all of this."""
+    return STAMP.exists() and STAMP.read_text() == stamp and PYTHON.exists()
+
+
+def pip(*arguments):
+    """Runs pip quietly; on failure shows what it said and ends."""
+    command = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", *arguments]
+    total = sum(1 for line in LOCK.read_text().splitlines() if "==" in line and not line.startswith(" "))
+    said, seen = [], 0
+    with subprocess.Popen(command, cwd=str(ROOT), stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        for line in process.stdout:
+            said.append(line.decode("utf-8", "replace"))
+            seen += said[-1].startswith("Collecting")
+            if said[-1].startswith("Collecting") and seen % 30 == 0:
+                say("%d of %d packages" % (min(seen, total), total))
+            elif said[-1].startswith("Installing collected"):
+                say("unpacking them")
+    if process.returncode:
+        sys.exit("".join(said[-30:]) + "\npip failed. Is the package index within reach?")
+
+
+def make_environment():
+    """A fresh virtual environment, unless this Python made the one that is there."""
+    if PYTHON.exists():
+        asked = subprocess.run(  # also a half-made one must not be taken: it has no pip yet
+            [str(PYTHON), "-c", "import pip, sys; print(sys.version)"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        if asked.stdout.decode().strip() == sys.version:
+            return
+    say("making .venv with Python %s" % sys.version.split()[0])
+    if subprocess.call([sys.executable, "-m", "venv", "--clear", str(VENV)]):
+        sys.exit("This Python cannot make virtual environments: on Debian, install its package python3-venv.")
+
+
+def main():
+    """Does whatever is missing."""
+    new_enough()
+    stamp = wanted()
+    if is_done(stamp):
+        return
+    start = time.monotonic()
+    print("Setting up (once; one to three minutes)", flush=True)
+    make_environment()
+    say("installing the packages of requirements/dev.lock, each checked by its hash")
+    pip("install", "--require-hashes", "-r", str(LOCK))
+    editable = [word for folder in members() for word in ("--editable", str(folder))]
+    say("installing Tern itself, in place")
+    pip("install", "--no-deps", "--no-build-isolation", "--no-index", *editable)
+    subprocess.check_call([str(PYTHON), "-m", "tern_local", "setup"], cwd=str(ROOT))
+    STAMP.write_text(stamp)
+    say("ready after %.0f s" % (time.monotonic() - start))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("\nstopped; `make setup` goes on from here")
