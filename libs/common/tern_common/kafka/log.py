@@ -1,0 +1,148 @@
+"""Questions about Kafka's topics and groups, answered from metadata fetched afresh. Reads and writes no record."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from tern_common.errors import Transient
+from tern_common.kafka.connection import CLOSE_TIMEOUT_S, Connection, translated
+from tern_common.kafka.consumer import stop
+from tern_common.topics import TABLE, Topic
+
+_ANSWER_TIMEOUT_S = 10.0
+_VISIBLE_POLL_S = 0.05
+_BROKER_DEFAULT = -1
+_SETTINGS = sorted({name for topic in TABLE for name in topic.config})
+
+
+class KafkaLog:
+    """`bus.Log`. Connects when it is first asked."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._opening = asyncio.Lock()
+        self._admin: AIOKafkaAdminClient | None = None
+        self._reader: AIOKafkaConsumer | None = None
+
+    async def starts(self, topic: str) -> dict[int, int]:
+        async with self._asking("read log starts"):
+            places = await self._places(topic)
+            found = await (await self._readers()).beginning_offsets(places)
+        return {at.partition: offset for at, offset in found.items()}
+
+    async def ends(self, topic: str) -> dict[int, int]:
+        async with self._asking("read log ends"):
+            places = await self._places(topic)
+            found = await (await self._readers()).end_offsets(places)
+        return {at.partition: offset for at, offset in found.items()}
+
+    async def committed(self, group: str, topic: str) -> dict[int, int]:
+        async with self._asking("read committed offsets"):
+            found = await (await self._admins()).list_consumer_group_offsets(group)
+        return {at.partition: was.offset for at, was in found.items() if at.topic == topic and was.offset >= 0}
+
+    async def shapes(self) -> dict[str, Topic]:
+        async with self._asking("describe topics"):
+            admin = await self._admins()
+            counts = {t["topic"]: len(t["partitions"]) for t in await admin.describe_topics() if not t["is_internal"]}
+            wanted = [ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(_SETTINGS)) for name in counts]
+            answers = await admin.describe_configs(wanted) if wanted else []
+        configs = {entry[3]: _values(entry[4]) for answer in answers for entry in answer.resources}
+        return {name: Topic(name, count, config=configs.get(name, {})) for name, count in counts.items()}
+
+    async def create(self, topics: Sequence[Topic]) -> None:
+        async with self._asking("create topics"):
+            admin = await self._admins()
+            known = {found["topic"] for found in await admin.describe_topics()}
+            missing = [topic for topic in topics if topic.name not in known]
+            if missing:
+                answer = await admin.create_topics(list(map(_new, missing)))
+                _check(answer.topic_errors)
+            while not await self._led([topic.name for topic in topics]):
+                await self._connection.clock.sleep(_VISIBLE_POLL_S)
+
+    async def _led(self, names: list[str]) -> bool:
+        """Whether every partition of these topics has a leader, so that the next write succeeds."""
+        found = await (await self._admins()).describe_topics(names)
+        return all(t["error_code"] == 0 and all(p["leader"] >= 0 for p in t["partitions"]) for t in found)
+
+    async def _places(self, topic: str) -> list[TopicPartition]:
+        (found,) = await (await self._admins()).describe_topics([topic])
+        if found["error_code"]:
+            raise for_code(found["error_code"])
+        return [TopicPartition(topic, partition["partition"]) for partition in found["partitions"]]
+
+    @asynccontextmanager
+    async def _asking(self, doing: str) -> AsyncIterator[None]:
+        try:
+            with translated(doing):
+                async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+                    yield
+        except Transient:
+            await self.close()  # the next question starts with fresh connections
+            raise
+
+    async def _admins(self) -> AIOKafkaAdminClient:
+        async with self._opening:
+            if self._admin is None:
+                admin = AIOKafkaAdminClient(**self._connection.options())
+                try:
+                    await admin.start()
+                except BaseException:
+                    await _close(admin)
+                    raise
+                self._admin = admin
+            return self._admin
+
+    async def _readers(self) -> AIOKafkaConsumer:
+        async with self._opening:
+            if self._reader is None:
+                reader = AIOKafkaConsumer(**self._connection.options())
+                try:
+                    await reader.start()
+                except BaseException:
+                    await stop(reader)
+                    raise
+                self._reader = reader
+            return self._reader
+
+    async def close(self) -> None:
+        """Closes what was opened; another question opens it again."""
+        admin, self._admin = self._admin, None
+        reader, self._reader = self._reader, None
+        if admin is not None:
+            await _close(admin)
+        if reader is not None:
+            await stop(reader)
+
+
+async def _close(admin: AIOKafkaAdminClient) -> None:
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await admin.close()
+    except (TimeoutError, KafkaError):
+        return
+
+
+def _new(topic: Topic) -> NewTopic:
+    return NewTopic(topic.name, topic.partitions, _BROKER_DEFAULT, {}, dict(topic.config))
+
+
+def _check(errors: Sequence[tuple[Any, ...]]) -> None:
+    """Somebody else may have created a topic at the same time: that is as good."""
+    for _, code, *_ in errors:
+        wrong = for_code(code)
+        if code and wrong is not TopicAlreadyExistsError:
+            raise wrong
+
+
+def _values(entries: Sequence[tuple[Any, ...]]) -> dict[str, str]:
+    return {entry[0]: entry[1] for entry in entries}
