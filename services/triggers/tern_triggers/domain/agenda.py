@@ -1,0 +1,63 @@
+"""When to look at a customer, from the facts of a batch alone: without loading anybody.
+
+The one promise: a planned look may be early, never late. An early one costs a look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from tern_triggers.domain.facts import Fact
+from tern_triggers.domain.moments import AT_ONCE, earliest, round_up
+from tern_triggers.domain.policy import Policy
+from tern_triggers.domain.rules import Rule
+
+
+class Plan(NamedTuple):
+    """The next look by lane, and the times of the oldest and the newest fact that it was planned from.
+
+    A fact that is not newer than all that is known can move earlier activity, so it asks for a look at once.
+    """
+
+    live: datetime | None = None
+    all: datetime | None = None
+    oldest: datetime | None = None
+    newest: datetime | None = None
+
+
+LOOK_NOW = Plan(AT_ONCE, AT_ONCE)
+
+
+def plan_for(rules: Sequence[Rule], fact: Fact, policy: Policy) -> Plan:
+    """The first moment at which a rule could have something to decide because of this fact."""
+    planned = [
+        (rule.lane, round_up(fact.at + rule.smallest_offset + policy.grace, policy.slot))
+        for rule in rules
+        if rule.starts_with(fact)
+    ]
+    return Plan(
+        earliest(*(at for lane, at in planned if lane == "live")),
+        earliest(*(at for lane, at in planned if lane == "all")),
+        fact.at,
+        fact.at,
+    )
+
+
+def join(plans: Iterable[Plan]) -> Plan:
+    """The plan that serves all of them."""
+    found = list(plans)
+    return Plan(
+        earliest(*(plan.live for plan in found)),
+        earliest(*(plan.all for plan in found)),
+        earliest(*(plan.oldest for plan in found)),
+        max((plan.newest for plan in found if plan.newest is not None), default=None),
+    )
+
+
+def replanned(known: Plan, added: Plan) -> Plan:
+    """The agenda row after a batch. `store/agenda.py` says the same in SQL."""
+    if added.oldest is not None and known.newest is not None and added.oldest <= known.newest:
+        return join([known, added, LOOK_NOW])
+    return join([known, added])

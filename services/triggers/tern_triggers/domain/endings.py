@@ -1,0 +1,54 @@
+"""What an exit does to a decision that was already taken (triggers.md §4.5).
+
+Late resets do nothing here: a reminder that was early was not wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from tern_triggers.domain.candidates import Stories
+from tern_triggers.domain.decisions import Decision, Outcome
+from tern_triggers.domain.rules import Rule
+from tern_triggers.domain.story import Exit
+
+
+class Revocation(StrEnum):
+    """`retracted`: the reason had gone when it fired. `cancelled`: the reason was right and is gone."""
+
+    RETRACTED = "retracted"
+    CANCELLED = "cancelled"
+
+
+class Ending(NamedTuple):
+    """A fired decision and the exit that ends it. Where nobody has seen the trigger yet, it is withdrawn instead."""
+
+    decision: Decision
+    revocation: Revocation
+    exit: Exit
+
+
+def endings(rules: Iterable[Rule], told: Stories, decisions: Sequence[Decision], now: datetime) -> list[Ending]:
+    """What has to be said about these decisions, by (rule, key): each is retracted once and cancelled once at most."""
+    exits = {(rule.rule, story.key): story.exits for rule in rules for story in told[rule.rule]}
+    found = (_ending(decision, exits.get((decision.rule, decision.key), ()), now) for decision in decisions)
+    return [ending for ending in found if ending is not None]
+
+
+def is_open(decision: Decision, now: datetime) -> bool:
+    """Whether an exit can still matter to anybody: it fired, stands, and has not expired."""
+    return decision.outcome is Outcome.FIRED and decision.retracted_at is None and now <= decision.expires
+
+
+def _ending(decision: Decision, exits: Iterable[Exit], now: datetime) -> Ending | None:
+    if not is_open(decision, now):
+        return None
+    closing = sorted(end for end in exits if end.reach >= decision.anchor)
+    if not closing:
+        return None
+    if closing[0].at <= decision.decided_at:
+        return Ending(decision, Revocation.RETRACTED, closing[0])
+    return Ending(decision, Revocation.CANCELLED, closing[0]) if decision.cancelled_at is None else None

@@ -1,0 +1,122 @@
+"""Facts: what one event says that a live rule reads, filed under the event's home.
+
+A customer's state is the *set* of its facts. Copies of one message that differ (a retry with another clock) count
+once: the least by (time, passive, body) stays, whatever order they come in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from tern_common.commerce import CancelSaid, CartSaid, CheckoutSaid, Item, OrderSaid, RefundSaid, Said, read
+from tern_common.errors import Poison
+from tern_common.events import Event
+
+Kind = Literal["cart", "checkout", "order", "refund", "cancel"]
+How = Literal["snapshot", "add", "remove", ""]
+
+FIRST_YEAR, LAST_YEAR = 1970, 2999
+
+
+class Body(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a fact says beyond its key. `how` is of cart facts; `cart_id`, `total` and `currency` are of orders.
+
+    `amount` is of refunds; none means the whole order.
+    """
+
+    how: How = ""
+    cart_id: str = ""
+    items: tuple[Item, ...] = ()
+    total: Decimal | None = None
+    currency: str | None = None
+    amount: Decimal | None = None
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """One thing that happened. `key` is the cart_id ('' = the unnamed cart) or the order_id.
+
+    `passive`: it came more than four hours late or from the backfill lane. It may end a cycle, but starts or resets
+    none of a rule that ignores history (triggers.md §4.1).
+    """
+
+    home_id: str
+    kind: Kind
+    key: str
+    message_id: str
+    at: datetime
+    passive: bool
+    body: Body
+
+    @property
+    def name(self) -> tuple[str, str, str, str]:
+        """What identifies it: its copies have the same."""
+        return self.home_id, self.kind, self.key, self.message_id
+
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+_decoder = msgspec.json.Decoder(Body)
+
+
+def encode_body(body: Body) -> bytes:
+    """Deterministic JSON, so that equal bodies are equal bytes."""
+    return _encoder.encode(body)
+
+
+def decode_body(value: bytes) -> Body:
+    """The inverse of `encode_body`."""
+    return _decoder.decode(value)
+
+
+def fact_of(event: Event, home_id: str, kinds: Collection[str]) -> Fact | None:
+    """The fact in an event, if it is of one of `kinds`. Raises `Poison` for a time no calendar of rules can reach."""
+    said = read(event)
+    found = _parts(said) if said is not None else None
+    if found is None or found[0] not in kinds:
+        return None
+    if not FIRST_YEAR <= event.event_time.year <= LAST_YEAR:
+        raise Poison("event-time-out-of-range")
+    kind, key, body = found
+    passive = event.late or event.mode == "backfill"
+    return Fact(home_id, kind, key, event.message_id, event.event_time, passive, body)
+
+
+def _parts(said: Said) -> tuple[Kind, str, Body] | None:
+    match said:
+        case CartSaid(cart_id, how, items):
+            return "cart", cart_id, Body(how=how, items=items)
+        case CheckoutSaid(cart_id, _):
+            return "checkout", cart_id, Body()
+        case OrderSaid(order_id, cart_id, items, total, currency):
+            return "order", order_id, Body(cart_id=cart_id, items=items, total=total, currency=currency)
+        case RefundSaid(order_id, amount):
+            return "refund", order_id, Body(amount=amount)
+        case CancelSaid(order_id):
+            return "cancel", order_id, Body()
+        case _:
+            return None
+
+
+def cart_of(fact: Fact) -> str:
+    """The cart_id that the fact names, or ''."""
+    return fact.key if fact.kind in ("cart", "checkout") else fact.body.cart_id
+
+
+def precedence(fact: Fact) -> tuple[datetime, bool, bytes]:
+    """Among copies of one message the least of this counts."""
+    return fact.at, fact.passive, encode_body(fact.body)
+
+
+def distinct(facts: Iterable[Fact]) -> list[Fact]:
+    """The set behind the copies, also of those under several homes, by (time, message id, kind, key)."""
+    kept: dict[tuple[str, str, str], Fact] = {}
+    for fact in facts:
+        name = fact.name[1:]
+        other = kept.get(name)
+        if other is None or (*precedence(fact), fact.home_id) < (*precedence(other), other.home_id):
+            kept[name] = fact
+    return sorted(kept.values(), key=lambda fact: (fact.at, fact.message_id, fact.kind, fact.key))

@@ -1,0 +1,80 @@
+"""What the decision log tells besides the outcome: the facts that led there, and cycles that ended undecided.
+
+Notes of ended cycles answer "why did nothing happen?". They never influence a candidate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from tern_triggers.domain.candidates import Candidate, Stories
+from tern_triggers.domain.decisions import Decision, Outcome, trigger_id
+from tern_triggers.domain.moments import round_up
+from tern_triggers.domain.policy import Policy
+from tern_triggers.domain.rules import Rule
+from tern_triggers.domain.story import CartShown, Ended, OrdersShown, Story, last_ended
+from tern_triggers.domain.view import View
+
+Facts = dict[str, str | int]
+
+
+def facts_of(candidate: Candidate) -> Facts:
+    """Message ids, times and counts behind a candidate."""
+    told: Facts = {"start": candidate.start.message_id, "anchor": candidate.anchor.isoformat()}
+    match candidate.story.shown:
+        case CartShown(cart_id, items, _):
+            told |= {"cart_id": cart_id, "products": len(items)}
+        case OrdersShown(kept, last_order_id, last_order_at, threshold):
+            told |= {"kept_orders": kept, "last_order": last_order_id, "last_order_at": last_order_at.isoformat()}
+            told |= {"threshold_days": threshold.days}
+    return told
+
+
+def ended_notes(rules: Sequence[Rule], told: Stories, view: View, policy: Policy, now: datetime) -> list[Decision]:
+    """For each (rule, key) the newest cycle that an exit closed before anything was decided, unless it is noted."""
+    notes = (_note(rule, story, view, policy, now) for rule in rules for story in told[rule.rule])
+    known = {decision.row_id for decision in view.decisions}
+    return [note for note in notes if note is not None and note.row_id not in known]
+
+
+def _note(rule: Rule, story: Story, view: View, policy: Policy, now: datetime) -> Decision | None:
+    ended = last_ended(story, ignore_passive=rule.ignores_history)
+    if ended is None or _was_decided(rule, story, ended, view.decisions):
+        return None
+    first = rule.steps[0]
+    anchor = min(ended.last.at, ended.start.at + rule.max_hold)
+    due = anchor + first.after
+    return Decision(
+        trigger_id=trigger_id(rule.rule, story.key, ended.start.message_id, 0),
+        rule=rule.rule,
+        rule_version=rule.version,
+        key=story.key,
+        step=0,
+        home_id=ended.start.home_id,
+        customer_id=view.customer_id,
+        cycle_ref=ended.start.message_id,
+        started=ended.start.at,
+        anchor=anchor,
+        due=due,
+        round=round_up(due + policy.grace, policy.slot),
+        expires=due + first.expires_after,
+        outcome=Outcome.ENDED,
+        reason=ended.end.why,
+        decided_at=now,
+        facts={
+            "start": ended.start.message_id,
+            "anchor": anchor.isoformat(),
+            "exit": ended.end.message_id,
+            "exit_at": ended.end.at.isoformat(),
+        },
+    )
+
+
+def _was_decided(rule: Rule, story: Story, ended: Ended, decisions: Sequence[Decision]) -> bool:
+    return any(
+        (decision.rule, decision.key) == (rule.rule, story.key)
+        and ended.start.at <= decision.anchor <= ended.end.reach
+        and decision.outcome is not Outcome.ENDED
+        for decision in decisions
+    )

@@ -1,0 +1,113 @@
+"""What a fold tells about one key of one rule: the activity, and the moments at which the reason was gone.
+
+All kinds of `inactivity` come down to this, so that cycles, steps, refutation and explanation need no cases.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+from tern_common.commerce import Item
+from tern_triggers.domain.moments import NEVER
+
+
+class Gone(StrEnum):
+    """Why a reason was gone. Part of the contract."""
+
+    ORDERED = "ordered"
+    EMPTIED = "emptied"
+    CHECKOUT = "checkout"
+    REFUNDED = "refunded"
+    CANCELLED = "order-cancelled"
+
+
+class Moment(NamedTuple):
+    """An event that starts or resets. Ordered by time, then message id."""
+
+    at: datetime
+    message_id: str
+    home_id: str
+    passive: bool = False
+
+
+class Exit(NamedTuple):
+    """An event at `at` that ends what was going on. Activity up to and including `reach` belongs to what it ended."""
+
+    at: datetime
+    reach: datetime
+    why: Gone
+    message_id: str
+
+
+class CartShown(msgspec.Struct, frozen=True):
+    """The contents of a cart, as its holder's own events tell them."""
+
+    cart_id: str
+    items: tuple[Item, ...]
+    total: Decimal | None
+
+
+class OrdersShown(msgspec.Struct, frozen=True):
+    """The kept orders behind a recall."""
+
+    kept: int
+    last_order_id: str
+    last_order_at: datetime
+    threshold: timedelta
+
+
+Shown = CartShown | OrdersShown
+
+
+class Story(msgspec.Struct, frozen=True, kw_only=True):
+    """`activity` ascends; `exits` are in no order. `speaks`: whether this customer may be told about it at all.
+
+    `wait` replaces the first step's `after` where the customer has one of its own.
+    """
+
+    key: str
+    activity: tuple[Moment, ...]
+    exits: tuple[Exit, ...]
+    speaks: bool
+    wait: timedelta | None = None
+    value: Decimal = Decimal(0)
+    shown: Shown | None = None
+
+    @property
+    def gone_until(self) -> datetime:
+        """x*: the last moment at which the reason was gone (triggers.md §1)."""
+        return max((end.reach for end in self.exits), default=NEVER)
+
+
+class Ended(NamedTuple):
+    """A cycle that its exit closed."""
+
+    start: Moment
+    last: Moment
+    end: Exit
+
+
+def last_ended(story: Story, *, ignore_passive: bool) -> Ended | None:
+    """The newest cycle that an exit closed, for the log alone: it says why nothing was decided."""
+    closed = [
+        (moment, end)
+        for moment in story.activity
+        if not (ignore_passive and moment.passive) and (end := _closing(story, moment)) is not None
+    ]
+    if not closed:
+        return None
+    final = closed[-1][1]
+    cycle = [moment for moment, end in closed if end == final]
+    return Ended(cycle[0], cycle[-1], final)
+
+
+def _closing(story: Story, moment: Moment) -> Exit | None:
+    """The first exit at or after the moment; None while nothing closed it, or where it is only an exit's echo."""
+    echo = any(end.at < moment.at <= end.reach for end in story.exits)
+    later = [end for end in story.exits if end.reach >= moment.at and end.at >= moment.at]
+    return None if echo or not later else min(later)
