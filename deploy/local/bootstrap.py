@@ -28,15 +28,15 @@ def say(line):
 
 def new_enough():
     """Continues in a Python that is new enough: this one, or any that is installed; else says what to do and ends."""
-    if sys.version_info[:2] >= OLDEST:  # noqa: UP036
+    if sys.version_info[:2] >= OLDEST:
         return
     for minor in (13, 12, 11, 14):
-        other = shutil.which("python3.%d" % minor)
+        other = shutil.which(f"python3.{minor}")
         if other and subprocess.call([other, "-c", "import venv, ensurepip"], stderr=subprocess.DEVNULL) == 0:
             os.execv(other, [other, *sys.argv])  # noqa: S606
     sys.exit(
-        "Tern needs Python %d.%d or newer; this is %s.\n" % (*OLDEST, sys.version.split()[0])
-        + "Install one (any way you like), then: make PYTHON=/path/to/python3"
+        f"Tern needs Python {OLDEST[0]}.{OLDEST[1]} or newer; this is {sys.version.split()[0]}.\n"
+        "Install one (any way you like), then: make PYTHON=/path/to/python3"
     )
 
 
@@ -70,7 +70,7 @@ def pip(*arguments):
             said.append(line.decode("utf-8", "replace"))
             seen += said[-1].startswith("Collecting")
             if said[-1].startswith("Collecting") and seen % 30 == 0:
-                say("%d of %d packages" % (min(seen, total), total))
+                say(f"{min(seen, total)} of {total} packages")
             elif said[-1].startswith("Installing collected"):
                 say("unpacking them")
     if process.returncode:
@@ -87,7 +87,7 @@ def make_environment():
         )
         if asked.stdout.decode().strip() == sys.version:
             return
-    say("making .venv with Python %s" % sys.version.split()[0])
+    say(f"making .venv with Python {sys.version.split()[0]}")
     if subprocess.call([sys.executable, "-m", "venv", "--clear", str(VENV)]):
         sys.exit("This Python cannot make virtual environments: on Debian, install its package python3-venv.")
 
@@ -108,7 +108,7 @@ def main():
     pip("install", "--no-deps", "--no-build-isolation", "--no-index", *editable)
     subprocess.check_call([str(PYTHON), "-m", "tern_local", "setup"], cwd=str(ROOT))
     STAMP.write_text(stamp)
-    say("ready after %.0f s" % (time.monotonic() - start))
+    say(f"ready after {time.monotonic() - start:.0f} s")
 
 
 if __name__ == "__main__":
