@@ -1,0 +1,200 @@
+"""What becomes of each call: accepted as a stamped event, or rejected with its reason (ingest.md, Normalise).
+
+The only knowledge of what a call's fields mean. Knows no parser's failures but as reasons.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, get_args
+
+import msgspec
+from msgspec import Raw, Struct
+
+from tern_common.errors import Unusable
+from tern_common.events import EMPTY, Event, EventType
+from tern_ingest.domain.calls import ABSENT, Call, Parsed, Part
+from tern_ingest.domain.times import event_time, read_time
+
+TYPES: tuple[EventType, ...] = get_args(EventType)
+LONGEST_MESSAGE_ID = 100
+
+_LARGEST_EXACT = 2**53
+_NULL = Raw(b"null")
+_BRACE = ord("{")
+_MARKS_OF_SECRETS = (b"writeKey", b"user_token")
+_ESCAPE = b"\\u"
+_SECRET = re.compile(rb'("(?:writeKey|user_token)"\s*+:\s*+)"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+
+
+class Stamp(NamedTuple):
+    """What ingest knows of a request that the client does not say. `path_type`: the type of a path like /v1/track."""
+
+    source_id: str
+    trusted: bool
+    received_at: datetime
+    path_type: EventType | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An event for `tern.events.v1`."""
+
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A call for `tern.events.rejected.v1`: a constant, kebab-case reason, and the bytes that came, without secrets."""
+
+    reason: str
+    original: bytes
+
+
+Decision = Accepted | Rejected
+
+
+class _Context(Struct, frozen=True):
+    """The one part of a context that ingest reads."""
+
+    traits: Raw = ABSENT
+
+
+_context = msgspec.json.Decoder(_Context)
+_members = msgspec.json.Decoder(dict[str, Raw])
+
+
+def decide(parsed: Parsed, stamp: Stamp, new_ids: Iterator[str]) -> list[Decision]:
+    """One decision per event, in order. `new_ids` names the events that bring no message id."""
+    sent = read_time(parsed.sent_at)
+    return [_decide(part, stamp, sent, new_ids) for part in parsed.parts]
+
+
+def record_key(event: Event) -> bytes:
+    """What keeps the records of one person in one partition (architecture §3)."""
+    return (event.user_id or event.anonymous_id or event.message_id).encode()
+
+
+def _decide(part: Part, stamp: Stamp, sent: datetime | None, new_ids: Iterator[str]) -> Decision:
+    if isinstance(part.call, str):
+        return Rejected(part.call, _without_secrets(part.original))
+    try:
+        return Accepted(_event(part.call, stamp, sent, new_ids))
+    except Unusable as wrong:
+        return Rejected(wrong.reason, _without_secrets(part.original))
+
+
+def _event(call: Call, stamp: Stamp, sent: datetime | None, new_ids: Iterator[str]) -> Event:
+    """The event that a call says. Raises `Unusable` with the reason when it cannot be one."""
+    kind = _type(call.type, stamp.path_type)
+    user_id = _text(call.user_id, "user-id-not-text")
+    previous_id = _text(call.previous_id, "previous-id-not-text")
+    sent_at = read_time(call.sent_at) or sent
+    context = _object(call.context, "context-not-an-object")
+    return Event(
+        message_id=_message_id(call.message_id) or next(new_ids),
+        type=kind,
+        event_time=event_time(_timestamp(call), sent_at, stamp.received_at),
+        received_at=stamp.received_at,
+        source_id=stamp.source_id,
+        trusted=stamp.trusted,
+        name=_name(call, kind),
+        user_id=user_id,
+        anonymous_id=_text(call.anonymous_id, "anonymous-id-not-text"),
+        previous_id=None if previous_id == user_id else previous_id,
+        group_id=_text(call.group_id, "group-id-not-text"),
+        sent_at=sent_at,
+        context=_without_token(context),
+        traits=_traits(call, kind, context),
+        properties=_object(call.properties, "properties-not-an-object"),
+        integrations=_object(call.integrations, "integrations-not-an-object"),
+    )
+
+
+def _type(said: object, path_type: EventType | None) -> EventType:
+    if said is None or said == "":
+        if path_type is None:
+            raise Unusable("type-missing")
+        return path_type
+    found = next((known for known in TYPES if known == said), None)
+    if found is None:
+        raise Unusable("type-unknown")
+    return found
+
+
+def _text(said: object, reason: str) -> str | None:
+    """An id or a name: absent, null and "" are none; a number is its digits, as JavaScript prints them."""
+    if said is None or said == "":
+        return None
+    if isinstance(said, str):
+        return said
+    if isinstance(said, float) and said.is_integer() and abs(said) < _LARGEST_EXACT:
+        return str(int(said))
+    if isinstance(said, int | float) and not isinstance(said, bool):
+        return str(said)
+    raise Unusable(reason)
+
+
+def _message_id(said: object) -> str | None:
+    """Cutting a long one would make two events one, so it is refused."""
+    text = _text(said, "message-id-not-text")
+    if text is not None and len(text) > LONGEST_MESSAGE_ID:
+        raise Unusable("message-id-too-long")
+    return text
+
+
+def _name(call: Call, kind: EventType) -> str | None:
+    if kind == "track":
+        name = _text(call.event, "event-name-not-text")
+        if name is None:
+            raise Unusable("event-name-missing")
+        return name
+    return _text(call.name, "name-not-text") if kind in ("page", "screen") else None
+
+
+def _timestamp(call: Call) -> datetime | None:
+    """When the client says it happened. Guessing at one that cannot be read would falsify every timer."""
+    said = call.original_timestamp if call.timestamp in (None, "") else call.timestamp
+    if said in (None, ""):
+        return None
+    moment = read_time(said)
+    if moment is None:
+        raise Unusable("timestamp-unreadable")
+    return moment
+
+
+def _object(raw: Raw, reason: str) -> Raw:
+    """The JSON object, untouched; absent and null are the empty one."""
+    if not len(raw) or raw == _NULL:
+        return EMPTY
+    if memoryview(raw)[0] != _BRACE:
+        raise Unusable(reason)
+    return raw
+
+
+def _traits(call: Call, kind: EventType, context: Raw) -> Raw:
+    """RudderStack's identify has its traits in the context only; on other types those are a repeat."""
+    traits = _object(call.traits, "traits-not-an-object")
+    if kind != "identify" or _members.decode(traits):
+        return traits
+    return _object(_context.decode(context).traits, "traits-not-an-object")
+
+
+def _without_token(context: Raw) -> Raw:
+    """The context without `user_token`, which speaks for a user. Its other members stay the bytes that came."""
+    data = bytes(context)
+    if b"user_token" not in data and _ESCAPE not in data:
+        return context
+    members = _members.decode(data)
+    return Raw(msgspec.json.encode(members)) if members.pop("user_token", None) else context
+
+
+def _without_secrets(original: bytes | Raw) -> bytes:
+    """The original bytes with write keys and user tokens emptied: the topic's readers must not be able to send."""
+    data = bytes(original)
+    if any(mark in data for mark in _MARKS_OF_SECRETS):
+        return _SECRET.sub(rb'\1""', data)
+    return data

@@ -1,0 +1,60 @@
+"""Write keys: their written form, what is kept of them, and what they are trusted with. Knows no store."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Literal, NamedTuple
+
+KeyKind = Literal["server", "browser"]
+LIVE_KEYS_PER_KIND = 2
+
+_PREFIX = "wk"
+_LONGEST = 200
+
+
+class WriteKey(NamedTuple):
+    """What ingest knows of a live key. `trusted`: whether its events may say that two identifiers are one person."""
+
+    key_id: str
+    source_id: str
+    trusted: bool
+    secret_hash: bytes
+
+
+class Presented(NamedTuple):
+    """A key as a caller shows it."""
+
+    key_id: str
+    secret: str
+
+
+def write(key_id: str, secret: str) -> str:
+    """The key as it is given out, once. `key_id` holds no underscore."""
+    return f"{_PREFIX}_{key_id}_{secret}"
+
+
+def read(text: str) -> Presented | None:
+    """The parts of `wk_<id>_<secret>`, or None when it is none."""
+    if len(text) > _LONGEST:
+        return None
+    prefix, _, rest = text.partition("_")
+    key_id, _, secret = rest.partition("_")
+    if prefix != _PREFIX or not key_id or not secret:
+        return None
+    return Presented(key_id, secret)
+
+
+def digest(secret: str) -> bytes:
+    """What is stored of a secret. It has 192 random bits, so a fast hash is enough."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
+
+
+def matches(key: WriteKey, presented: Presented) -> bool:
+    """Whether the secret is the key's, in constant time."""
+    return hmac.compare_digest(key.secret_hash, digest(presented.secret))
+
+
+def trusted_by_default(kind: KeyKind) -> bool:
+    """A server key is; a browser key stands in every visitor's page source, so it is not (identity.md §0)."""
+    return kind == "server"

@@ -1,0 +1,66 @@
+"""The product numbers of ingest: the shape of `policy.yaml`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tern_common.policy import Policy as VersionedPolicy
+
+KEYS_EFFECTIVE_WITHIN_S = 10.0
+
+
+class Limits(BaseModel):
+    """How large a request may be. An event beyond its limits is rejected; a body beyond its own is refused (413)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    body_bytes: Annotated[int, Field(gt=0, le=8 * 1024 * 1024)]
+    """Of one body, after decompression. At most what a record of the rejected topic can hold."""
+    event_bytes: Annotated[int, Field(gt=0, le=512 * 1024)]
+    """Of one event, as sent."""
+    event_depth: Annotated[int, Field(gt=1, le=200)]
+    """Of objects and arrays within each other in one event; every reader's JSON parser must be able to follow."""
+    batch_events: Annotated[int, Field(gt=0)]
+    """Of one request: a body of empty events must not become millions of records."""
+    in_flight_bytes: Annotated[int, Field(gt=0)]
+    """Of all bodies that are being worked on by one process; beyond it callers are told to come back."""
+
+
+class Waits(BaseModel):
+    """How long callers wait, in seconds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kafka_s: Annotated[float, Field(gt=0, lt=2)]
+    """For Kafka's acknowledgement before the answer is 503."""
+    keys_s: Annotated[float, Field(gt=0, lt=2)]
+    """For the database, when a key is not in memory, before the answer is 503."""
+    body_s: Annotated[float, Field(gt=0)]
+    """For a whole body to arrive."""
+    retry_after_s: Annotated[int, Field(ge=1)]
+    """What a 503 tells the caller to wait."""
+
+
+class Keys(BaseModel):
+    """How write keys are kept in memory, in seconds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    refresh_s: Annotated[float, Field(gt=0, lt=KEYS_EFFECTIVE_WITHIN_S)]
+    """Between two reads of all keys: a revocation takes effect within this and the time of one read."""
+    unknown_refresh_s: Annotated[float, Field(gt=0)]
+    """The least time between two reads that are caused by unknown keys."""
+    waiting: Annotated[int, Field(gt=0)]
+    """Requests with unknown keys that may wait for such a read; more are told to come back."""
+    stale_s: Annotated[float, Field(gt=0)]
+    """How long known keys stay good while the database is away; afterwards every caller is answered 503."""
+
+
+class Policy(VersionedPolicy):
+    """All of `policy.yaml`."""
+
+    limits: Limits
+    waits: Waits
+    keys: Keys
