@@ -84,6 +84,7 @@ def make_environment():
             [str(PYTHON), "-c", "import pip, sys; print(sys.version)"],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            check=False,
         )
         if asked.stdout.decode().strip() == sys.version:
             return
