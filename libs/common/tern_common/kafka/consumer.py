@@ -80,6 +80,8 @@ class KafkaConsumer:
         deal = self._dealt.count
         wanted = [_NOWHERE] if self._paused else []  # asking for nothing still counts as polling
         fetched = await client.getmany(*wanted, timeout_ms=int(wait_s * 1000), max_records=limit)
+        if self._paused:
+            return Poll([], {})
         if deal != self._dealt.count and fetched:
             await self._forget(client, fetched)
             return Poll([], {})

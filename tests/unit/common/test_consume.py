@@ -1,0 +1,281 @@
+"""The consume loop: what it promises about order, poison, retries and commits (architecture §4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from support.running import running
+from support.waiting import eventually
+from tern_common.bus import Message, Place, Producer, Record, Span
+from tern_common.clock import ManualClock
+from tern_common.consume import Batch, consume
+from tern_common.errors import Poison, Transient, Unusable
+from tern_common.memory import MemoryBus
+from tern_common.rejecting import Rejecting
+from tern_common.topics import EVENTS, REJECTED
+
+GROUP = "identity"
+
+
+def event(key: str, text: str) -> Message:
+    return Message(EVENTS, key.encode(), text.encode(), (("message-id", text.encode()),))
+
+
+@dataclass
+class Recorder:
+    """A handler that notes what it was given. `refuse` may raise for a batch of texts."""
+
+    refuse: Callable[[list[str]], None] = lambda _: None
+    batches: list[tuple[list[str], dict[Place, Span]]] = field(default_factory=list)
+    attempts: int = 0
+
+    def decode(self, record: Record) -> str:
+        if record.value.startswith(b"poison"):
+            raise Poison("not-an-event")
+        return record.value.decode()
+
+    async def apply(self, batch: Batch[str]) -> None:
+        self.attempts += 1
+        self.refuse(batch.items)
+        self.batches.append((list(batch.items), dict(batch.spans)))
+
+    @property
+    def applied(self) -> list[str]:
+        return [text for items, _ in self.batches for text in items]
+
+
+async def consuming(bus: MemoryBus, handler: Recorder, limit: int = 100) -> None:
+    consumer = await bus.subscribe(GROUP, [EVENTS])
+    await consume(consumer, handler, Rejecting(bus.producer, "identity"), ManualClock(), limit=limit, wait_s=0.05)
+
+
+async def committed(bus: MemoryBus) -> int:
+    return sum((await bus.log.committed(GROUP, EVENTS)).values())
+
+
+async def until_committed(bus: MemoryBus, records: int) -> None:
+    async def all_in() -> bool:
+        return await committed(bus) == records
+
+    await eventually(all_in, 5, f"{records} records committed")
+
+
+async def test_a_fetch_is_one_batch_with_its_spans_and_is_committed_after_it() -> None:
+    bus, handler = MemoryBus(), Recorder()
+    await bus.producer.send([event("ann", "a"), event("ann", "b"), event("bob", "c")])
+    async with running(consuming(bus, handler)):
+        await until_committed(bus, 3)
+    ((items, spans),) = handler.batches
+    assert sorted(items) == ["a", "b", "c"]
+    assert items.index("a") < items.index("b")
+    assert sum(span.end - span.start for span in spans.values()) == 3
+
+
+async def test_the_limit_bounds_a_batch() -> None:
+    bus, handler = MemoryBus(), Recorder()
+    await bus.producer.send([event("ann", str(n)) for n in range(10)])
+    async with running(consuming(bus, handler, limit=4)):
+        await until_committed(bus, 10)
+    assert [len(items) for items, _ in handler.batches] == [4, 4, 2]
+
+
+async def test_nothing_is_committed_before_it_is_applied() -> None:
+    bus, seen = MemoryBus(), list[int]()
+
+    class Watching(Recorder):
+        async def apply(self, batch: Batch[str]) -> None:
+            seen.append(await committed(bus))
+            await super().apply(batch)
+
+    await bus.producer.send([event("ann", str(n)) for n in range(6)])
+    async with running(consuming(bus, Watching(), limit=2)):
+        await until_committed(bus, 6)
+    assert seen == [0, 2, 4]
+
+
+async def test_a_poison_record_is_rejected_alone_with_its_bytes_and_the_reason() -> None:
+    bus, handler = MemoryBus(), Recorder()
+    poison = b'poison {"source_id": "shop"}'
+    await bus.producer.send(
+        [event("ann", "a"), Message(EVENTS, b"ann", poison, (("mode", b"live"),)), event("ann", "b")]
+    )
+    async with running(consuming(bus, handler)):
+        await until_committed(bus, 3)
+    (rejected,) = bus.sent(REJECTED)
+    assert rejected.value == poison
+    assert rejected.key == EVENTS.encode()  # not JSON: the source cannot be read
+    assert rejected.header("reason") == "not-an-event"
+    assert rejected.header("service") == "identity"
+    assert (rejected.header("place") or "").startswith(f"{EVENTS}/")
+    assert rejected.header("key") == "ann"
+    assert rejected.header("mode") == "live"
+    assert handler.applied == ["a", "b"]
+
+
+@pytest.mark.parametrize("value", [b'{"source_id": "shop"}', b'{"event": {"source_id": "shop"}, "home_id": 1}'])
+async def test_a_rejected_record_is_filed_under_its_source_when_that_can_be_read(value: bytes) -> None:
+    bus = MemoryBus()
+    await Rejecting(bus.producer, "profile").reject([Record(EVENTS, 0, 7, b"k", value)], "broken")
+    (rejected,) = bus.sent(REJECTED)
+    assert rejected.key == b"shop"
+    assert rejected.header("source") == "shop"
+    assert rejected.header("place") == f"{EVENTS}/0/7"
+
+
+async def test_a_batch_of_nothing_but_poison_still_hands_over_its_spans() -> None:
+    bus, handler = MemoryBus(), Recorder()
+    await bus.producer.send([event("ann", "poison")])
+    async with running(consuming(bus, handler)):
+        await until_committed(bus, 1)
+    ((items, spans),) = handler.batches
+    assert items == []
+    assert [span.end for span in spans.values()] == [1]
+
+
+async def test_an_unusable_record_is_found_by_halving_and_the_others_are_applied_in_order() -> None:
+    def refuse(items: list[str]) -> None:
+        if "5" in items:
+            raise Unusable("data-refused-by-database")
+
+    bus, handler = MemoryBus(), Recorder(refuse)
+    await bus.producer.send([event("ann", str(n)) for n in range(8)])
+    async with running(consuming(bus, handler)):
+        await until_committed(bus, 8)
+    assert handler.applied == ["0", "1", "2", "3", "4", "6", "7"]
+    (rejected,) = bus.sent(REJECTED)
+    assert rejected.value == b"5"
+    assert rejected.header("reason") == "data-refused-by-database"
+
+
+async def test_only_the_last_part_of_a_halved_batch_carries_the_spans() -> None:
+    def refuse(items: list[str]) -> None:
+        if len(items) > 1:
+            raise Unusable("too-much")
+
+    bus, handler = MemoryBus(), Recorder(refuse)
+    await bus.producer.send([event("ann", str(n)) for n in range(4)])
+    async with running(consuming(bus, handler)):
+        await until_committed(bus, 4)
+    *parts, (items, spans) = handler.batches
+    assert [part for part, _ in parts] == [["0"], ["1"], ["2"], ["3"]]
+    assert all(part_spans == {} for _, part_spans in parts)
+    assert items == []
+    assert [span.end for span in spans.values()] == [4]
+
+
+async def test_a_transient_error_retries_the_same_batch_until_it_is_in() -> None:
+    left = [Transient("database away")] * 20
+
+    def refuse(_: list[str]) -> None:
+        if left:
+            raise left.pop()
+
+    bus, handler = MemoryBus(), Recorder(refuse)
+    await bus.producer.send([event("ann", "a"), event("ann", "b")])
+    async with running(consuming(bus, handler)):
+        await until_committed(bus, 2)
+    assert handler.attempts == 21
+    assert handler.applied == ["a", "b"]
+    assert bus.sent(REJECTED) == []
+
+
+async def test_a_transient_error_inside_a_half_is_no_reason_to_reject() -> None:
+    errors: list[Exception] = [Unusable("odd"), Transient("away"), Transient("away")]
+
+    def refuse(_: list[str]) -> None:
+        if errors:
+            raise errors.pop(0)
+
+    bus, handler = MemoryBus(), Recorder(refuse)
+    await bus.producer.send([event("ann", str(n)) for n in range(4)])
+    async with running(consuming(bus, handler)):
+        await until_committed(bus, 4)
+    assert handler.applied == ["0", "1", "2", "3"]
+    assert bus.sent(REJECTED) == []
+
+
+async def test_while_a_batch_is_retried_the_member_polls_but_reads_nothing() -> None:
+    bus, polls = MemoryBus(), list[int]()
+    consumer = await bus.subscribe(GROUP, [EVENTS])
+    broken = [True]
+
+    def refuse(_: list[str]) -> None:
+        if broken and len(polls) > 3:
+            broken.clear()
+        if broken:
+            raise Transient("database away")
+
+    class Watched:
+        pause, resume, assigned, commit = consumer.pause, consumer.resume, consumer.assigned, consumer.commit
+
+        async def poll(self, limit: int, wait_s: float) -> object:
+            poll = await consumer.poll(limit, wait_s)
+            polls.append(len(poll.records))
+            await bus.producer.send([event("ann", "later")] if len(polls) == 1 else [])
+            return poll
+
+    handler = Recorder(refuse)
+    await bus.producer.send([event("ann", "first")])
+    loop = consume(Watched(), handler, Rejecting(bus.producer, "x"), ManualClock(), limit=10, wait_s=0.05)  # type: ignore[arg-type]
+    async with running(loop):
+        await until_committed(bus, 2)
+    assert polls[:4] == [1, 0, 0, 0]
+    assert handler.applied == ["first", "later"]
+
+
+async def test_what_cannot_be_rejected_is_not_committed() -> None:
+    bus, handler = MemoryBus(), Recorder()
+    refusing = [True]
+
+    class NoRoom:
+        async def send(self, messages: object, timeout_s: float = 1) -> None:  # noqa: ARG002 - the protocol's names
+            if refusing:
+                handler.attempts += 1
+                raise Transient("topic refuses writes")
+
+    consumer = await bus.subscribe(GROUP, [EVENTS])
+    await bus.producer.send([event("ann", "poison")])
+    producer: Producer = NoRoom()
+    async with running(consume(consumer, handler, Rejecting(producer, "x"), ManualClock(), limit=10, wait_s=0.05)):
+        await eventually(lambda: handler.attempts > 5, 5, "several attempts to reject")
+        assert await committed(bus) == 0
+        refusing.clear()
+        await until_committed(bus, 1)
+
+
+async def test_a_broker_that_comes_back_is_read_again() -> None:
+    bus, handler = MemoryBus(), Recorder()
+    async with running(consuming(bus, handler)):
+        await eventually(lambda: GROUP in bus.broker.groups, 5, "joined")
+        bus.fail_with(Transient("broker away"))
+        await eventually(lambda: bus.broker.broken, 1, "away")
+        bus.recover()
+        await bus.producer.send([event("ann", "a")])
+        await until_committed(bus, 1)
+    assert handler.applied == ["a"]
+
+
+async def test_a_bug_is_not_caught() -> None:
+    def refuse(_: list[str]) -> None:
+        raise ZeroDivisionError
+
+    bus = MemoryBus()
+    await bus.producer.send([event("ann", "a")])
+    with pytest.raises(ZeroDivisionError):
+        await consuming(bus, Recorder(refuse))
+    assert await committed(bus) == 0
+
+
+async def test_spans_that_cannot_be_stored_are_a_bug_not_a_poison() -> None:
+    def refuse(items: list[str]) -> None:
+        if not items:
+            raise Unusable("position")
+
+    bus = MemoryBus()
+    await bus.producer.send([event("ann", "poison")])
+    with pytest.raises(Unusable):
+        await consuming(bus, Recorder(refuse))
+    assert await committed(bus) == 0
