@@ -48,7 +48,8 @@ lock: ## renew requirements/*.lock from requirements/*.in
 bench: setup ## measure, print a table, write bench.json
 	@$(BIN)/python -m load $(ARGS)
 
-up: ## run the platform in Docker Compose
+up: ## run the platform in Docker Compose; makes deploy/.env with fresh secrets when there is none
+	@$(PYTHON) deploy/env_file.py
 	@docker compose -f deploy/compose.yml up --build --detach --wait
 
 down: ## stop it; its data stays

@@ -19,7 +19,10 @@ GATES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("architecture", ("lint-imports",)),
     ("file length", ("python", ".ci/file_length.py")),
     ("dead code", ("vulture",)),
-    *(("dependencies of " + str(m.relative_to(ROOT)), ("deptry", "--no-ansi", str(m))) for m in MEMBERS),
+    *(
+        (f"dependencies of {m.relative_to(ROOT)}", ("deptry", "--no-ansi", "--config", f"{m}/pyproject.toml", str(m)))
+        for m in MEMBERS
+    ),
 )
 
 

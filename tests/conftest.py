@@ -13,8 +13,14 @@ import pytest
 
 from support import databases
 from support.backing import Backing, open_backing
+from support.floors import DomainFloor
 
 _UNIT = Path(__file__).parent / "unit"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Adds the floor of the pure domain to coverage's own."""
+    config.pluginmanager.register(DomainFloor())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
