@@ -36,7 +36,7 @@ def configure_logs(service: str, level: str = "info", stream: TextIO | None = No
     ]
     render = structlog.processors.JSONRenderer(ensure_ascii=False)
     structlog.configure(
-        processors=[*shared, structlog.processors.EventRenamer("message"), render],
+        processors=[*shared, _ordered, render],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=structlog.PrintLoggerFactory(out),
         cache_logger_on_first_use=False,
@@ -52,7 +52,7 @@ def _route_libraries(shared: list[Processor], render: Processor, out: TextIO, le
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.EventRenamer("message"),
+                _ordered,
                 render,
             ],
         )
@@ -68,6 +68,12 @@ def _stamp(service: str) -> Processor:
         return event
 
     return add
+
+
+def _ordered(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What people look for first comes first."""
+    head = {"at": event.pop("at"), "level": event.pop("level"), "message": event.pop("event")}
+    return {**head, **event}
 
 
 def _describe_error(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

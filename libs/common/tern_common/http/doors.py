@@ -1,0 +1,44 @@
+"""Doors that several services have, so that they look the same everywhere. Knows no service."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel
+
+from tern_common.auth import require
+
+
+class Standing(BaseModel):
+    """Where a service's domain time stands: its earliest timer, and the moment up to which it knows everything."""
+
+    next: datetime | None
+    safe_time: datetime | None
+
+
+def clock_router(ask: Callable[[], Awaitable[Standing]]) -> APIRouter:
+    """`GET /v1/clock/next`. Only for processes on the virtual clock: it exists to move that clock in lock step."""
+    router = APIRouter(tags=["clock"], dependencies=[Depends(require("read"))])
+
+    @router.get("/v1/clock/next")
+    async def standing() -> Standing:
+        """The earliest moment at which something may have to be decided, and safe time."""
+        return await ask()
+
+    return router
+
+
+def policy_router(policy: BaseModel) -> APIRouter:
+    """`GET /v1/policy`: the numbers that the running process works by."""
+    router = APIRouter(tags=["policy"], dependencies=[Depends(require("read"))])
+    shown = policy.model_dump(mode="json")
+
+    @router.get("/v1/policy")
+    async def show() -> dict[str, Any]:
+        """The service's policy as it was validated at start."""
+        return shown
+
+    return router
