@@ -193,6 +193,12 @@ def identifiers_of(event: Event) -> list[Identifier]:
     return found
 
 
+def contacts_of(event: Event) -> list[Identifier]:
+    """The e-mail and phone that an event states, valid or suspicious: contact data, even where it identifies nobody."""
+    stated = ((namespace, normalise(namespace, raw).value) for namespace, raw in _contacts_stated(event))
+    return [Identifier(namespace, value) for namespace, value in stated if value]
+
+
 def _stated(event: Event) -> Iterator[tuple[str, str]]:
     if event.user_id is not None:
         yield "user_id", event.user_id
@@ -200,6 +206,10 @@ def _stated(event: Event) -> Iterator[tuple[str, str]]:
         yield "anonymous_id", event.anonymous_id
     if event.type == "alias" and event.previous_id is not None and event.previous_id != event.user_id:
         yield "anonymous_id", event.previous_id
+    yield from _contacts_stated(event)
+
+
+def _contacts_stated(event: Event) -> Iterator[tuple[str, str]]:
     if event.type == "identify":
         yield from _identified(event)
     elif event.type == "track" and event.name is not None and event.name.strip().casefold() in CONTACT_EVENTS:

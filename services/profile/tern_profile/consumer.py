@@ -1,0 +1,105 @@
+"""The Kafka edge: records of `tern.resolved.v1` in, public records on `tern.profiles.v1` out. Knows no SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC
+from uuid import UUID
+
+import msgspec
+
+from tern_common.bus import Headers, Message, Producer, Record
+from tern_common.consume import Batch
+from tern_common.db import Pool
+from tern_common.errors import Poison
+from tern_common.events import Event, MembershipChange, ResolvedEvent, decode_event, decode_resolved
+from tern_common.hashing import HASH_BYTES, Hasher
+from tern_common.topics import PROFILES
+from tern_profile.domain.reading import read
+from tern_profile.domain.statements import Filed, Membership, Moved, Statement, plan
+from tern_profile.store import batch
+from tern_profile.store.batch import Publication
+
+GROUP = "profile"
+HEADERS: Headers = (("schema", b"profile.v1"),)
+
+
+class ProfileHandler:
+    """`consume.Handler` of the profile service."""
+
+    def __init__(self, pool: Pool, producer: Producer, hasher: Hasher) -> None:
+        self._pool = pool
+        self._producer = producer
+        self._hasher = hasher
+
+    def decode(self, record: Record) -> Statement:
+        """Raises `Poison`."""
+        said = decode_resolved(record.value)
+        if isinstance(said, MembershipChange):
+            return _moved(said)
+        return self._filed(said)
+
+    async def apply(self, found: Batch[Statement]) -> None:
+        """One transaction; then every public record that follows from it is acknowledged."""
+        if not found.items:
+            return
+        published = await batch.apply(self._pool, plan(found.items), self.subject_of)
+        await self._producer.send(_messages(published))
+
+    def subject_of(self, namespace: str, value: str) -> str:
+        """The keyed hash that consent about this contact is kept under, in hex."""
+        return self._hasher.identifier(namespace, value).hex()
+
+    def _filed(self, said: ResolvedEvent) -> Filed:
+        raw = _text(bytes(said.event))
+        event = _checked(decode_event(said.event))
+        membership = Membership(_customer(said.customer_id), said.membership_version, said.shared)
+        fragment = read(event, self.subject_of)
+        return Filed(_home(said.home_id), membership, event.message_id, event.event_time, raw, fragment)
+
+
+def _moved(said: MembershipChange) -> Moved:
+    customer = _customer(said.customer_id)
+    homes = tuple(
+        (_home(one.home_id), Membership(customer, one.version, said.shared)) for one in (*said.homes, *said.doors)
+    )
+    sources = tuple(_customer(source) for source in said.from_)
+    version = max((membership.version for _, membership in homes), default=0)
+    return Moved(homes, sources, customer, version)
+
+
+def _text(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as wrong:
+        raise Poison("not-utf-8") from wrong
+
+
+def _checked(event: Event) -> Event:
+    """An event that can be stored: its id is text for a database, its time is UTC."""
+    if "\x00" in event.message_id or event.event_time.tzinfo is None:
+        raise Poison("not-a-stamped-event")
+    if event.event_time.tzinfo is UTC:
+        return event
+    return msgspec.structs.replace(event, event_time=event.event_time.astimezone(UTC))
+
+
+def _home(text: str) -> bytes:
+    try:
+        home = bytes.fromhex(text)
+    except ValueError as wrong:
+        raise Poison("not-a-home") from wrong
+    if len(home) != HASH_BYTES:
+        raise Poison("not-a-home")
+    return home
+
+
+def _customer(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError as wrong:
+        raise Poison("not-a-customer") from wrong
+
+
+def _messages(published: Sequence[Publication]) -> list[Message]:
+    return [Message(PROFILES, customer.encode(), record.encode(), HEADERS) for customer, record in published]

@@ -1,0 +1,58 @@
+"""What new events change about a home: its fragment before and after, and what follows for others.
+
+Pure. Decides whether the public record of the home's customer can have changed at all; most events cannot change it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tern_profile.domain.consent import OWN, Consent, Key, key_of
+from tern_profile.domain.fragment import Fragment
+from tern_profile.domain.record import day
+from tern_profile.domain.standing import Standing
+
+
+class Reached(NamedTuple):
+    """A contact point that a home has come to say."""
+
+    kind: str
+    value: str
+
+
+class Change(NamedTuple):
+    """`public`: the customer's record may differ. `standing`: the new one, or None when it is as it was.
+
+    `said`: what the home now says about named contacts, where that differs; `reached`: contact points it newly says.
+    """
+
+    fragment: Fragment
+    public: bool
+    standing: Standing | None
+    said: dict[Key, Consent]
+    reached: list[Reached]
+
+
+def change(old: Fragment, new: Fragment) -> Change:
+    """From `old` to `new`. A `new` without a standing has none that differs."""
+    before = old.standing or Standing()
+    after = new.standing if new.standing is not None and new.standing != before else None
+    days = (day(old.first_at), day(old.last_at)) != (day(new.first_at), day(new.last_at))
+    if after is None:
+        return Change(new, days, None, {}, [])
+    return Change(new, True, after, _said(before, after), _reached(before, after))
+
+
+def _said(before: Standing, after: Standing) -> dict[Key, Consent]:
+    differing = {text: said for text, said in after.consents.items() if before.consents.get(text) != said}
+    named = {key_of(text): said for text, said in differing.items()}
+    return {key: said for key, said in named.items() if key.subject != OWN}
+
+
+def _reached(before: Standing, after: Standing) -> list[Reached]:
+    known = _points(before)
+    return [point for point in _points(after) if point not in known]
+
+
+def _points(standing: Standing) -> list[Reached]:
+    return [Reached(kind, said.value) for side in (standing.trusted, standing.typed) for kind, said in side.items()]

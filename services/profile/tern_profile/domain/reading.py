@@ -1,0 +1,129 @@
+"""What one event says, as a fragment. Pure and tolerant: an ill-formed part says nothing, the rest still counts.
+
+Depends on nothing but the event and the deployment's hash, so that every copy says the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import msgspec
+from msgspec import Raw
+
+from tern_common import commerce
+from tern_common.commerce import CancelSaid, CartSaid, ConsentSaid, Item, OrderSaid, RefundSaid
+from tern_common.events import Event
+from tern_common.identifiers import contacts_of
+from tern_profile.domain import consent
+from tern_profile.domain.carts import Heard
+from tern_profile.domain.fragment import Activity, Fragment
+from tern_profile.domain.orders import NOTHING, Order, Returned
+from tern_profile.domain.standing import Reach, Standing, Trait
+
+SubjectOf = Callable[[str, str], str]
+"""(namespace, normalised value) → hex of its keyed hash."""
+
+NAME_LIMIT = 128
+VALUE_LIMIT = 4096
+"""Bytes of a trait's JSON. What is larger stays on the event, so that a public record always fits on Kafka."""
+
+CONTACTS = frozenset({"email", "phone"})
+"""Traits that are contact points: these are kept with their trust, never as plain traits."""
+
+_traits = msgspec.json.Decoder(dict[str, Raw])
+
+
+class _Context(msgspec.Struct):
+    traits: Raw = Raw(b"{}")
+
+
+_context = msgspec.json.Decoder(_Context)
+
+
+def read(event: Event, subject_of: SubjectOf) -> Fragment:
+    """The event's fragment."""
+    said = commerce.read(event)
+    activity = Activity({_name(event): 1})
+    if isinstance(said, CartSaid):
+        activity.carts[said.cart_id] = [Heard(event.event_time, event.message_id, said.how, said.items)]
+    return Fragment(event.event_time, event.event_time, activity, _standing(event, said, subject_of))
+
+
+def _name(event: Event) -> str:
+    """What the event is counted under: the name of a track event, else its type."""
+    return event.name[:NAME_LIMIT] if event.type == "track" and event.name else event.type
+
+
+def _standing(event: Event, said: commerce.Said | None, subject_of: SubjectOf) -> Standing | None:
+    standing = Standing()
+    if event.type == "identify":
+        standing.traits = _traits_of(event)
+    _read_contacts(event, standing)
+    _read_commerce(event, said, standing)
+    if isinstance(said, ConsentSaid):
+        _read_consent(event, said, standing, subject_of)
+    return standing if standing != _NOTHING_SAID else None
+
+
+_NOTHING_SAID = Standing()
+
+
+def _traits_of(event: Event) -> dict[str, Trait]:
+    said = _decode(event.traits) or _decode(_context_traits(event.context))
+    return {
+        name: Trait(event.event_time, event.trusted, event.message_id, Raw(bytes(value)))
+        for name, value in said.items()
+        if name not in CONTACTS and len(bytes(value)) <= VALUE_LIMIT and len(name) <= NAME_LIMIT
+    }
+
+
+def _decode(raw: Raw) -> dict[str, Raw]:
+    try:
+        return _traits.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+
+
+def _context_traits(context: Raw) -> Raw:
+    try:
+        return _context.decode(context).traits
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _Context().traits
+
+
+def _read_contacts(event: Event, standing: Standing) -> None:
+    for kind, value in contacts_of(event):
+        reach = Reach(event.event_time, event.message_id, value)
+        trusted = event.trusted or kind in event.vouched
+        (standing.trusted if trusted else standing.typed)[kind] = reach
+
+
+def _read_commerce(event: Event, said: commerce.Said | None, standing: Standing) -> None:
+    match said:
+        case OrderSaid(order_id, cart_id, items, total, currency):
+            worth = _worth(items) if total is None else total
+            standing.orders[order_id] = Order(event.event_time, event.message_id, worth, currency, cart_id)
+        case RefundSaid(order_id, None):
+            standing.returns[order_id] = Returned(full=True)
+        case RefundSaid(order_id, amount):
+            standing.returns[order_id] = Returned(abs(amount or NOTHING))
+        case CancelSaid(order_id):
+            standing.returns[order_id] = Returned(cancelled=True)
+        case _:
+            pass
+
+
+def _worth(items: tuple[Item, ...]) -> Decimal | None:
+    """What the listed products cost, when every price is said."""
+    prices = [item.price * item.quantity for item in items if item.price is not None]
+    return sum(prices, NOTHING) if prices and len(prices) == len(items) else None
+
+
+def _read_consent(event: Event, said: ConsentSaid, standing: Standing, subject_of: SubjectOf) -> None:
+    if not (consent.is_word(said.purpose) and consent.is_word(said.channel)):
+        return
+    subject = subject_of(*said.contact) if said.contact else consent.OWN
+    key = consent.Key(subject, said.purpose, said.channel)
+    trusted = event.trusted or (said.contact is not None and said.contact[0] in event.vouched)
+    standing.consents[str(key)] = consent.said(said.granted, event.event_time, trusted, said.proof)

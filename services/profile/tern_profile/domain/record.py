@@ -1,0 +1,114 @@
+"""What a customer's fold means: orders, contact points, verdicts; and the public record made of them.
+
+The public record holds what moves slowly, so that most events publish nothing. Knows subjects through a function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import NamedTuple
+
+from tern_common.events import Contact, PublicProfile, encode
+from tern_profile.domain import consent, orders
+from tern_profile.domain.consent import CHANNEL_CONTACT, OWN, Consent
+from tern_profile.domain.reading import SubjectOf
+from tern_profile.domain.standing import REMOVED, Standing, contact_points
+
+Topic = tuple[str, str]
+"""(purpose, channel)."""
+
+Named = Mapping[str, Mapping[Topic, Consent]]
+"""Subject → what all homes together say about that contact."""
+
+Verdicts = dict[str, dict[str, bool]]
+DIGEST_BYTES = 16
+
+
+class Known(NamedTuple):
+    """What the public record is made of: the fold of a customer's homes, and what their memberships say."""
+
+    customer_id: str
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+    shared: bool = False
+    standing: Standing = Standing()
+    merged_into: str | None = None
+
+
+class _Point(NamedTuple):
+    """A contact point of a customer and what was said about it."""
+
+    kind: str
+    trusted: bool
+    consents: Mapping[Topic, Consent]
+
+
+def subjects(standing: Standing, subject_of: SubjectOf) -> dict[str, str]:
+    """Channel of each contact point → the subject that its consent is kept under."""
+    return {kind: subject_of(kind, value) for kind, (value, _) in contact_points(standing).items()}
+
+
+def verdicts(known: Known, named: Named, subject_of: SubjectOf) -> Verdicts:
+    """Purpose → channel → whether the customer may be contacted. Nobody may contact a shared one."""
+    own = _own(known.standing)
+    subject = subjects(known.standing, subject_of)
+    reach = contact_points(known.standing)
+    points = [_Point(kind, trusted, named.get(subject[kind], {})) for kind, (_, trusted) in reach.items()]
+    found: Verdicts = {}
+    for topic in sorted(set(own).union(*(point.consents for point in points))):
+        purpose, channel = topic
+        allowed = _allowed(own.get(topic, Consent()), points, topic)
+        found.setdefault(purpose, {})[channel] = allowed and not known.shared
+    return found
+
+
+def _own(standing: Standing) -> dict[Topic, Consent]:
+    keyed = ((consent.key_of(text), said) for text, said in standing.consents.items())
+    return {(key.purpose, key.channel): said for key, said in keyed if key.subject == OWN}
+
+
+def _allowed(own: Consent, points: Iterable[_Point], topic: Topic) -> bool:
+    """Over the customer's own homes and the rows of his contacts. A grant to a contact speaks for the channel that
+    reaches it, and for others only if the contact point is trusted; a withdrawal always counts."""
+    grants, withdrawals = [own.granted], [own.withdrawn_at]
+    for point in points:
+        said = point.consents.get(topic, Consent())
+        withdrawals.append(said.withdrawn_at)
+        if point.trusted or CHANNEL_CONTACT.get(topic[1]) == point.kind:
+            grants.append(consent.counting(said))
+    return consent.allowed(grants, withdrawals)
+
+
+def public_record(known: Known, named: Named, subject_of: SubjectOf) -> PublicProfile:
+    """The record without its version. An absorbed customer's only says into whom."""
+    if known.merged_into is not None:
+        return PublicProfile(customer_id=known.customer_id, profile_version=0, merged_into=known.merged_into)
+    standing = known.standing
+    totals = orders.totals(orders.as_kept(standing.orders, standing.returns))
+    return PublicProfile(
+        customer_id=known.customer_id,
+        profile_version=0,
+        shared=known.shared,
+        traits={name: trait.value for name, trait in sorted(standing.traits.items()) if trait.value != REMOVED},
+        contacts={
+            kind: Contact(value=value, trusted=trusted) for kind, (value, trusted) in contact_points(standing).items()
+        },
+        consent=verdicts(known, named, subject_of),
+        first_seen_day=day(known.first_at),
+        last_seen_day=day(known.last_at),
+        orders=totals.orders,
+        order_value=totals.leading,
+        last_order_at=totals.last_at,
+    )
+
+
+def day(at: datetime | None) -> str | None:
+    """The ISO date in UTC."""
+    return None if at is None else at.astimezone(UTC).date().isoformat()
+
+
+def digest(record: PublicProfile) -> bytes:
+    """Equal digests: there is nothing to publish."""
+    return blake2b(encode(record), digest_size=DIGEST_BYTES).digest()

@@ -1,0 +1,109 @@
+"""A poll as one transaction: memberships, events, fragments, consent, and the records that follow.
+
+Derives again, on redelivery, what it derived before: nothing waits in an outbox (architecture §4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tern_common.db import Connection, Pool, transaction
+from tern_common.errors import Transient
+from tern_profile.domain.reading import SubjectOf
+from tern_profile.domain.statements import Membership, Moved, Plan, subjects_of
+from tern_profile.store import consents, events, fragments, homes, profiles, records
+from tern_profile.store.events import Inserted
+from tern_profile.store.fragments import Brought
+from tern_profile.store.homes import Home
+from tern_profile.store.records import NotCovered
+
+ATTEMPTS = 6
+
+
+class Publication(NamedTuple):
+    """A public record, encoded."""
+
+    customer_id: str
+    record: str
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """Memberships after the batch. `news`: those that changed."""
+
+    locked: dict[bytes, Home]
+    news: dict[bytes, Membership]
+
+    def owner(self, home: bytes) -> str:
+        return self.news.get(home, self.locked[home].membership).customer_id
+
+    def is_new(self, home: bytes) -> bool:
+        return home in self.news or self.locked[home].fresh
+
+    def departed(self) -> dict[str, str]:
+        """Customers that homes left → where one of them went."""
+        return {self.locked[home].membership.customer_id: m.customer_id for home, m in self.news.items()}
+
+
+async def apply(pool: Pool, plan: Plan, subject_of: SubjectOf) -> list[Publication]:
+    """Applies the batch and returns what must be published before its offsets are committed.
+
+    Each customer at most once: its record if that changed, or as it stands if a statement had been seen before (its
+    first publication may be lost). Raises `Transient`; and `Unusable` when a value cannot be stored.
+    """
+    wider: set[str] = set()
+    for _ in range(ATTEMPTS):
+        try:
+            async with transaction(pool) as conn:
+                return await _apply(conn, plan, subject_of, wider)
+        except NotCovered as missing:
+            wider |= missing.customers
+    raise Transient("memberships keep moving")
+
+
+async def _apply(conn: Connection, plan: Plan, subject_of: SubjectOf, wider: set[str]) -> list[Publication]:
+    placed = await _place(conn, plan)
+    rerouted = await homes.move(conn, plan.edges)
+    inserted = await events.insert(conn, plan.filed)
+    brought = await fragments.bring(conn, plan.filed, inserted, placed.locked, subject_of)
+    customers = _touched(placed, brought) | rerouted | await consents.owners(conn, brought.spoken) | wider
+    made = await records.make(conn, customers, brought.spoken, placed.departed(), subject_of)
+    seen = await _seen(conn, plan, placed, inserted) - made.keys()
+    again = await profiles.published(conn, seen)
+    return [Publication(*one) for one in (made | again).items()]
+
+
+async def _place(conn: Connection, plan: Plan) -> _Placed:
+    """Membership comes before the duplicate check: a copy may carry a newer version."""
+    locked = await homes.lock(conn, plan.memberships)
+    news = {
+        home: said
+        for home, said in plan.memberships.items()
+        if not locked[home].fresh and said.version > locked[home].membership.version
+    }
+    await homes.place(conn, news)
+    return _Placed(locked, news)
+
+
+def _touched(placed: _Placed, brought: Brought) -> set[str]:
+    """Old and new customers of homes that moved or are new, and customers of homes that say something else."""
+    moved = {home for home in placed.locked if placed.is_new(home)}
+    left = {placed.locked[home].membership.customer_id for home in placed.news}
+    return left | {placed.owner(home) for home in moved | brought.public}
+
+
+async def _seen(conn: Connection, plan: Plan, placed: _Placed, inserted: Inserted) -> set[str]:
+    """Customers that statements seen before may have changed when they were first applied."""
+    copies = [said for key, said in plan.filed.items() if key not in inserted.fresh]
+    subjects = {bytes.fromhex(subject) for said in copies for subject in subjects_of(said.fragment)}
+    found = {placed.owner(said.home) for said in copies} | await consents.owners(conn, subjects)
+    return found.union(*_seen_moves(plan.moved, placed))
+
+
+def _seen_moves(moved: Iterable[Moved], placed: _Placed) -> Iterable[set[str]]:
+    for said in moved:
+        known = {placed.owner(home) for home, _ in said.homes if not placed.is_new(home)}
+        if known:
+            yield known.union(said.sources)

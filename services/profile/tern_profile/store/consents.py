@@ -1,0 +1,107 @@
+"""Rows of `subject`, `consent` and `contact`: what was said about a contact, and whose records depend on it.
+
+Whoever changes a subject's consent and whoever gives a home that contact lock the same row first: the later one sees
+what the earlier one wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
+
+from tern_common.db import Connection
+from tern_profile.domain.consent import Consent, Grant, Key
+from tern_profile.domain.record import Topic
+
+_LOCK = """
+INSERT INTO subject (subject) SELECT said FROM unnest($1::bytea[]) AS said ORDER BY said
+ON CONFLICT (subject) DO UPDATE SET subject = excluded.subject WHERE false
+"""
+
+_LINK = """
+INSERT INTO contact (subject, home_id) SELECT * FROM unnest($1::bytea[], $2::bytea[]) ON CONFLICT DO NOTHING
+"""
+
+_FORGET = "DELETE FROM consent WHERE home_id = ANY($1::bytea[])"
+
+_SAY = """
+INSERT INTO consent (subject, purpose, channel, home_id,
+                     granted_at, granted_proof, trusted_at, trusted_proof, withdrawn_at)
+SELECT * FROM unnest($1::bytea[], $2::text[], $3::text[], $4::bytea[],
+                     $5::timestamptz[], $6::text[], $7::timestamptz[], $8::text[], $9::timestamptz[])
+ON CONFLICT (subject, purpose, channel, home_id) DO UPDATE
+SET granted_at = excluded.granted_at, granted_proof = excluded.granted_proof,
+    trusted_at = excluded.trusted_at, trusted_proof = excluded.trusted_proof, withdrawn_at = excluded.withdrawn_at
+"""
+
+_OWNERS = """
+SELECT DISTINCT customer_id::text FROM contact JOIN home USING (home_id) WHERE subject = ANY($1::bytea[])
+"""
+
+_READ = """
+SELECT subject, purpose, channel, max(granted_at), max(trusted_at), max(withdrawn_at)
+FROM consent WHERE subject = ANY($1::bytea[]) GROUP BY subject, purpose, channel
+"""
+
+
+class Link(NamedTuple):
+    """A home said this contact point."""
+
+    subject: bytes
+    home: bytes
+
+
+async def lock(conn: Connection, subjects: Collection[bytes]) -> None:
+    """Creates and locks, ascending."""
+    await conn.execute(_LOCK, list(subjects))
+
+
+async def link(conn: Connection, links: Collection[Link]) -> None:
+    """A link that has outlived its home's contact point costs a look, and harms nothing."""
+    if links:
+        await conn.execute(_LINK, [one.subject for one in links], [one.home for one in links])
+
+
+async def forget(conn: Connection, homes: Collection[bytes]) -> None:
+    """Removes what these homes said, to be said again."""
+    if homes:
+        await conn.execute(_FORGET, list(homes))
+
+
+async def say(conn: Connection, said: Mapping[tuple[bytes, Key], Consent]) -> None:
+    """Writes what a home's fragment says about named contacts now."""
+    if not said:
+        return
+    grants, trusted = [one.granted for one in said.values()], [one.trusted for one in said.values()]
+    await conn.execute(
+        _SAY,
+        [bytes.fromhex(key.subject) for _, key in said],
+        [key.purpose for _, key in said],
+        [key.channel for _, key in said],
+        [home for home, _ in said],
+        *_columns(grants),
+        *_columns(trusted),
+        [one.withdrawn_at for one in said.values()],
+    )
+
+
+def _columns(grants: Iterable[Grant | None]) -> tuple[list[object], list[object]]:
+    kept = list(grants)
+    return [one.at if one else None for one in kept], [one.proof if one else None for one in kept]
+
+
+async def owners(conn: Connection, subjects: Collection[bytes]) -> set[str]:
+    """The customers whose verdicts may depend on these contacts."""
+    if not subjects:
+        return set()
+    return {row[0] for row in await conn.fetch(_OWNERS, list(subjects))}
+
+
+async def read(conn: Connection, subjects: Collection[bytes]) -> dict[str, dict[Topic, Consent]]:
+    """What all homes together say, by the subject's hex. Proofs stay in their rows."""
+    found: dict[str, dict[Topic, Consent]] = {}
+    if subjects:
+        for subject, purpose, channel, granted, trusted, withdrawn in await conn.fetch(_READ, list(subjects)):
+            said = Consent(Grant(granted) if granted else None, Grant(trusted) if trusted else None, withdrawn)
+            found.setdefault(subject.hex(), {})[purpose, channel] = said
+    return found

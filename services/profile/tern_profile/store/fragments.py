@@ -1,0 +1,119 @@
+"""Brings the fragments of a batch up to date: combined with what is new, or folded again from the home's events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tern_common.db import Connection
+from tern_common.events import decode_event
+from tern_profile.domain import fragment
+from tern_profile.domain.change import Change, change
+from tern_profile.domain.consent import Consent, Key
+from tern_profile.domain.fragment import Fragment
+from tern_profile.domain.reading import SubjectOf, read
+from tern_profile.domain.standing import Standing
+from tern_profile.domain.statements import Filed, MessageKey, subjects_of
+from tern_profile.store import consents, events, homes
+from tern_profile.store.consents import Link
+from tern_profile.store.events import Inserted
+from tern_profile.store.homes import Home, Saved
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What bringing fragments up to date means for others.
+
+    `public`: homes whose customer's record may have changed. `spoken`: contacts whose consent changed.
+    """
+
+    public: set[bytes] = field(default_factory=set)
+    spoken: set[bytes] = field(default_factory=set)
+
+
+async def bring(
+    conn: Connection,
+    filed: Mapping[MessageKey, Filed],
+    inserted: Inserted,
+    locked: Mapping[bytes, Home],
+    subject_of: SubjectOf,
+) -> Brought:
+    """Writes fragments, and what they say about named contacts."""
+    refolded = {home for home, _ in inserted.lowered}
+    changes = _combined(filed, inserted, locked, refolded)
+    again = await _refolded(conn, refolded, subject_of)
+    await homes.save(conn, {home: _saved(one) for home, one in changes.items()} | {h: _whole(one) for h, one in again})
+    changes.update(again)
+    spoken = await _speak(conn, changes, {home: locked[home] for home in refolded}, subject_of)
+    return Brought({home for home, one in changes.items() if one.public}, spoken)
+
+
+def _combined(
+    filed: Mapping[MessageKey, Filed], inserted: Inserted, locked: Mapping[bytes, Home], refolded: set[bytes]
+) -> dict[bytes, Change]:
+    news: dict[bytes, list[Fragment]] = {}
+    for key in inserted.fresh:
+        if key[0] not in refolded:
+            news.setdefault(key[0], []).append(filed[key].fragment)
+    return {home: _combine(locked[home], added) for home, added in news.items()}
+
+
+def _combine(home: Home, added: list[Fragment]) -> Change:
+    """The standing is read only when something new is said about it."""
+    slow = any(one.standing is not None for one in added)
+    old = _loaded(home, home.standing if slow else None)
+    return change(old, fragment.fold((old, *added)))
+
+
+def _loaded(home: Home, standing: str | None) -> Fragment:
+    activity = fragment.decode_activity(home.activity)
+    return Fragment(home.first_at, home.last_at, activity, fragment.decode_standing(standing))
+
+
+async def _refolded(conn: Connection, refolded: set[bytes], subject_of: SubjectOf) -> list[tuple[bytes, Change]]:
+    """As if nothing had been known before, so that everything is said again."""
+    found = []
+    for home, raws in (await events.raws(conn, refolded)).items():
+        new = fragment.fold(read(decode_event(raw.encode()), subject_of) for raw in raws)
+        new.standing = new.standing or Standing()
+        found.append((home, change(Fragment(), new)._replace(public=True)))
+    return found
+
+
+def _saved(one: Change) -> Saved:
+    new = one.fragment
+    standing = None if one.standing is None else fragment.encode(one.standing)
+    return Saved(new.first_at, new.last_at, fragment.encode(new.activity), standing)
+
+
+def _whole(one: Change) -> Saved:
+    saved = _saved(one)
+    assert one.fragment.standing is not None
+    return Saved(saved.first_at, saved.last_at, saved.activity, fragment.encode(one.fragment.standing))
+
+
+async def _speak(
+    conn: Connection, changes: Mapping[bytes, Change], refolded: Mapping[bytes, Home], subject_of: SubjectOf
+) -> set[bytes]:
+    """Writes consent and links under the subjects' locks; returns the subjects whose consent changed."""
+    said: dict[tuple[bytes, Key], Consent] = {
+        (home, k): c for home, one in changes.items() for k, c in one.said.items()
+    }
+    links = {
+        Link(bytes.fromhex(subject_of(point.kind, point.value)), home)
+        for home, one in changes.items()
+        for point in one.reached
+    }
+    unsaid = {bytes.fromhex(subject) for home in refolded.values() for subject in _named(home)}
+    spoken = {bytes.fromhex(key.subject) for _, key in said} | unsaid
+    subjects = spoken | {one.subject for one in links}
+    if subjects:
+        await consents.lock(conn, subjects)
+        await consents.link(conn, links)
+        await consents.forget(conn, refolded)
+        await consents.say(conn, said)
+    return spoken
+
+
+def _named(home: Home) -> set[str]:
+    return subjects_of(_loaded(home, home.standing))

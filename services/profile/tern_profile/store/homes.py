@@ -1,0 +1,114 @@
+"""Rows of `home`: memberships and fragments. A locked row keeps both still until the transaction ends."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from tern_common.db import Connection
+from tern_profile.domain.statements import Edge, Membership
+
+_LOCK = """
+INSERT INTO home (home_id, customer_id, version, shared)
+SELECT * FROM unnest($1::bytea[], $2::uuid[], $3::bigint[], $4::boolean[]) AS said (home_id) ORDER BY said.home_id
+ON CONFLICT (home_id) DO UPDATE SET version = home.version WHERE false
+RETURNING home_id
+"""
+"""Creates what is missing and locks what is there, in one order for all; returns only what it created."""
+
+_LOAD = """
+SELECT home_id, customer_id::text, version, shared, first_at, last_at, activity, standing
+FROM home WHERE home_id = ANY($1::bytea[])
+"""
+
+_PLACE = """
+UPDATE home SET customer_id = said.customer_id, version = said.version, shared = said.shared
+FROM unnest($1::bytea[], $2::uuid[], $3::bigint[], $4::boolean[]) AS said (home_id, customer_id, version, shared)
+WHERE home.home_id = said.home_id
+"""
+
+_SAVE = """
+UPDATE home
+SET first_at = said.first_at, last_at = said.last_at, activity = said.activity,
+    standing = coalesce(said.standing, home.standing)
+FROM unnest($1::bytea[], $2::timestamptz[], $3::timestamptz[], $4::json[], $5::json[])
+    AS said (home_id, first_at, last_at, activity, standing)
+WHERE home.home_id = said.home_id
+"""
+
+_MOVE = """
+INSERT INTO moved (customer_id, into_customer, version)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS said (customer_id) ORDER BY said.customer_id
+ON CONFLICT (customer_id) DO UPDATE SET into_customer = excluded.into_customer, version = excluded.version
+WHERE excluded.version > moved.version
+RETURNING customer_id::text
+"""
+
+
+@dataclass(frozen=True)
+class Home:
+    """A locked home: its stored membership, and its fragment as JSON text. `fresh`: it did not exist."""
+
+    membership: Membership
+    fresh: bool = False
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+    activity: str | None = None
+    standing: str | None = None
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A fragment to be written. `standing` None: as it is."""
+
+    first_at: datetime | None
+    last_at: datetime | None
+    activity: str
+    standing: str | None
+
+
+async def lock(conn: Connection, said: Mapping[bytes, Membership]) -> dict[bytes, Home]:
+    """Every home of the batch, locked; those that are new are created with the membership said."""
+    rows = await conn.fetch(_LOCK, *_memberships(said))
+    found = {row[0]: Home(said[row[0]], fresh=True) for row in rows}
+    known = [home for home in said if home not in found]
+    if known:
+        for home, customer, version, shared, *fragment in await conn.fetch(_LOAD, known):
+            found[home] = Home(Membership(customer, version, shared), False, *fragment)
+    return found
+
+
+async def place(conn: Connection, memberships: Mapping[bytes, Membership]) -> None:
+    """Writes memberships of locked homes: the caller has seen that their versions are higher."""
+    if memberships:
+        await conn.execute(_PLACE, *_memberships(memberships))
+
+
+async def save(conn: Connection, fragments: Mapping[bytes, Saved]) -> None:
+    """Writes fragments of locked homes."""
+    if not fragments:
+        return
+    saved = fragments.values()
+    await conn.execute(
+        _SAVE,
+        list(fragments),
+        [one.first_at for one in saved],
+        [one.last_at for one in saved],
+        [one.activity for one in saved],
+        [one.standing for one in saved],
+    )
+
+
+async def move(conn: Connection, edges: Mapping[str, Edge]) -> set[str]:
+    """Keeps the newest edge of every customer that homes left; returns those whose edge is new."""
+    if not edges:
+        return set()
+    into = edges.values()
+    arguments = list(edges), [edge.customer_id for edge in into], [edge.version for edge in into]
+    return {row[0] for row in await conn.fetch(_MOVE, *arguments)}
+
+
+def _memberships(said: Mapping[bytes, Membership]) -> Iterable[Collection[object]]:
+    kept = said.values()
+    return list(said), [one.customer_id for one in kept], [one.version for one in kept], [one.shared for one in kept]

@@ -1,0 +1,108 @@
+"""Rows of `profile`, and what they are made of. A customer's row is its lock."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from tern_common.db import Connection
+
+_LOCK = """
+INSERT INTO profile (customer_id, profile_version) SELECT said, 0 FROM unnest($1::uuid[]) AS said ORDER BY said
+ON CONFLICT (customer_id) DO UPDATE SET profile_version = profile.profile_version WHERE false
+"""
+
+_STORED = "SELECT customer_id::text, profile_version, digest FROM profile WHERE customer_id = ANY($1::uuid[])"
+
+_SOURCES = """
+SELECT customer_id::text, min(first_at), max(last_at), bool_or(shared),
+       array_agg(standing) FILTER (WHERE standing IS NOT NULL)
+FROM home WHERE customer_id = ANY($1::uuid[]) GROUP BY customer_id
+"""
+
+_SURVIVORS = """
+WITH RECURSIVE chain (origin, customer_id, depth) AS (
+    SELECT said, said, 0 FROM unnest($1::uuid[]) AS said
+    UNION ALL
+    SELECT chain.origin, moved.into_customer, chain.depth + 1
+    FROM chain JOIN moved USING (customer_id)
+    WHERE chain.depth < 64 AND NOT EXISTS (SELECT 1 FROM home WHERE home.customer_id = chain.customer_id)
+)
+SELECT DISTINCT ON (origin) origin::text, customer_id::text FROM chain ORDER BY origin, depth DESC
+"""
+"""Follows the edges up to a customer that has homes. The depth ends a cycle that a late record has yet to resolve."""
+
+_SAVE = """
+UPDATE profile SET profile_version = said.profile_version, digest = said.digest, record = said.record
+FROM unnest($1::uuid[], $2::bigint[], $3::bytea[], $4::json[]) AS said (customer_id, profile_version, digest, record)
+WHERE profile.customer_id = said.customer_id
+"""
+
+_PUBLISHED = """
+SELECT customer_id::text, record FROM profile WHERE customer_id = ANY($1::uuid[]) AND record IS NOT NULL
+"""
+
+
+class Stored(NamedTuple):
+    """What was published last. Version 0 and no digest: nothing yet."""
+
+    version: int
+    digest: bytes | None
+
+
+class Source(NamedTuple):
+    """What a customer's homes come to, their standings still as JSON text."""
+
+    first_at: datetime | None
+    last_at: datetime | None
+    shared: bool
+    standings: list[str]
+
+
+class Made(NamedTuple):
+    """A record to be kept and published."""
+
+    version: int
+    digest: bytes
+    record: str
+
+
+async def lock(conn: Connection, customers: Collection[str]) -> None:
+    """Creates and locks, ascending."""
+    await conn.execute(_LOCK, list(customers))
+
+
+async def stored(conn: Connection, customers: Collection[str]) -> dict[str, Stored]:
+    """Of locked customers."""
+    rows = await conn.fetch(_STORED, list(customers))
+    return {customer: Stored(version, digest) for customer, version, digest in rows}
+
+
+async def sources(conn: Connection, customers: Collection[str]) -> dict[str, Source]:
+    """Of customers that have homes."""
+    rows = await conn.fetch(_SOURCES, list(customers))
+    return {customer: Source(first, last, shared, texts or []) for customer, first, last, shared, texts in rows}
+
+
+async def survivors(conn: Connection, customers: Collection[str]) -> dict[str, str]:
+    """Customer → who answers for it now: itself, as long as it has homes or went nowhere."""
+    if not customers:
+        return {}
+    return {row[0]: row[1] for row in await conn.fetch(_SURVIVORS, list(customers))}
+
+
+async def save(conn: Connection, made: Mapping[str, Made]) -> None:
+    """Of locked customers."""
+    if made:
+        rows = made.values()
+        await conn.execute(
+            _SAVE, list(made), [one.version for one in rows], [one.digest for one in rows], [one.record for one in rows]
+        )
+
+
+async def published(conn: Connection, customers: Collection[str]) -> dict[str, str]:
+    """The records as last published; who never was is left out."""
+    if not customers:
+        return {}
+    return {row[0]: row[1] for row in await conn.fetch(_PUBLISHED, list(customers))}

@@ -1,0 +1,100 @@
+"""The tables of schema `profile`. `store` is the only one that reads and writes them.
+
+A home's membership and its fragment share a row: one lock and one look-up a home. Keys begin with what a table could be
+sharded by (home or customer; a subject for consent).
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    TIMESTAMP,
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+)
+
+SCHEMA = "profile"
+
+metadata = MetaData(schema=SCHEMA)
+
+home = Table(
+    "home",
+    metadata,
+    Column("home_id", LargeBinary, primary_key=True),
+    Column("customer_id", Uuid, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("shared", Boolean, nullable=False),
+    Column("first_at", TIMESTAMP(timezone=True)),
+    Column("last_at", TIMESTAMP(timezone=True)),
+    Column("activity", JSON),
+    Column("standing", JSON),
+    Index("home_customer", "customer_id"),
+    comment="A home's membership (the highest version wins) and its fragment; a door has no events.",
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("home_id", LargeBinary, primary_key=True),
+    Column("message_id", Text, primary_key=True),
+    Column("event_time", TIMESTAMP(timezone=True), nullable=False),
+    Column("raw", JSON, nullable=False),
+    comment="Every event as it came, once: what a fragment can be folded from again.",
+)
+
+profile = Table(
+    "profile",
+    metadata,
+    Column("customer_id", Uuid, primary_key=True),
+    Column("profile_version", BigInteger, nullable=False),
+    Column("digest", LargeBinary),
+    Column("record", JSON),
+    comment="The public record as last published; its row is the customer's lock. Version 0: never published.",
+)
+
+moved = Table(
+    "moved",
+    metadata,
+    Column("customer_id", Uuid, primary_key=True),
+    Column("into_customer", Uuid, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    comment="Where a customer went; only who has no home left is looked up here.",
+)
+
+subject = Table(
+    "subject",
+    metadata,
+    Column("subject", LargeBinary, primary_key=True),
+    comment="A named contact's keyed hash: the lock under which its consent and its homes change.",
+)
+
+consent = Table(
+    "consent",
+    metadata,
+    Column("subject", LargeBinary, primary_key=True),
+    Column("purpose", Text, primary_key=True),
+    Column("channel", Text, primary_key=True),
+    Column("home_id", LargeBinary, primary_key=True),
+    Column("granted_at", TIMESTAMP(timezone=True)),
+    Column("granted_proof", Text),
+    Column("trusted_at", TIMESTAMP(timezone=True)),
+    Column("trusted_proof", Text),
+    Column("withdrawn_at", TIMESTAMP(timezone=True)),
+    Index("consent_home", "home_id"),
+    comment="What each home says about a named contact; the verdict takes the maxima over homes.",
+)
+
+contact = Table(
+    "contact",
+    metadata,
+    Column("subject", LargeBinary, primary_key=True),
+    Column("home_id", LargeBinary, primary_key=True),
+    comment="Homes that said this contact point: whose records a consent may change.",
+)
