@@ -55,7 +55,7 @@ class Folder:
     async def __aenter__(self) -> Self:
         self.path.mkdir(parents=True, exist_ok=True)
         # Not inherited by any child: it tells supervisors apart. Each child has a lock of its own (`hold`).
-        self._lock = await self.hold("supervisor", patience_s=20)
+        self._lock = await self.hold("supervisor", patience_s=12)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -100,13 +100,21 @@ class Folder:
                 return port
 
     def secret(self, name: str) -> str:
-        """Random text, made once and kept."""
+        """64 random hex digits, drawn once and kept."""
+        return self.kept(name) or self.keep(name, secrets.token_hex(32))
+
+    def kept(self, name: str) -> str | None:
+        """What was kept under this name."""
+        return self._secrets().get(name)
+
+    def keep(self, name: str, text: str) -> str:
+        """Keeps a secret; answers it."""
+        write_private(self / "secrets.json", json.dumps({**self._secrets(), name: text}, indent=1))
+        return text
+
+    def _secrets(self) -> dict[str, str]:
         file = self / "secrets.json"
-        kept: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
-        if name not in kept:
-            kept[name] = secrets.token_hex(32)
-            write_private(file, json.dumps(kept, indent=1))
-        return kept[name]
+        return dict(json.loads(file.read_text())) if file.exists() else {}
 
     def wipe(self) -> None:
         """Forgets everything but the locks, which are held."""
