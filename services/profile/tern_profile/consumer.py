@@ -21,7 +21,7 @@ from tern_profile.store import batch
 from tern_profile.store.batch import Publication
 
 GROUP = "profile"
-HEADERS: Headers = (("schema", b"profile.v1"),)
+HEADERS: Headers = (("schema", b"profile"),)
 
 
 class ProfileHandler:

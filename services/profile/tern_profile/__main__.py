@@ -1,0 +1,111 @@
+"""The profile process: consume, pass safe time on, answer. The only place that builds its parts."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from tern_common import db, lifecycle, topics
+from tern_common.auth import Tokens
+from tern_common.bus import Bus, Log
+from tern_common.clock import Clock, clock_for
+from tern_common.consume import consume
+from tern_common.errors import Transient
+from tern_common.hashing import Hasher
+from tern_common.http import Probes, Standing, clock_router, create_app
+from tern_common.kafka import kafka_bus
+from tern_common.lifecycle import Loop
+from tern_common.logs import logger
+from tern_common.meters import PrometheusMeter
+from tern_common.progress import Claims, claim_relay
+from tern_common.rejecting import Rejecting
+from tern_profile.app import SUMMARY, Profiles, profile_router
+from tern_profile.consumer import GROUP, ProfileHandler
+from tern_profile.settings import ProfileSettings
+
+SERVICE = "profile"
+UPSTREAM = "identity"
+LANE = "live"
+
+_TOPICS = (topics.RESOLVED, topics.PROFILES, topics.PROGRESS, topics.REJECTED)
+_PAUSE_S = 0.5
+_LOOKS_PER_INTERVAL = 5
+
+
+async def serve(settings: ProfileSettings) -> None:
+    """Runs until it is told to stop."""
+    clock = clock_for(settings.clock_file)
+    hasher = Hasher(settings.hash_key.get_secret_value().encode())
+    pool = await db.open_pool(settings.database_url.get_secret_value(), service=SERVICE, size=settings.db_pool_size)
+    try:
+        async with kafka_bus(settings.kafka_bootstrap, f"tern-{SERVICE}") as bus:
+            await _topics_stand(bus.log, clock)
+            claims = Claims(bus)
+            app = create_app(
+                service=SERVICE,
+                summary=SUMMARY,
+                probes=Probes({"database": lambda: db.check(pool), "kafka": lambda: _answers(bus.log)}),
+                routers=[profile_router(Profiles(pool, hasher)), *_virtual_clock(settings, claims)],
+                tokens=Tokens(pool, clock),
+                clock=clock,
+            )
+            loops = _loops(settings, bus, clock, claims, ProfileHandler(pool, bus.producer, hasher))
+            await lifecycle.run(app, settings.http_host, settings.http_port, loops, clock=clock)
+    finally:
+        await pool.close()
+
+
+def _loops(
+    settings: ProfileSettings, bus: Bus, clock: Clock, claims: Claims, handler: ProfileHandler
+) -> dict[str, Loop]:
+    meter = PrometheusMeter(SERVICE)
+
+    async def events() -> None:
+        consumer = await bus.subscribe(GROUP, [topics.RESOLVED])
+        rejecting = Rejecting(bus.producer, SERVICE)
+        await consume(consumer, handler, rejecting, clock, limit=settings.batch_records, meter=meter)
+
+    async def progress() -> None:
+        await claim_relay(
+            claims,
+            bus.log,
+            bus.producer,
+            upstream=UPSTREAM,
+            group=GROUP,
+            source_topic=topics.RESOLVED,
+            output_topic=topics.PROFILES,
+            service=SERVICE,
+            lane=LANE,
+            clock=clock,
+            poll_s=settings.progress_interval_ms / 1000 / _LOOKS_PER_INTERVAL,
+            meter=meter,
+        )
+
+    return {"events": events, "claims": claims.follow, "progress": progress}
+
+
+async def _topics_stand(log: Log, clock: Clock) -> None:
+    """Waits for a broker. Raises `Misconfigured` when a topic is missing or shaped differently."""
+    while True:
+        try:
+            return topics.require(_TOPICS, await log.shapes())
+        except Transient as wrong:
+            logger.warning("waiting for kafka", why=str(wrong))
+            await clock.sleep(_PAUSE_S)
+
+
+async def _answers(log: Log) -> None:
+    await log.ends(topics.RESOLVED)
+
+
+def _virtual_clock(settings: ProfileSettings, claims: Claims) -> list[APIRouter]:
+    """Profiles have no timers yet; their safe time is what was claimed in their name."""
+
+    async def standing() -> Standing:
+        claim = claims.newest(SERVICE, LANE)
+        return Standing(next=None, safe_time=claim.at if claim else None)
+
+    return [clock_router(standing)] if settings.clock_file else []
+
+
+if __name__ == "__main__":
+    lifecycle.start(SERVICE, ProfileSettings, serve)
