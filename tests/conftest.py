@@ -53,7 +53,7 @@ def postgres_admin_url(backing: Backing) -> str:
 async def database_template(postgres_admin_url: str) -> AsyncIterator[str]:
     """The name of a database with every service's schema, to be copied."""
     async with databases.database(postgres_admin_url) as url:
-        await databases.migrate(url)
+        await databases.migrated(url)
         yield urlsplit(url).path[1:]
 
 

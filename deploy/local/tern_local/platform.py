@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 
+from tern_common.migrate import service_url
 from tern_local import provision
 from tern_local.children import Family
 from tern_local.folder import Folder, write_private
@@ -106,7 +107,7 @@ async def _prepare(stack: Stack, database: str) -> None:
     await provision.create_database(stack.postgres.address)
     passwords = {f"TERN_{name.upper()}_DB_PASSWORD": stack.folder.secret(f"database_{name}") for name in NAMES}
     async with Family(stack.folder, stack.clock) as family:
-        migrating = await family.start(provision.migration({"TERN_DATABASE_URL": database, **passwords}))
+        migrating = await family.start(provision.migration({"TERN_ADMIN_DATABASE_URL": database, **passwords}))
         await provision.create_topics(stack.kafka.address)
         await family.success(migrating)
 
@@ -124,7 +125,7 @@ def _services(stack: Stack, database: str, clock_file: Path | None, http: httpx.
         Service(
             name,
             ports[name],
-            {**shared, "TERN_DATABASE_URL": provision.as_role(database, name, stack.folder.secret(f"database_{name}"))},
+            {**shared, "TERN_DATABASE_URL": service_url(database, name, stack.folder.secret(f"database_{name}"))},
             http,
         )
         for name in NAMES

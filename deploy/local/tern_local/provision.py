@@ -26,12 +26,6 @@ def in_database(url: str, name: str = DATABASE) -> str:
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
-def as_role(url: str, role: str, password: str) -> str:
-    """The same database, another user. The password must need no quoting."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=f"{role}:{password}@{parts.hostname}:{parts.port}"))
-
-
 async def create_database(admin_url: str) -> None:
     """Makes the database, unless it is there."""
     pool = await open_pool(admin_url, service="public", size=1)

@@ -25,3 +25,10 @@ async def test_the_broker_answers(kafka_bootstrap: str) -> None:
     host, port = kafka_bootstrap.split(":")
     assert host == "127.0.0.1"
     assert int(port) > 0
+
+
+async def test_every_test_finds_the_schemas_of_all_services(database: str) -> None:
+    connection = await asyncpg.connect(database)
+    schemas = {row[0] for row in await connection.fetch("SELECT nspname FROM pg_namespace")}
+    await connection.close()
+    assert schemas >= {"access", "ingest"}
