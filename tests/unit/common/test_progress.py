@@ -30,23 +30,35 @@ KEYS = {partition_of(f"k{n}".encode(), PARTITIONS): f"k{n}".encode() for n in ra
 
 
 class Log(MemoryLog):
-    """A log on which something happens before each question is answered."""
+    """A log on which something happens before each question is answered, or after it."""
 
-    def __init__(self, broker: MemoryBroker, before: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        broker: MemoryBroker,
+        before: Callable[[str], None] = lambda _: None,
+        after: Callable[[str], None] = lambda _: None,
+    ) -> None:
         super().__init__(broker)
         self.before = before
+        self.after = after
 
     async def ends(self, topic: str) -> dict[int, int]:
         self.before(f"ends {topic}")
-        return await super().ends(topic)
+        answer = await super().ends(topic)
+        self.after(f"ends {topic}")
+        return answer
 
     async def committed(self, group: str, topic: str) -> dict[int, int]:
         self.before("committed")
-        return await super().committed(group, topic)
+        answer = await super().committed(group, topic)
+        self.after("committed")
+        return answer
 
     async def starts(self, topic: str) -> dict[int, int]:
         self.before("starts")
-        return await super().starts(topic)
+        answer = await super().starts(topic)
+        self.after("starts")
+        return answer
 
 
 class World:
@@ -412,7 +424,7 @@ async def test_whatever_happens_between_its_questions_no_claim_is_false(happenin
             else:
                 world.apply(step.partition)
 
-    async with running(world.source_loop(Log(world.bus.broker, happen))):
+    async with running(world.source_loop(Log(world.bus.broker, happen, happen))):
         if at_once == 0:
             world.apply_all()
         await claimed(world, 3)
