@@ -1,0 +1,42 @@
+"""The HTTP edge, put together: tracking routes for everybody with a write key, the operators' API, the usual doors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter, FastAPI
+from starlette.routing import Route
+
+from tern_common.auth import Tokens
+from tern_common.events import EventType
+from tern_common.http import CODE_AND_MESSAGE, Probes, create_app, policy_router
+from tern_ingest import openapi
+from tern_ingest.admin import admin_router
+from tern_ingest.domain.decisions import TYPES
+from tern_ingest.store import Store
+from tern_ingest.tracking import Door, Tracking
+
+PATHS: dict[str, EventType | None] = {"/v1/batch": None, **{f"/v1/{kind}": kind for kind in TYPES}}
+_LARGEST_PIECE = 1024 * 1024
+
+
+def build(door: Door, store: Store, tokens: Tokens, probes: Probes, extra: Sequence[APIRouter] = ()) -> FastAPI:
+    """The application. Tracking routes come first, and limit their bodies themselves, so that browsers can read why."""
+    app = create_app(
+        service="ingest",
+        summary="Tracking events over HTTP, durable on Kafka.",
+        probes=probes,
+        routers=[admin_router(store, door.keyring, door.clock), policy_router(door.policy), *extra],
+        routes=tracking_routes(door),
+        tokens=tokens,
+        errors=CODE_AND_MESSAGE,
+        body_limit=door.policy.limits.body_bytes + _LARGEST_PIECE,
+        clock=door.clock,
+    )
+    openapi.describe(app.openapi(), PATHS)
+    return app
+
+
+def tracking_routes(door: Door) -> list[Route]:
+    """A plain route for each tracking path; it answers every method itself."""
+    return [Route(path, Tracking(door, path, kind)) for path, kind in PATHS.items()]

@@ -1,0 +1,107 @@
+"""A request's body: read and unpacked within limits, its bytes counted as long as the request is worked on."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Mapping
+from typing import Self
+
+from starlette.types import Receive
+
+from tern_common.errors import Refused
+from tern_ingest.domain.policy import Policy
+
+_PACKED = (b"\x1f\x8b", b"\x78")
+_GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
+_ENCODINGS = frozenset({b"", b"identity", b"gzip", b"x-gzip", b"deflate"})
+
+
+class Gone(Exception):
+    """Raised while a body is read, to end the request."""
+
+
+class Hold:
+    """A request's share of the bytes in flight."""
+
+    def __init__(self, bodies: Bodies) -> None:
+        self._bodies = bodies
+        self._size = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bodies.in_flight -= self._size
+
+    def take(self, size: int) -> None:
+        """Adds to the share. Raises `Refused` when the process holds too much already."""
+        if self._bodies.in_flight + size > self._bodies.limit:
+            raise Refused(503, "overloaded", "too much is in flight; try again", self._bodies.retry_after_s)
+        self._bodies.in_flight += size
+        self._size += size
+
+
+class Bodies:
+    """Reads bodies. All that one process holds of them at once stays below `in_flight_bytes`."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.in_flight = 0
+        self.limit = policy.limits.in_flight_bytes
+        self.retry_after_s = policy.waits.retry_after_s
+        self._longest = policy.limits.body_bytes
+        self._wait_s = policy.waits.body_s
+
+    def hold(self) -> Hold:
+        """To be entered for as long as the request is worked on."""
+        return Hold(self)
+
+    async def read(self, receive: Receive, head: Mapping[bytes, bytes], hold: Hold) -> bytes:
+        """The body, unpacked. Raises `Refused` (400, 408, 413, 415, 503) and `Gone`."""
+        if head.get(b"content-encoding", b"").strip().lower() not in _ENCODINGS:
+            raise Refused(415, "unsupported-encoding", "send the body plain or gzipped")
+        length = head.get(b"content-length", b"")
+        if length.isdigit() and int(length) > self._longest:
+            raise self._too_large()
+        try:
+            async with asyncio.timeout(self._wait_s):
+                body = await self._received(receive, hold)
+        except TimeoutError:
+            raise Refused(408, "body-too-slow", "the body did not arrive in time") from None
+        return self._unpacked(body, hold) if body.startswith(_PACKED) else body
+
+    async def _received(self, receive: Receive, hold: Hold) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Gone
+            piece: bytes = message.get("body", b"")
+            hold.take(len(piece))
+            size += len(piece)
+            if size > self._longest:
+                raise self._too_large()
+            pieces.append(piece)
+            if not message.get("more_body"):
+                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _unpacked(self, packed: bytes, hold: Hold) -> bytes:
+        """Goes by what the bytes are: the header is lost or added on the way, and JSON cannot begin so."""
+        found = b""
+        while packed:
+            member = zlib.decompressobj(_GZIP_OR_ZLIB)
+            try:
+                found += member.decompress(packed, self._longest + 1 - len(found))
+            except zlib.error:
+                raise Refused(400, "not-gzip", "the body is neither JSON nor gzip") from None
+            if len(found) > self._longest:
+                raise self._too_large()
+            if not member.eof:
+                raise Refused(400, "not-gzip", "the gzipped body is cut off")
+            packed = member.unused_data
+        hold.take(len(found))
+        return found
+
+    def _too_large(self) -> Refused:
+        return Refused(413, "body-too-large", f"send at most {self._longest} bytes in one request, unpacked")

@@ -1,0 +1,39 @@
+"""The tables of schema `ingest`: who may send events."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, DateTime, ForeignKey, Index, LargeBinary, MetaData, Table, Text
+
+SCHEMA = "ingest"
+
+metadata = MetaData(
+    schema=SCHEMA,
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "fk": "%(table_name)s_%(column_0_name)s_fkey",
+        "uq": "%(table_name)s_%(column_0_name)s_key",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+    },
+)
+
+source = Table(
+    "source",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+)
+
+write_key = Table(
+    "write_key",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("source_id", Text, ForeignKey(source.c.id), nullable=False),
+    Column("kind", Text, nullable=False, comment="server or browser"),
+    Column("trusted", Boolean, nullable=False, comment="by its kind, unless an operator says otherwise"),
+    Column("secret_hash", LargeBinary, nullable=False, comment="SHA-256; the secret itself is not kept"),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("revoked_at", DateTime(timezone=True)),
+)
+
+Index("write_key_by_source", write_key.c.source_id)
