@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from tern_common.errors import TernError
+from tern_local import jars
 from tern_local.folder import Folder
 from tern_local.platform import open_platform
 from tern_local.stack import open_stack, prepare
@@ -31,13 +32,17 @@ def say(line: str) -> None:
     print(f"  · {line}", flush=True)
 
 
-def play(main: Callable[[], Awaitable[int]], *, when_stopped: int) -> None:
+def play(main: Callable[[], Awaitable[int]], *, when_stopped: int, needs_jars: bool = True) -> None:
     """Runs to the end, or until a signal cancels it; errors that a person can act on are told in plain words."""
     status = 1
     try:
+        if needs_jars:
+            jars.fetch(say)  # before the loop: it blocks, and a signal must still end it
         status = asyncio.run(_told(main))
-    except asyncio.CancelledError:
+    except (asyncio.CancelledError, KeyboardInterrupt):
         status = when_stopped
+    except OSError as wrong:
+        print(f"\n{wrong}", file=sys.stderr)
     sys.exit(status)
 
 
@@ -128,7 +133,7 @@ def clean(data: Data = DATA) -> None:
         print(f"{data} is empty")
         return 0
 
-    play(main, when_stopped=130)
+    play(main, when_stopped=130, needs_jars=False)
 
 
 if __name__ == "__main__":

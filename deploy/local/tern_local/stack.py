@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -39,7 +38,7 @@ async def open_stack(folder: Folder, say: Say, *, fast: bool = False) -> AsyncIt
     """
     clock = SystemClock()
     java = find_java()
-    class_path = await asyncio.to_thread(jars.fetch, say)
+    class_path = jars.fetch(say)
     ports = folder.ports(("kafka", "kafka-controller", "postgres"))
     kafka = Kafka(folder, java, class_path, (ports["kafka"], ports["kafka-controller"]))
     postgres = Postgres(folder, ports["postgres"], fast=fast)
@@ -70,7 +69,7 @@ async def _bring_up(stack: Stack, family: Family) -> None:
 async def prepare(say: Say) -> None:
     """Fetches the jars and lets Kafka run once to prepare its classes: later starts take half the time."""
     java = find_java()
-    class_path = await asyncio.to_thread(jars.fetch, say)
+    class_path = jars.fetch(say)
     prepared = java.prepared(class_path)
     if prepared.exists():
         return

@@ -1,0 +1,117 @@
+"""What a shop does: it tells Tern what happens, through Segment's own Python package, unmodified.
+
+The package stamps every event with this machine's time, however far the platform's virtual clock has gone: ingest takes
+that for a client whose clock is wrong, and corrects it.
+"""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+from segment.analytics.client import Client
+
+from tern_common.clock import Clock
+from tern_common.errors import TernError
+
+_POLL_S = 0.01
+
+
+class NotDelivered(TernError):
+    """The platform did not take an event."""
+
+
+@dataclass(frozen=True)
+class Shopper:
+    """Somebody who comes to the shop; `called` is how the story calls them."""
+
+    called: str
+    user_id: str
+    email: str
+    anonymous_id: str
+    cart_id: str
+
+
+@dataclass(frozen=True)
+class Product:
+    """Something the shop sells."""
+
+    product_id: str
+    name: str
+    price: float
+
+
+@dataclass
+class Shop:
+    """A shop's backend. Events leave at once; `delivered` waits for the answers."""
+
+    host: str
+    write_key: str
+    clock: Clock
+    _sent: int = 0
+    _wrong: list[str] = field(default_factory=list)
+
+    async def __aenter__(self) -> Self:
+        self._client = Client(self.write_key, host=self.host, on_error=self._failed)
+        # At the end of the process it would go on trying to reach a platform that has stopped.
+        atexit.unregister(self._client.join)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for consumer in self._client.consumers:
+            consumer.pause()
+
+    def looks(self, who: Shopper, product: Product) -> None:
+        """Nobody knows who it is: there is only the browser's own id."""
+        self._sent += 2
+        self._client.page(anonymous_id=who.anonymous_id, name=product.name)
+        self._client.track(
+            anonymous_id=who.anonymous_id, event="Product Viewed", properties={"product_id": product.product_id}
+        )
+
+    def signs_in(self, who: Shopper) -> None:
+        """From here on the browser's id and the account belong together."""
+        self._sent += 2
+        self._client.identify(who.user_id, traits={"email": who.email}, anonymous_id=who.anonymous_id)
+        self._track(who, "Signed In", {})
+
+    def allows_mail(self, who: Shopper) -> None:
+        """Consent, as the shop's server has recorded it."""
+        self._sent += 1
+        self._track(who, "Consent Granted", {"channel": "email", "purpose": "marketing", "email": who.email})
+
+    def fills_cart(self, who: Shopper, products: Sequence[Product]) -> None:
+        """The whole cart, as it stands now."""
+        self._sent += 1
+        self._track(who, "Cart Updated", {"cart_id": who.cart_id, "products": _lines(products)})
+
+    def orders(self, who: Shopper, order_id: str, products: Sequence[Product]) -> None:
+        """Ordered and paid."""
+        self._sent += 1
+        total = round(sum(product.price for product in products), 2)
+        order = {"order_id": order_id, "cart_id": who.cart_id, "total": total, "currency": "EUR"}
+        self._track(who, "Order Completed", {**order, "products": _lines(products)})
+
+    async def delivered(self) -> int:
+        """Waits until the platform has answered for every event; their number. Raises `NotDelivered`."""
+        while self._client.queue.unfinished_tasks and not self._wrong:
+            await self.clock.sleep(_POLL_S)
+        if self._wrong:
+            raise NotDelivered(f"the platform did not take an event: {self._wrong[0]}")
+        sent, self._sent = self._sent, 0
+        return sent
+
+    def _track(self, who: Shopper, event: str, properties: Mapping[str, object]) -> None:
+        self._client.track(who.user_id, event, dict(properties), anonymous_id=who.anonymous_id)
+
+    def _failed(self, error: Exception, _batch: object) -> None:
+        self._wrong.append(str(error))
+
+
+def _lines(products: Sequence[Product]) -> list[dict[str, object]]:
+    return [
+        {"product_id": product.product_id, "name": product.name, "price": product.price, "quantity": 1}
+        for product in products
+    ]

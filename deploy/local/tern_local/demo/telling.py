@@ -1,0 +1,63 @@
+"""How the story is told: in colour to a person at a terminal, in plain lines to a file."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from rich.console import Console
+
+_WIDTH = 84
+
+
+class Narrator:
+    """Prints. Knows nothing of what it tells."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def title(self, text: str, below: str) -> None:
+        self._print(f"\n[bold cyan]{text}[/]\n[dim]{below}[/]")
+
+    def step(self, text: str) -> None:
+        """Something that takes a moment, for those who wait."""
+        self._print(f"  [dim]· {text}[/]")
+
+    def scene(self, now: datetime, text: str) -> None:
+        """A new moment in the shop, by the shop's own clock."""
+        moment = f"{now:%A %d %B %Y, %H:%M}"
+        self._print(f"\n[bold]{moment}[/] [dim]{'─' * (_WIDTH - len(moment) - 1)}[/]\n{text}")
+
+    def act(self, who: str, does: str) -> None:
+        self._print(f"  [green]›[/] [bold]{who}[/] {does}")
+
+    def sent(self, count: int) -> None:
+        self._print(f"    [dim]{count} events sent by segment-analytics-python, every one acknowledged by Kafka[/]")
+
+    def passing(self, span: timedelta, took_s: float) -> None:
+        self._print(f"\n[yellow]»» {spoken(span)} pass[/] [dim](in {took_s:.1f} s)[/]")
+
+    def read(self, topic: str, text: str) -> None:
+        self._print(f"  [magenta]✉[/] [bold]{topic}[/]\n    {text}")
+
+    def nothing(self, text: str) -> None:
+        self._print(f"  [dim]∅[/] {text}")
+
+    def right(self, text: str) -> None:
+        self._print(f"  [green]✔[/] {text}")
+
+    def wrong(self, text: str) -> None:
+        self._print(f"  [red]✘ {text}[/]")
+
+    def say(self, text: str) -> None:
+        self._print(text)
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, highlight=False, soft_wrap=True)
+
+
+def spoken(span: timedelta) -> str:
+    """89 days and 22 hours."""
+    hours, minutes = divmod(span.seconds // 60, 60)
+    counted = [(span.days, "day"), (hours, "hour"), (minutes, "minute")]
+    words = [f"{count} {unit}{'s' * (count != 1)}" for count, unit in counted if count]
+    return " and ".join(words) or "a moment"
