@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, LargeBinary, Text
 
 from tern_common.bus import Headers, Message, Producer
 from tern_common.db import Connection, Pool, Row, connection
 
-TABLE_NAME = "outbox"
 _ROWS = 1_000
 
 _headers: msgspec.json.Decoder[tuple[tuple[str, bytes], ...]] = msgspec.json.Decoder(tuple[tuple[str, bytes], ...])
@@ -30,7 +29,7 @@ _DELETE = "DELETE FROM outbox WHERE seq = ANY($1::bigint[])"
 
 
 def outbox_columns() -> list[Column[object]]:
-    """The columns, for a migration."""
+    """The columns of table `outbox`, for a service's `tables.py` and its migration."""
     return [
         Column("seq", BigInteger, primary_key=True, autoincrement=True),
         Column("topic", Text, nullable=False),
@@ -38,11 +37,6 @@ def outbox_columns() -> list[Column[object]]:
         Column("value", LargeBinary, nullable=False),
         Column("headers", LargeBinary, nullable=False),
     ]
-
-
-def outbox_table(metadata: MetaData) -> Table:
-    """The table, for a service's `tables.py`; in the schema of `metadata`."""
-    return Table(TABLE_NAME, metadata, *outbox_columns())
 
 
 async def put(conn: Connection, messages: Sequence[Message]) -> None:
