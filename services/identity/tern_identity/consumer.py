@@ -1,0 +1,72 @@
+"""The Kafka edge: events in, resolved events out. Knows the wire; leaves what it means to the domain and the store."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tern_common import outbox
+from tern_common.bus import Message, Producer, Record
+from tern_common.consume import Batch
+from tern_common.db import Pool
+from tern_common.errors import Poison
+from tern_common.events import Event, decode_event
+from tern_common.topics import RESOLVED
+from tern_identity.domain.collapsing import Heard
+from tern_identity.domain.reading import read
+from tern_identity.store import Filed, Store
+
+GROUP = "identity"
+
+_SCHEMA = ("schema", b"resolved")
+
+
+class Arrived(NamedTuple):
+    """An event as it came. `value` is passed on as it is."""
+
+    heard: Heard
+    mode: str
+    value: bytes
+
+
+class EventHandler:
+    """Files events and publishes each with its home and membership, every time it comes: a copy may be the first that
+    gets through."""
+
+    def __init__(self, store: Store, pool: Pool, producer: Producer) -> None:
+        self._store = store
+        self._pool = pool
+        self._producer = producer
+
+    def decode(self, record: Record) -> Arrived:
+        """Raises `Poison`."""
+        event = decode_event(record.value)
+        _require_storable(event)
+        heard = Heard(read(event), event.event_time, event.message_id, event.source_id)
+        return Arrived(heard, event.mode, record.value)
+
+    async def apply(self, batch: Batch[Arrived]) -> None:
+        """One transaction; then these events and all that waits in the outbox, whoever wrote it, are published."""
+        if batch.items:
+            filed = await self._store.file([arrived.heard for arrived in batch.items])
+            await self._producer.send([resolved(*both) for both in zip(batch.items, filed, strict=True)])
+        await outbox.drain(self._pool, self._producer)
+
+
+def resolved(arrived: Arrived, filed: Filed) -> Message:
+    """The event with where it is filed and whose that is; its own bytes are spliced in, not written anew."""
+    customer_id = str(filed.membership.customer_id)
+    shared = b',"shared":true' if filed.membership.shared else b""
+    head = (
+        f'{{"kind":"event","home_id":"{filed.home_id}","customer_id":"{customer_id}",'
+        f'"membership_version":{filed.membership.version}'
+    )
+    value = b"".join((head.encode(), shared, b',"event":', arrived.value, b"}"))
+    headers = (("message-id", arrived.heard.message_id.encode()), _SCHEMA, ("mode", arrived.mode.encode()))
+    return Message(RESOLVED, customer_id.encode(), value, headers)
+
+
+def _require_storable(event: Event) -> None:
+    if event.event_time.tzinfo is None:
+        raise Poison("event-time-without-zone")
+    if not event.message_id or "\x00" in event.message_id or "\x00" in event.source_id:
+        raise Poison("message-id-not-storable")

@@ -1,0 +1,175 @@
+"""Homes under lock: placed again, and given a new version where their customer changed (identity.md §8.7).
+
+A home's row is locked before what it is filed under is read, for the same reason as a browser's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from tern_common.db import Connection
+from tern_common.identifiers import NAMESPACES
+from tern_identity.domain.ledger import Home
+from tern_identity.domain.notices import Move
+from tern_identity.domain.placing import Customer, Standpoint, place, resolve
+from tern_identity.store.browsers import held_of
+from tern_identity.store.news import Membership
+
+_EPOCH_STEP = 1 << 40
+
+_LOCK = """
+SELECT home_id, nodes, day, is_door, customer_id, version, shared FROM home
+WHERE home_id IN (
+    SELECT home_id FROM home_node WHERE node_id = ANY($1::bigint[]) UNION SELECT unnest($2::bytea[])
+)
+ORDER BY home_id FOR UPDATE
+"""
+
+_STANDPOINTS = """
+SELECT n.node_id, n.ns, n.guard, n.core, n.holder, n.shared_from, h.core AS holder_core,
+       n.token, n.shared_token, c.token AS core_token, hc.token AS holder_token
+FROM node n
+LEFT JOIN node c ON c.node_id = n.core
+LEFT JOIN node h ON h.node_id = n.holder
+LEFT JOIN node hc ON hc.node_id = h.core
+"""
+
+_BY_NUMBER = _STANDPOINTS + "WHERE n.node_id = ANY($1::bigint[])"
+_BY_TOKEN = _STANDPOINTS + "WHERE n.token = ANY($1::uuid[]) OR n.shared_token = ANY($1::uuid[])"
+
+_VERSIONS = "SELECT nextval('membership_version') FROM generate_series(1, $1)"
+
+_ADD = """
+WITH added AS (
+    INSERT INTO home (home_id, nodes, day, is_door, customer_id, shared, version)
+    SELECT n.home_id, string_to_array(n.nodes, ',')::bigint[], n.day, n.is_door, n.customer_id, n.shared, n.version
+    FROM unnest($1::bytea[], $2::text[], $3::int[], $4::boolean[], $5::uuid[], $6::boolean[], $7::bigint[])
+         AS n (home_id, nodes, day, is_door, customer_id, shared, version)
+    RETURNING home_id, nodes
+)
+INSERT INTO home_node (node_id, home_id) SELECT unnest(nodes), home_id FROM added
+"""
+
+_CHANGE = """
+UPDATE home SET customer_id = n.customer_id, shared = n.shared, version = n.version
+FROM unnest($1::bytea[], $2::uuid[], $3::boolean[], $4::bigint[]) AS n (home_id, customer_id, shared, version)
+WHERE home.home_id = n.home_id
+"""
+
+
+class Standing(NamedTuple):
+    """A node's standpoint, and the tokens of those it may speak for."""
+
+    at: Standpoint
+    token: UUID
+    shared_token: UUID | None
+    tokens: dict[int, UUID]
+
+    def name(self, customer: Customer) -> UUID:
+        """The customer's id."""
+        if customer.standing == "browser" and self.shared_token is not None:
+            return self.shared_token
+        return self.tokens[customer.node_id]
+
+
+class Placed(NamedTuple):
+    """The homes that were placed: what they are now, and which of them moved."""
+
+    memberships: dict[str, Membership]
+    moves: list[Move]
+
+
+async def replace(conn: Connection, touched: Collection[int], new: Mapping[str, Home], epoch: int) -> Placed:
+    """Places the homes under the touched nodes, and the new ones; writes those that have another customer now."""
+    if not touched and not new:
+        return Placed({}, [])
+    rows = await conn.fetch(_LOCK, list(touched), [bytes.fromhex(home_id) for home_id in new])
+    homes = dict(new)
+    stored: dict[str, Membership] = {}
+    for key, nodes, day, is_door, *membership in rows:
+        homes[key.hex()] = Home(tuple(nodes), day, is_door)
+        stored[key.hex()] = Membership(*membership)
+    standings = await standings_of(conn, {node_id for home in homes.values() for node_id in home.nodes})
+    wanted = {home_id: _customer_of(home, standings) for home_id, home in homes.items()}
+    changed = {
+        key: it
+        for key, it in wanted.items()
+        if key not in stored or (stored[key].customer_id, stored[key].shared) != it
+    }
+    versions = await _versions(conn, len(changed), epoch)
+    now = {key: Membership(it[0], version, it[1]) for (key, it), version in zip(changed.items(), versions, strict=True)}
+    await _write(conn, homes, stored, now)
+    moves = [_move(key, homes[key], stored.get(key), membership) for key, membership in now.items()]
+    return Placed(stored | now, moves)
+
+
+async def standings_of(conn: Connection, nodes: Collection[int]) -> dict[int, Standing]:
+    """What placing needs to know of these nodes, as it stands at this moment."""
+    return {row[0]: _standing(row) for row in await conn.fetch(_BY_NUMBER, list(nodes))}
+
+
+async def stand_for(conn: Connection, ids: Collection[UUID]) -> dict[UUID, tuple[int, UUID]]:
+    """Customer ids that were published once → their node, and whom they stand for now. Unknown ones are left out."""
+    found: dict[UUID, tuple[int, UUID]] = {}
+    for row in await conn.fetch(_BY_TOKEN, list(ids)) if ids else ():
+        standing = _standing(row)
+        for token in (standing.token, standing.shared_token):
+            if token is not None and token in ids:
+                customer = resolve(standing.at, token == standing.shared_token)
+                found[token] = (standing.at.node_id, standing.name(customer))
+    return found
+
+
+def _customer_of(home: Home, standings: Mapping[int, Standing]) -> tuple[UUID, bool]:
+    customer = place([standings[node_id].at for node_id in home.nodes], home.day)
+    speaker = next(one for one in map(standings.__getitem__, home.nodes) if customer.node_id in one.tokens)
+    return speaker.name(customer), customer.is_shared
+
+
+def _whose(membership: Membership | None) -> tuple[UUID, bool] | None:
+    return None if membership is None else (membership.customer_id, membership.shared)
+
+
+def _standing(row: Any) -> Standing:
+    (node_id, ns, guard, core, who, since, holder_core, token, shared_token, core_token, holder_token) = row
+    weak = NAMESPACES[ns].kind == "weak"
+    if weak:
+        at = Standpoint(node_id, is_weak=True, held=held_of(who, since), holder_core=holder_core)
+        tokens = {node_id: token} if holder_core is None else {node_id: token, holder_core: holder_token}
+    else:
+        at = Standpoint(node_id, is_weak=False, core=core, eligible=guard is None)
+        tokens = {node_id: token, core: core_token}
+    return Standing(at, token, shared_token, tokens)
+
+
+async def _versions(conn: Connection, count: int, epoch: int) -> list[int]:
+    """Drawn after the homes' rows are locked: so they grow for each home."""
+    return [epoch * _EPOCH_STEP + row[0] for row in await conn.fetch(_VERSIONS, count)] if count else []
+
+
+async def _write(
+    conn: Connection, homes: Mapping[str, Home], stored: Collection[str], now: Mapping[str, Membership]
+) -> None:
+    added: list[Sequence[object]] = []
+    changed: list[Sequence[object]] = []
+    for home_id, (customer_id, version, shared) in sorted(now.items()):
+        key, home = bytes.fromhex(home_id), homes[home_id]
+        if home_id in stored:
+            changed.append((key, customer_id, shared, version))
+        else:
+            nodes = ",".join(map(str, home.nodes))
+            added.append((key, nodes, home.day, home.is_door, customer_id, shared, version))
+    for statement, rows in ((_ADD, added), (_CHANGE, changed)):
+        if rows:
+            await conn.execute(statement, *_columns(rows))
+
+
+def _columns(rows: Iterable[Sequence[object]]) -> list[list[object]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _move(home_id: str, home: Home, was: Membership | None, now: Membership) -> Move:
+    former = None if was is None else was.customer_id
+    return Move(home_id, now.version, home.is_door, home.nodes, former, now.customer_id, now.shared)
