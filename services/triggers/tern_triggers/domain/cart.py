@@ -168,3 +168,17 @@ def _held(key: str, carts: Carts) -> bool:
     """A named cart speaks only for the holder of its newest event; the unnamed one is the customer's own."""
     newest = carts.newest.get(key)
     return newest is None or newest.home_id in carts.homes
+
+
+def held_carts(facts: Iterable[Fact]) -> set[str]:
+    """The named carts that these facts, of one customer, say anything about."""
+    return {fact.key for fact in facts if fact.kind in ("cart", "checkout") and fact.key}
+
+
+def never_read(facts: Iterable[Fact], keep: int = KEEP) -> list[Fact]:
+    """The cart facts beyond the newest `keep` of their home and cart: no fold can ever read them again."""
+    by_cart: dict[tuple[str, str], list[Fact]] = {}
+    for fact in facts:
+        if fact.kind == "cart":
+            by_cart.setdefault((fact.home_id, fact.key), []).append(fact)
+    return [old for found in by_cart.values() for old in sorted(found, key=walk_order)[:-keep]]

@@ -7,7 +7,7 @@ once: the least by (time, passive, body) stays, whatever order they come in.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal
 
@@ -78,11 +78,20 @@ def fact_of(event: Event, home_id: str, kinds: Collection[str]) -> Fact | None:
     found = _parts(said) if said is not None else None
     if found is None or found[0] not in kinds:
         return None
-    if not FIRST_YEAR <= event.event_time.year <= LAST_YEAR:
-        raise Poison("event-time-out-of-range")
+    at = _stamped(event)
     kind, key, body = found
     passive = event.late or event.mode == "backfill"
-    return Fact(home_id, kind, key, event.message_id, event.event_time, passive, body)
+    return Fact(home_id, kind, key, event.message_id, at, passive, body)
+
+
+def _stamped(event: Event) -> datetime:
+    """The event's time in UTC. Raises `Poison` where arithmetic or storage would fail."""
+    at = event.event_time
+    if at.tzinfo is None or event.received_at.tzinfo is None or not FIRST_YEAR <= at.year <= LAST_YEAR:
+        raise Poison("event-time-out-of-range")
+    if "\x00" in event.message_id:
+        raise Poison("message-id-with-nul")
+    return at.astimezone(UTC)
 
 
 def _parts(said: Said) -> tuple[Kind, str, Body] | None:

@@ -1,0 +1,72 @@
+"""The Kafka edge: resolved events, membership changes and profiles in; nothing is decided about anybody here, except
+that what just arrived may end what was decided before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from tern_common.bus import Log, Place, Record
+from tern_common.clock import Clock
+from tern_common.consume import Batch
+from tern_common.db import Pool, transaction
+from tern_common.logs import logger
+from tern_common.topics import PROFILES, RESOLVED
+from tern_triggers import meters
+from tern_triggers.domain.news import News, read_profile, read_resolved
+from tern_triggers.domain.rules import kinds_read
+from tern_triggers.publishing import Publisher
+from tern_triggers.store import batch, positions
+from tern_triggers.store.batch import Writing
+
+GROUP = "triggers"
+TOPICS = (RESOLVED, PROFILES)
+
+
+class Positions:
+    """Sees to it that every partition has a position before anything of it is applied."""
+
+    def __init__(self, pool: Pool, log: Log) -> None:
+        self._pool = pool
+        self._log = log
+        self._seen: set[Place] = set()
+
+    async def ensure(self, places: Collection[Place]) -> None:
+        """Creates rows for partitions not met before, at the start of what is still kept of them."""
+        if not self._seen.issuperset(places):
+            await self.raise_to_starts({place.topic for place in places})
+            self._seen.update(places)
+
+    async def raise_to_starts(self, topics: Iterable[str]) -> None:
+        """Creates missing rows, and raises those below the log's start: what stood there is lost."""
+        for topic in sorted(topics):
+            starts = await self._log.starts(topic)
+            async with transaction(self._pool) as conn:
+                for place, lost in await positions.ensure(conn, topic, starts):
+                    logger.error("records were lost to retention", topic=topic, partition=place.partition, records=lost)
+
+
+class TriggersHandler:
+    """`consume.Handler` of the trigger service."""
+
+    def __init__(self, pool: Pool, writing: Writing, known: Positions, publisher: Publisher, clock: Clock) -> None:
+        self._pool = pool
+        self._writing = writing
+        self._positions = known
+        self._publisher = publisher
+        self._clock = clock
+        self._kinds = kinds_read(writing.rules)
+
+    def decode(self, record: Record) -> News:
+        """Raises `Poison`."""
+        return read_profile(record.value) if record.topic == PROFILES else read_resolved(record.value, self._kinds)
+
+    async def apply(self, found: Batch[News]) -> None:
+        """One transaction; then what it revoked is published, or left to the relay."""
+        await self._positions.ensure(found.spans)
+        ended = await batch.apply(self._pool, self._writing, found.items, found.spans, self._clock.now())
+        if not ended:
+            return
+        for ending in ended:
+            meters.ENDED.labels(ending.decision.rule, ending.revocation).inc()
+        await self._publisher.publish_now()

@@ -1,0 +1,164 @@
+"""What one record of a topic says to this service, and what a batch of them says together.
+
+Memberships, profile copies and cart maxima are taken at their highest, facts as a set: so a batch has no order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import NamedTuple, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from tern_common.errors import Poison
+from tern_common.events import MembershipChange, ResolvedEvent, decode_event, decode_profile, decode_resolved
+from tern_triggers.domain.cart import Newest, Ordered
+from tern_triggers.domain.facts import Fact, cart_of, fact_of, precedence
+from tern_triggers.domain.view import Verdicts
+
+
+class Membership(NamedTuple):
+    """Home `home_id` (32 hex digits) belongs to `customer_id` since `version`. The highest version wins."""
+
+    home_id: str
+    customer_id: str
+    version: int
+    shared: bool
+
+
+class Former(NamedTuple):
+    """The homes of `customer_id` went to `into_id`. The highest version wins."""
+
+    customer_id: str
+    into_id: str
+    version: int
+
+
+class ProfileNews(msgspec.Struct, frozen=True):
+    """A profile's record. The highest `rev` wins; an absorbed customer's record has `merged_into` alone."""
+
+    customer_id: str
+    rev: int
+    merged_into: str | None
+    verdicts: Verdicts
+
+
+class News(msgspec.Struct, frozen=True):
+    """What one record says."""
+
+    memberships: tuple[Membership, ...] = ()
+    former: tuple[Former, ...] = ()
+    fact: Fact | None = None
+    profile: ProfileNews | None = None
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """What many records say: memberships by home, former homes and profiles by customer, facts by name, carts by id."""
+
+    memberships: Mapping[str, Membership]
+    former: Mapping[str, Former]
+    facts: Mapping[tuple[str, str, str, str], Fact]
+    profiles: Mapping[str, ProfileNews]
+
+    @property
+    def newest(self) -> dict[str, Newest]:
+        """The newest event of each named cart."""
+        found: dict[str, Newest] = {}
+        for fact in self.facts.values():
+            if fact.kind in ("cart", "checkout") and fact.key:
+                said = Newest(fact.at, fact.message_id, fact.home_id)
+                found[fact.key] = max(found.get(fact.key, said), said)
+        return found
+
+    @property
+    def ordered(self) -> dict[str, list[Ordered]]:
+        """The orders that name each cart."""
+        found: dict[str, list[Ordered]] = {}
+        for fact in self.facts.values():
+            if fact.kind == "order" and fact.body.cart_id:
+                found.setdefault(fact.body.cart_id, []).append(Ordered(fact.at, fact.message_id))
+        return found
+
+    @property
+    def cart_ids(self) -> list[str]:
+        """The named carts that the batch speaks of, ascending."""
+        return sorted({cart_id for fact in self.facts.values() if (cart_id := cart_of(fact))})
+
+
+def read_resolved(value: bytes, kinds: Collection[str]) -> News:
+    """What a record of the resolved topic says. Raises `Poison`."""
+    match decode_resolved(value):
+        case ResolvedEvent() as resolved:
+            home = _home(resolved.home_id)
+            customer = _customer(resolved.customer_id)
+            said = Membership(home, customer, resolved.membership_version, resolved.shared)
+            return News((said,), (), fact_of(decode_event(resolved.event), home, kinds))
+        case MembershipChange() as change:
+            customer = _customer(change.customer_id)
+            homes = (Membership(_home(h.home_id), customer, h.version, change.shared) for h in change.homes)
+            latest = max((home.version for home in change.homes), default=0)
+            left = (Former(_customer(other), customer, latest) for other in change.from_)
+            return News(tuple(homes), tuple(gone for gone in left if gone.customer_id != customer))
+
+
+def read_profile(value: bytes) -> News:
+    """What a record of the profiles topic says. Raises `Poison`."""
+    profile = decode_profile(value)
+    into = None if profile.merged_into is None else _customer(profile.merged_into)
+    verdicts = Verdicts(profile.consent, profile.contacts, profile.shared)
+    return News(profile=ProfileNews(_customer(profile.customer_id), profile.profile_version, into, verdicts))
+
+
+def gather(items: Iterable[News]) -> Batch:
+    """What the records say together."""
+    memberships: dict[str, Membership] = {}
+    former: dict[str, Former] = {}
+    facts: dict[tuple[str, str, str, str], Fact] = {}
+    profiles: dict[str, ProfileNews] = {}
+    for news in items:
+        for home in news.memberships:
+            _keep_higher(memberships, home.home_id, home, _version)
+        for gone in news.former:
+            _keep_higher(former, gone.customer_id, gone, _version)
+        if news.profile is not None:
+            _keep_higher(profiles, news.profile.customer_id, news.profile, _rev)
+        if news.fact is not None:
+            _keep_least(facts, news.fact)
+    return Batch(memberships=memberships, former=former, facts=facts, profiles=profiles)
+
+
+T = TypeVar("T")
+
+
+def _version(said: Membership | Former) -> int:
+    return said.version
+
+
+def _rev(said: ProfileNews) -> int:
+    return said.rev
+
+
+def _keep_higher(known: dict[str, T], key: str, said: T, height: Callable[[T], int]) -> None:
+    if key not in known or height(known[key]) < height(said):
+        known[key] = said
+
+
+def _keep_least(facts: dict[tuple[str, str, str, str], Fact], fact: Fact) -> None:
+    known = facts.get(fact.name)
+    if known is None or precedence(fact) < precedence(known):
+        facts[fact.name] = fact
+
+
+def _home(text: str) -> str:
+    try:
+        return UUID(hex=text).hex
+    except ValueError as wrong:
+        raise Poison("not-a-home-id") from wrong
+
+
+def _customer(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError as wrong:
+        raise Poison("not-a-customer-id") from wrong

@@ -1,0 +1,93 @@
+"""Whom a batch concerns: the customers that must be locked before it is written, and when to look at each.
+
+*Touched* are the holders before and after a membership change, the customers with a fact that a live rule reads, and
+the holders of a cart that a foreign event can end (triggers.md §4.3). A home seen for the first time brings nothing
+with it, so it touches nobody; a profile copy moves no ready time and is read when a decision is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from tern_triggers.domain.agenda import LOOK_NOW, Plan, join, plan_for
+from tern_triggers.domain.cart import Newest, Ordered
+from tern_triggers.domain.facts import Fact, cart_of
+from tern_triggers.domain.news import Batch, Membership
+from tern_triggers.domain.policy import Policy
+from tern_triggers.domain.rules import Rule
+
+
+class CartKnown(NamedTuple):
+    """A row of `cart_key`: the cart's newest event and the newest order that names it, over all customers."""
+
+    newest: Newest | None
+    ordered: Ordered | None
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """What the database knows of a batch: memberships by home, cart keys by cart, homes of open decisions by cart."""
+
+    memberships: Mapping[str, Membership]
+    carts: Mapping[str, CartKnown] = {}
+    open_homes: Mapping[str, Sequence[str]] = {}
+
+
+def held_by(home_id: str, batch: Batch, known: Known) -> str | None:
+    """Whose the home is once the batch is written."""
+    said, kept = batch.memberships.get(home_id), known.memberships.get(home_id)
+    if said is None or kept is None:
+        found = said or kept
+        return None if found is None else found.customer_id
+    return said.customer_id if said.version > kept.version else kept.customer_id
+
+
+def moved(batch: Batch, known: Known) -> list[tuple[Membership, Membership]]:
+    """(before, after) of each home that changes hands."""
+    pairs = ((known.memberships.get(home_id), said) for home_id, said in batch.memberships.items())
+    return [
+        (kept, said)
+        for kept, said in pairs
+        if kept is not None and kept.version < said.version and kept.customer_id != said.customer_id
+    ]
+
+
+def touched(rules: Sequence[Rule], batch: Batch, known: Known, policy: Policy) -> dict[str, Plan]:
+    """The plan of each customer that the batch concerns. An empty plan: to be locked, but looked at no sooner."""
+    plans: dict[str, list[Plan]] = {}
+    for kept, said in moved(batch, known):
+        plans.setdefault(kept.customer_id, []).append(LOOK_NOW)
+        plans.setdefault(said.customer_id, []).append(LOOK_NOW)
+    for fact in batch.facts.values():
+        holder = held_by(fact.home_id, batch, known)
+        assert holder is not None, "every fact comes with its home's membership"
+        plans.setdefault(holder, []).append(_plan(rules, fact, holder, batch, known, policy))
+        for other in _concerned(fact, batch, known):
+            plans.setdefault(other, []).append(Plan())
+    return {customer: join(found) for customer, found in plans.items()}
+
+
+def _plan(rules: Sequence[Rule], fact: Fact, holder: str, batch: Batch, known: Known, policy: Policy) -> Plan:
+    """Whoever takes a cart over from another may have activity in it that is due already."""
+    planned = plan_for(rules, fact, policy)
+    if fact.kind in ("cart", "checkout") and _speaker(fact.key, batch, known) not in (None, holder):
+        return join([planned, LOOK_NOW])
+    return planned
+
+
+def _concerned(fact: Fact, batch: Batch, known: Known) -> list[str]:
+    """Whoever else an order or a cart's event can matter to: the cart's holder, and holders of decisions about it."""
+    cart_id = cart_of(fact)
+    if not cart_id:
+        return []
+    homes = (held_by(home_id, batch, known) for home_id in known.open_homes.get(cart_id, ()))
+    speaker = _speaker(cart_id, batch, known)
+    return [customer for customer in (speaker, *homes) if customer is not None]
+
+
+def _speaker(cart_id: str, batch: Batch, known: Known) -> str | None:
+    """The holder of the cart's newest event, before the batch."""
+    cart = known.carts.get(cart_id)
+    return None if cart is None or cart.newest is None else held_by(cart.newest.home_id, batch, known)

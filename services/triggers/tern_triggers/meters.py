@@ -1,0 +1,16 @@
+"""What the service counts. Labels are closed sets: rules, outcomes, reasons, types."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+DECISIONS = Counter("tern_triggers_decisions", "Decisions, and notes of ended cycles.", ["rule", "outcome", "reason"])
+ENDED = Counter("tern_triggers_ended", "Triggers withdrawn, retracted or cancelled.", ["rule", "how"])
+PUBLISHED = Counter("tern_triggers_published", "Records acknowledged on the trigger topics.", ["type"])
+LOOKS = Counter("tern_triggers_looks", "Customers looked at because their agenda said so.")
+SAFE_AGE = Gauge("tern_triggers_safe_time_age_seconds", "Domain seconds from safe time to now.", ["lane"])
+LATENESS = Histogram(
+    "tern_triggers_lateness_seconds",
+    "Domain seconds from a decision's round to the decision.",
+    buckets=(0.25, 0.5, 1, 2, 3, 5, 10, 30, 60, 300, 3600),
+)

@@ -1,0 +1,18 @@
+"""Settings of the trigger service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from tern_common.settings import ServiceSettings
+
+
+class TriggersSettings(ServiceSettings):
+    """Everything the service shares with others, its batch, and the shop's own rules."""
+
+    rules_dir: Path | None = Field(
+        None, description="Directory of further rules; one replaces the shipped of its name."
+    )
+    batch_records: int = Field(2000, ge=1, le=20_000, description="Most records that one transaction applies.")

@@ -1,0 +1,137 @@
+"""Rows of `agenda`: each customer's lock, and the next moments at which something may have to be decided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from tern_common.db import Connection
+from tern_triggers.domain.agenda import Plan
+from tern_triggers.domain.moments import AT_ONCE, earliest
+from tern_triggers.domain.rounds import Safe
+
+
+async def lock_and_plan(conn: Connection, plans: Mapping[str, Plan]) -> None:
+    """Locks, creates and plans the rows of these customers, ascending; the SQL of `domain.agenda.replanned`."""
+    customers = sorted(plans)
+    await conn.execute(
+        """
+        INSERT INTO agenda AS kept (customer_id, next_live, next_all, oldest_at, newest_at)
+        SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[])
+          AS said (customer_id, next_live, next_all, oldest_at, newest_at)
+        ORDER BY customer_id
+        ON CONFLICT (customer_id) DO UPDATE SET
+          next_live = CASE WHEN excluded.oldest_at <= kept.newest_at THEN $6
+                           ELSE least(kept.next_live, excluded.next_live) END,
+          next_all  = CASE WHEN excluded.oldest_at <= kept.newest_at THEN $6
+                           ELSE least(kept.next_all, excluded.next_all) END,
+          oldest_at = least(kept.oldest_at, excluded.oldest_at),
+          newest_at = greatest(kept.newest_at, excluded.newest_at)
+        """,
+        customers,
+        [plans[customer].live for customer in customers],
+        [plans[customer].all for customer in customers],
+        [plans[customer].oldest for customer in customers],
+        [plans[customer].newest for customer in customers],
+        AT_ONCE,
+    )
+
+
+async def take_due(conn: Connection, safe: Safe, limit: int) -> list[str]:
+    """Locks up to `limit` customers that are due, longest due first, leaving out those that are locked."""
+    live = await _take(conn, "next_live", safe.live, limit)
+    rest = await _take(conn, "next_all", safe.all, limit - len(live)) if len(live) < limit else []
+    return list(dict.fromkeys([*live, *rest]))
+
+
+async def _take(conn: Connection, column: str, safe: datetime, limit: int) -> list[str]:
+    rows = await conn.fetch(
+        f"""
+        SELECT customer_id FROM agenda WHERE {column} <= $1
+        ORDER BY {column} LIMIT $2 FOR UPDATE SKIP LOCKED
+        """,  # noqa: S608 - the column is one of two constants
+        safe,
+        limit,
+    )
+    return [str(row[0]) for row in rows]
+
+
+async def longest_overdue(conn: Connection, safe: Safe, by: timedelta) -> str | None:
+    """The customer that is overdue the longest, by more than `by`, locked or not."""
+    found = await conn.fetchval(
+        """
+        SELECT customer_id FROM (
+          (SELECT customer_id, next_live AS due FROM agenda WHERE next_live < $1 ORDER BY next_live LIMIT 1)
+          UNION ALL
+          (SELECT customer_id, next_all FROM agenda WHERE next_all < $2 ORDER BY next_all LIMIT 1)
+        ) AS overdue ORDER BY due LIMIT 1
+        """,
+        safe.live - by,
+        safe.all - by,
+    )
+    return None if found is None else str(found)
+
+
+async def wait_for(conn: Connection, customer: str, safe: Safe) -> list[str]:
+    """Locks one due customer, waiting for whoever holds it. Only for a transaction that holds nothing else."""
+    row = await conn.fetchrow("SELECT next_live, next_all FROM agenda WHERE customer_id = $1 FOR UPDATE", customer)
+    due = row is not None and (_passed(row[0], safe.live) or _passed(row[1], safe.all))
+    return [customer] if due else []
+
+
+def _passed(at: datetime | None, safe: datetime) -> bool:
+    return at is not None and at <= safe
+
+
+async def plan_next(conn: Connection, plans: Mapping[str, Plan]) -> None:
+    """Sets the next looks of customers whose rows are locked. The span of facts only grows."""
+    customers: Sequence[str] = sorted(plans)
+    await conn.execute(
+        """
+        UPDATE agenda AS kept SET
+          next_live = said.next_live,
+          next_all = said.next_all,
+          oldest_at = least(kept.oldest_at, said.oldest_at),
+          newest_at = greatest(kept.newest_at, said.newest_at)
+        FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[])
+          AS said (customer_id, next_live, next_all, oldest_at, newest_at)
+        WHERE kept.customer_id = said.customer_id
+        """,
+        customers,
+        [plans[customer].live for customer in customers],
+        [plans[customer].all for customer in customers],
+        [plans[customer].oldest for customer in customers],
+        [plans[customer].newest for customer in customers],
+    )
+
+
+async def next_look(conn: Connection) -> datetime | None:
+    """The smallest moment of all rows."""
+    row = await conn.fetchrow("SELECT (SELECT min(next_live) FROM agenda), (SELECT min(next_all) FROM agenda)")
+    return None if row is None else earliest(row[0], row[1])
+
+
+async def look_at_all(conn: Connection, after: str | None, limit: int) -> str | None:
+    """Plans a look at once for a page of the homes that have facts. The last home of the page; None when done.
+
+    For rules that changed: whatever was planned with the old ones may be late.
+    """
+    rows = await conn.fetch(
+        """
+        SELECT DISTINCT home_id FROM fact WHERE $1::uuid IS NULL OR home_id > $1 ORDER BY home_id LIMIT $2
+        """,
+        after,
+        limit,
+    )
+    homes = [row[0] for row in rows]
+    await conn.execute(
+        """
+        INSERT INTO agenda (customer_id, next_live, next_all)
+        SELECT DISTINCT customer_id, $2::timestamptz, $2::timestamptz FROM membership
+        WHERE home_id = ANY($1::uuid[]) ORDER BY customer_id
+        ON CONFLICT (customer_id) DO UPDATE SET next_live = excluded.next_live, next_all = excluded.next_all
+        """,
+        homes,
+        AT_ONCE,
+    )
+    return homes[-1].hex if len(homes) == limit else None

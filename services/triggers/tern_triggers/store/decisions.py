@@ -1,0 +1,162 @@
+"""Rows of `decision`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from tern_common.db import Connection, Row
+from tern_triggers.domain.decisions import Decision, Outcome, Why
+from tern_triggers.domain.story import Gone
+
+COLUMNS = (
+    "trigger_id, rule, rule_version, key, step, home_id, customer_id, cycle_ref, started, anchor, due, round, expires,"
+    " outcome, reason, decided_at, facts, retracted_at, cancelled_at"
+)
+_OPEN = "outcome = 'fired' AND retracted_at IS NULL AND expires >= $2"
+_REASONS: Mapping[str, Why | Gone] = {code.value: code for codes in (Why, Gone) for code in codes}
+_facts = msgspec.json.Decoder(dict[str, str | int])
+
+
+def decision_of(row: Row) -> Decision:
+    """A row with `COLUMNS`, in their order."""
+    reason = row[14]
+    return Decision(
+        trigger_id=str(row[0]),
+        rule=row[1],
+        rule_version=row[2],
+        key=row[3],
+        step=row[4],
+        home_id=row[5].hex,
+        customer_id=str(row[6]),
+        cycle_ref=row[7],
+        started=row[8],
+        anchor=row[9],
+        due=row[10],
+        round=row[11],
+        expires=row[12],
+        outcome=Outcome(row[13]),
+        reason=None if reason is None else _REASONS[reason],
+        decided_at=row[15],
+        facts=_facts.decode(row[16]),
+        retracted_at=row[17],
+        cancelled_at=row[18],
+    )
+
+
+async def of_homes(conn: Connection, homes: Collection[str]) -> list[Decision]:
+    """All decisions under these homes."""
+    rows = await conn.fetch(f"SELECT {COLUMNS} FROM decision WHERE home_id = ANY($1::uuid[])", list(homes))  # noqa: S608
+    return [decision_of(row) for row in rows]
+
+
+async def of_carts(conn: Connection, rules: Collection[str], cart_ids: Collection[str]) -> list[Decision]:
+    """All decisions of these rules about these carts, whoever's."""
+    if not cart_ids:
+        return []
+    query = f"SELECT {COLUMNS} FROM decision WHERE rule = ANY($1::text[]) AND key = ANY($2::text[])"  # noqa: S608
+    return [decision_of(row) for row in await conn.fetch(query, list(rules), list(cart_ids))]
+
+
+async def open_homes(conn: Connection, cart_ids: Collection[str], now: datetime) -> dict[str, list[str]]:
+    """The homes of decisions about these carts that an exit can still end, by cart."""
+    if not cart_ids:
+        return {}
+    query = f"SELECT key, home_id FROM decision WHERE key = ANY($1::text[]) AND key <> '' AND {_OPEN}"  # noqa: S608
+    found: dict[str, set[str]] = {}
+    for row in await conn.fetch(query, list(cart_ids), now):
+        found.setdefault(row[0], set()).add(row[1].hex)
+    return {cart_id: sorted(homes) for cart_id, homes in found.items()}
+
+
+async def holders_of_open(conn: Connection, customers: Collection[str], now: datetime) -> list[str]:
+    """Those of these customers that have decisions which an exit can still end."""
+    query = f"""
+        SELECT DISTINCT membership.customer_id FROM membership JOIN decision USING (home_id)
+        WHERE membership.customer_id = ANY($1::uuid[]) AND {_OPEN}
+        """  # noqa: S608
+    return [str(row[0]) for row in await conn.fetch(query, list(customers), now)]
+
+
+async def add(conn: Connection, decisions: Iterable[Decision]) -> set[str]:
+    """Adds rows; returns the row ids that were added. One that is there already, or whose trigger is, stays out."""
+    said = sorted(decisions, key=lambda decision: decision.row_id)
+    if not said:
+        return set()
+    rows = await conn.fetch(
+        f"""
+        INSERT INTO decision (id, {COLUMNS})
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::text[], $6::smallint[], $7::uuid[],
+          $8::uuid[], $9::text[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[],
+          $14::timestamptz[], $15::text[], $16::text[], $17::timestamptz[], $18::bytea[], $19::timestamptz[],
+          $20::timestamptz[])
+        ON CONFLICT DO NOTHING
+        RETURNING id
+        """,  # noqa: S608
+        *_columns(said),
+    )
+    return {str(row[0]) for row in rows}
+
+
+def _columns(said: Sequence[Decision]) -> list[list[Any]]:
+    return [list(column) for column in zip(*map(_values, said), strict=True)]
+
+
+def _values(decision: Decision) -> tuple[Any, ...]:
+    return (
+        decision.row_id,
+        decision.trigger_id,
+        decision.rule,
+        decision.rule_version,
+        decision.key,
+        decision.step,
+        decision.home_id,
+        decision.customer_id,
+        decision.cycle_ref,
+        decision.started,
+        decision.anchor,
+        decision.due,
+        decision.round,
+        decision.expires,
+        decision.outcome,
+        decision.reason,
+        decision.decided_at,
+        msgspec.json.encode(decision.facts),
+        decision.retracted_at,
+        decision.cancelled_at,
+    )
+
+
+async def withdraw(conn: Connection, reasons: Mapping[str, str]) -> None:
+    """`fired` → `withdrawn`, by trigger id, with why: the one rewriting there is."""
+    if reasons:
+        await conn.execute(
+            """
+            UPDATE decision SET outcome = 'withdrawn', reason = said.reason
+            FROM unnest($1::uuid[], $2::text[]) AS said (trigger_id, reason)
+            WHERE decision.trigger_id = said.trigger_id AND outcome = 'fired'
+            """,
+            list(reasons),
+            list(reasons.values()),
+        )
+
+
+async def note_revocations(
+    conn: Connection, retracted: Collection[str], cancelled: Collection[str], now: datetime
+) -> None:
+    """Notes, by trigger id, what has been revoked."""
+    if retracted or cancelled:
+        await conn.execute(
+            """
+            UPDATE decision SET
+              retracted_at = CASE WHEN trigger_id = ANY($1::uuid[]) THEN $3 ELSE retracted_at END,
+              cancelled_at = CASE WHEN trigger_id = ANY($2::uuid[]) THEN $3 ELSE cancelled_at END
+            WHERE trigger_id = ANY($1::uuid[] || $2::uuid[]) AND outcome = 'fired'
+            """,
+            list(retracted),
+            list(cancelled),
+            now,
+        )

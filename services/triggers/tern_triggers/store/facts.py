@@ -1,0 +1,131 @@
+"""Rows of `fact` and `cart_key`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from tern_common.db import Connection, Row
+from tern_triggers.domain.cart import Newest, Ordered
+from tern_triggers.domain.facts import Fact, decode_body, encode_body
+from tern_triggers.domain.news import Batch
+from tern_triggers.domain.touched import CartKnown
+
+
+async def add(conn: Connection, facts: Iterable[Fact]) -> None:
+    """Adds to the set. Of copies of one message the least by (time, passive, body) stays."""
+    said = sorted(facts, key=lambda fact: fact.name)
+    if not said:
+        return
+    await conn.execute(
+        """
+        INSERT INTO fact AS kept (home_id, kind, key, message_id, at, passive, body)
+        SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bool[], $7::bytea[])
+        ON CONFLICT (home_id, kind, key, message_id) DO UPDATE
+        SET at = excluded.at, passive = excluded.passive, body = excluded.body
+        WHERE (excluded.at, excluded.passive, excluded.body) < (kept.at, kept.passive, kept.body)
+        """,
+        [fact.home_id for fact in said],
+        [fact.kind for fact in said],
+        [fact.key for fact in said],
+        [fact.message_id for fact in said],
+        [fact.at for fact in said],
+        [fact.passive for fact in said],
+        [encode_body(fact.body) for fact in said],
+    )
+
+
+async def of_homes(conn: Connection, homes: Collection[str]) -> list[Fact]:
+    """All facts of these homes, in no order."""
+    rows = await conn.fetch(
+        "SELECT home_id, kind, key, message_id, at, passive, body FROM fact WHERE home_id = ANY($1::uuid[])",
+        list(homes),
+    )
+    return [Fact(row[0].hex, row[1], row[2], row[3], row[4], row[5], decode_body(row[6])) for row in rows]
+
+
+async def forget(conn: Connection, facts: Sequence[Fact]) -> None:
+    """Deletes facts that no fold can ever read again."""
+    if not facts:
+        return
+    await conn.execute(
+        """
+        DELETE FROM fact USING unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
+          AS old (home_id, kind, key, message_id)
+        WHERE (fact.home_id, fact.kind, fact.key, fact.message_id) = (old.home_id, old.kind, old.key, old.message_id)
+        """,
+        [fact.home_id for fact in facts],
+        [fact.kind for fact in facts],
+        [fact.key for fact in facts],
+        [fact.message_id for fact in facts],
+    )
+
+
+async def carts(conn: Connection, cart_ids: Collection[str]) -> dict[str, CartKnown]:
+    """The rows of these carts, as far as there are any."""
+    if not cart_ids:
+        return {}
+    rows = await conn.fetch(f"{_CART} WHERE cart_id = ANY($1::text[])", list(cart_ids))
+    return {row[0]: _cart(row) for row in rows}
+
+
+async def lock_carts(conn: Connection, cart_ids: Collection[str]) -> None:
+    """Locks the rows of these carts, ascending."""
+    if cart_ids:
+        await conn.execute(
+            'SELECT FROM cart_key WHERE cart_id = ANY($1::text[]) ORDER BY cart_id COLLATE "C" FOR UPDATE',
+            list(cart_ids),
+        )
+
+
+async def add_carts(conn: Connection, cart_ids: Sequence[str]) -> bool:
+    """Creates rows of carts seen for the first time. False: another transaction was first with one of them."""
+    if not cart_ids:
+        return True
+    added = await conn.fetch(
+        "INSERT INTO cart_key (cart_id) SELECT * FROM unnest($1::text[]) ON CONFLICT (cart_id) DO NOTHING RETURNING 1",
+        sorted(cart_ids),
+    )
+    return len(added) == len(cart_ids)
+
+
+async def raise_carts(conn: Connection, batch: Batch, known: Mapping[str, CartKnown]) -> None:
+    """Raises the maxima of carts whose rows this transaction holds. Writes only what is news."""
+    newest, ordered = batch.newest, {cart_id: max(orders) for cart_id, orders in batch.ordered.items()}
+    news = [
+        (cart_id, *_raised(known.get(cart_id), newest.get(cart_id), ordered.get(cart_id))) for cart_id in batch.cart_ids
+    ]
+    changed = [(cart_id, first, last) for cart_id, first, last in news if (first, last) != known.get(cart_id)]
+    if not changed:
+        return
+    await conn.execute(
+        """
+        UPDATE cart_key AS kept SET
+          newest_at = said.newest_at, newest_message = said.newest_message, newest_home = said.newest_home,
+          order_at = said.order_at, order_message = said.order_message
+        FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::uuid[], $5::timestamptz[], $6::text[])
+          AS said (cart_id, newest_at, newest_message, newest_home, order_at, order_message)
+        WHERE kept.cart_id = said.cart_id
+        """,
+        [cart_id for cart_id, _, _ in changed],
+        [first and first.at for _, first, _ in changed],
+        [first and first.message_id for _, first, _ in changed],
+        [first and first.home_id for _, first, _ in changed],
+        [last and last.at for _, _, last in changed],
+        [last and last.message_id for _, _, last in changed],
+    )
+
+
+_CART = "SELECT cart_id, newest_at, newest_message, newest_home, order_at, order_message FROM cart_key"
+
+
+def _cart(row: Row) -> CartKnown:
+    newest = None if row[1] is None else Newest(row[1], row[2], row[3].hex)
+    return CartKnown(newest, None if row[4] is None else Ordered(row[4], row[5]))
+
+
+def _raised(known: CartKnown | None, newest: Newest | None, ordered: Ordered | None) -> CartKnown:
+    kept = known or CartKnown(None, None)
+    return CartKnown(
+        max((one for one in (kept.newest, newest) if one is not None), default=None),
+        max((one for one in (kept.ordered, ordered) if one is not None), default=None),
+    )

@@ -1,0 +1,133 @@
+"""Rows of `outbox`: what is to be published, in order, at least once (triggers.md §4.5).
+
+A row is claimed (noted as attempted, leased) in a transaction of its own *before* it is sent, so that whoever finds it
+unattempted knows that nobody has seen it. Ages and leases are real time; the re-check is against safe time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from tern_common.db import Connection
+from tern_triggers.domain.contract import FIRED
+
+
+class Letter(NamedTuple):
+    """A CloudEvent on its way: `message_id` is its id, `key` the customer id that was stored when it fired."""
+
+    trigger_id: str
+    type: str
+    topic: str
+    key: bytes
+    message_id: str
+    value: bytes
+
+
+class Claimed(NamedTuple):
+    """A letter that this process may send now."""
+
+    seq: int
+    letter: Letter
+
+
+async def put(conn: Connection, letters: Sequence[Letter]) -> None:
+    """Queues letters in this order."""
+    if not letters:
+        return
+    await conn.execute(
+        """
+        INSERT INTO outbox (trigger_id, type, topic, key, message_id, value)
+        SELECT trigger_id, type, topic, key, message_id, value
+        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::bytea[]) WITH ORDINALITY
+          AS said (trigger_id, type, topic, key, message_id, value, place)
+        ORDER BY place
+        """,
+        *(list(column) for column in zip(*letters, strict=True)),
+    )
+
+
+async def take_back(conn: Connection, trigger_ids: Collection[str]) -> set[str]:
+    """Removes triggers that nobody can have seen; returns their ids. Waits for a claim that is being written."""
+    rows = await conn.fetch(
+        """
+        WITH unseen AS (
+          SELECT seq FROM outbox
+          WHERE trigger_id = ANY($1::uuid[]) AND type = $2 AND attempted_at IS NULL
+          ORDER BY seq FOR UPDATE
+        )
+        DELETE FROM outbox USING unseen WHERE outbox.seq = unseen.seq RETURNING outbox.trigger_id
+        """,
+        list(trigger_ids),
+        FIRED,
+    )
+    return {str(row[0]) for row in rows}
+
+
+async def stamp_stale(conn: Connection, now: datetime, after: timedelta) -> None:
+    """Rows older than `after` are published only once safe time has passed this stamp."""
+    await conn.execute(
+        """
+        UPDATE outbox SET checked_at = $1 WHERE seq IN (
+          SELECT seq FROM outbox
+          WHERE type = $2 AND checked_at IS NULL AND created_at < clock_timestamp() - $3::interval
+          FOR UPDATE SKIP LOCKED
+        )
+        """,
+        now,
+        FIRED,
+        after,
+    )
+
+
+async def claim(
+    conn: Connection, safe: datetime | None, limit: int, lease: timedelta, after: timedelta
+) -> list[Claimed]:
+    """Notes an attempt at the first rows that may be sent; never past an earlier row of the same trigger."""
+    rows = await conn.fetch(
+        """
+        UPDATE outbox SET attempted_at = clock_timestamp(), lease = clock_timestamp() + $3::interval
+        WHERE seq IN (
+          SELECT seq FROM outbox AS mine
+          WHERE (lease IS NULL OR lease < clock_timestamp())
+            AND (type <> $5 OR checked_at <= $1
+                 OR (checked_at IS NULL AND created_at >= clock_timestamp() - $4::interval))
+            AND NOT EXISTS (
+              SELECT FROM outbox AS earlier WHERE earlier.trigger_id = mine.trigger_id AND earlier.seq < mine.seq
+            )
+          ORDER BY seq LIMIT $2 FOR UPDATE SKIP LOCKED
+        )
+        RETURNING seq, trigger_id, type, topic, key, message_id, value
+        """,
+        safe,
+        limit,
+        lease,
+        after,
+        FIRED,
+    )
+    claimed = [Claimed(row[0], Letter(str(row[1]), row[2], row[3], row[4], row[5], row[6])) for row in rows]
+    return sorted(claimed, key=lambda one: one.seq)
+
+
+async def delivered(conn: Connection, seqs: Collection[int]) -> None:
+    """Removes what the broker has acknowledged."""
+    await conn.execute("DELETE FROM outbox WHERE seq = ANY($1::bigint[])", list(seqs))
+
+
+async def failed(conn: Connection, seqs: Collection[int], now: datetime) -> None:
+    """Gives rows back after a failed send, which counts as an attempt: they wait until safe time has passed `now`."""
+    await conn.execute(
+        "UPDATE outbox SET lease = NULL, checked_at = CASE WHEN type = $3 THEN $2 END WHERE seq = ANY($1::bigint[])",
+        list(seqs),
+        now,
+        FIRED,
+    )
+
+
+async def waiting(conn: Connection) -> tuple[int, float]:
+    """How many rows wait, and the age of the oldest in real seconds."""
+    row = await conn.fetchrow(
+        "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8 FROM outbox"
+    )
+    return (0, 0.0) if row is None else (row[0], row[1])

@@ -1,0 +1,84 @@
+"""Rows of `position` and `safe_time`: how far this database has come, shared by all instances."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from tern_common.bus import Place, Span
+from tern_common.db import Connection
+from tern_triggers.domain.rounds import Safe
+
+
+async def ensure(conn: Connection, topic: str, starts: Mapping[int, int]) -> list[tuple[Place, int]]:
+    """Creates missing rows at the log's start and raises rows below it. Returns (place, records lost) of the raised.
+
+    Records below the log's start can be applied by nobody any more.
+    """
+    partitions = sorted(starts)
+    rows = await conn.fetch(
+        """
+        WITH said AS (
+          SELECT * FROM unnest($2::int[], $3::bigint[]) AS said (partition, start)
+        ), kept AS (
+          SELECT partition, next FROM position WHERE topic = $1 ORDER BY partition FOR UPDATE
+        ), written AS (
+          INSERT INTO position AS old (topic, partition, next) SELECT $1, partition, start FROM said ORDER BY partition
+          ON CONFLICT (topic, partition) DO UPDATE SET next = excluded.next WHERE old.next < excluded.next
+        )
+        SELECT partition, said.start - kept.next FROM said JOIN kept USING (partition) WHERE kept.next < said.start
+        """,
+        topic,
+        partitions,
+        [starts[partition] for partition in partitions],
+    )
+    return [(Place(topic, row[0]), row[1]) for row in rows]
+
+
+async def advance(conn: Connection, spans: Mapping[Place, Span]) -> None:
+    """Moves positions over what this transaction applies. A span that begins above its position leaves a gap: it
+    moves nothing, and safe time waits until the gap has been read.
+    """
+    places = sorted(spans)
+    await conn.execute(
+        """
+        WITH said AS (
+          SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[])
+            AS said (topic, partition, start, stop)
+        ), locked AS (
+          SELECT topic, partition FROM position WHERE (topic, partition) IN (SELECT topic, partition FROM said)
+          ORDER BY topic, partition FOR UPDATE
+        )
+        UPDATE position AS kept SET next = greatest(kept.next, said.stop)
+        FROM said JOIN locked USING (topic, partition)
+        WHERE (kept.topic, kept.partition) = (said.topic, said.partition) AND said.start <= kept.next
+        """,
+        [place.topic for place in places],
+        [place.partition for place in places],
+        [spans[place].start for place in places],
+        [spans[place].end for place in places],
+    )
+
+
+async def of_topics(conn: Connection, topics: list[str]) -> dict[Place, int]:
+    """The next offset of every partition that was ever assigned to any instance."""
+    rows = await conn.fetch("SELECT topic, partition, next FROM position WHERE topic = ANY($1::text[])", topics)
+    return {Place(row[0], row[1]): row[2] for row in rows}
+
+
+async def raise_safe(conn: Connection, lane: str, at: datetime) -> None:
+    """Raises the lane's safe time; it never falls."""
+    await conn.execute(
+        """
+        INSERT INTO safe_time AS kept (lane, at) VALUES ($1, $2)
+        ON CONFLICT (lane) DO UPDATE SET at = excluded.at WHERE kept.at < excluded.at
+        """,
+        lane,
+        at,
+    )
+
+
+async def safe(conn: Connection) -> Safe | None:
+    """Safe time of the live lane and of all lanes; None before the first."""
+    row = await conn.fetchrow("SELECT max(at) FILTER (WHERE lane = 'live'), min(at) FROM safe_time")
+    return None if row is None or row[0] is None else Safe(row[0], row[1])

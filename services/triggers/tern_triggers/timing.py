@@ -1,0 +1,72 @@
+"""The clockwork: decides what is due as soon as safe time has passed it, and publishes what fired."""
+
+from __future__ import annotations
+
+from tern_common.clock import Clock
+from tern_common.db import Pool, connection, transaction
+from tern_common.logs import logger
+from tern_triggers import meters
+from tern_triggers.domain.decisions import Decision, Outcome
+from tern_triggers.publishing import Publisher
+from tern_triggers.store import agenda, firing, positions, rulesets
+from tern_triggers.store.batch import Writing
+from tern_triggers.store.firing import Pass
+
+_PAUSE_S = 0.1
+_PAGE = 2000
+
+
+class Timing:
+    """Any number of instances may run it: each customer is decided about under its own lock."""
+
+    def __init__(self, pool: Pool, writing: Writing, publisher: Publisher, clock: Clock) -> None:
+        self._pool = pool
+        self._writing = writing
+        self._publisher = publisher
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Endless. Raises `Transient`."""
+        while True:
+            if not await self.look():
+                await self._clock.sleep(_PAUSE_S)
+
+    async def look(self) -> int:
+        """Decides for those who are due; returns for how many. Reads safe time before any state."""
+        async with connection(self._pool) as conn:
+            safe = await positions.safe(conn)
+        if safe is None:
+            return 0
+        done = await firing.fire_due(self._pool, self._writing, safe, self._clock.now())
+        if not done.customers:
+            done = await firing.fire_overdue(self._pool, self._writing, safe, self._clock.now())
+        self._count(done)
+        if any(decision.outcome is Outcome.FIRED for decision in done.decisions):
+            await self._publisher.publish_now()
+        return done.customers
+
+    async def plan_anew(self, digest: str) -> None:
+        """Looks at everybody with facts once, if the rules are not those that the agenda was planned with."""
+        async with connection(self._pool) as conn:
+            if await rulesets.planned_with(conn) == digest:
+                return
+        page: str | None = None
+        while True:
+            async with transaction(self._pool) as conn:
+                page = await agenda.look_at_all(conn, page, _PAGE)
+            if page is None:
+                break
+        async with transaction(self._pool) as conn:
+            await rulesets.note(conn, digest)
+        logger.info("agenda planned anew", digest=digest[:12])
+
+    def _count(self, done: Pass) -> None:
+        meters.LOOKS.inc(done.customers)
+        for decision in done.decisions:
+            meters.DECISIONS.labels(decision.rule, decision.outcome, decision.reason or "").inc()
+            if decision.outcome is Outcome.FIRED:
+                meters.LATENESS.observe(_lateness(decision))
+
+
+def _lateness(decision: Decision) -> float:
+    return max(0.0, (decision.decided_at - decision.round).total_seconds())
