@@ -1,0 +1,199 @@
+"""A shop as one instance of the trigger service sees it: records in, decisions and CloudEvents out.
+
+The database is real; the bus is in memory; the clock stands until a test moves it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+import msgspec
+
+from tern_common.bus import Place, Record, Span
+from tern_common.clock import ManualClock
+from tern_common.consume import Batch
+from tern_common.db import Pool, connection, transaction
+from tern_common.events import (
+    Contact,
+    Event,
+    HomeVersion,
+    MembershipChange,
+    Mode,
+    PublicProfile,
+    ResolvedEvent,
+    encode,
+)
+from tern_common.memory import MemoryBroker, MemoryBus
+from tern_common.topics import PROFILES, RESOLVED, TABLE
+from tern_triggers.catalogue import load_rules
+from tern_triggers.consumer import Positions, TriggersHandler
+from tern_triggers.domain.decisions import Decision
+from tern_triggers.domain.policy import OutboxPolicy, Policy
+from tern_triggers.domain.rules import Rule
+from tern_triggers.publishing import Publisher
+from tern_triggers.store import agenda, log, positions
+from tern_triggers.store.batch import Writing
+from tern_triggers.timing import Timing
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+READY = timedelta(hours=1, minutes=5)
+"""After a cart's last change at a full minute: due in an hour, and the grace."""
+
+
+def customer(name: str) -> str:
+    """A customer id, the same for each name."""
+    return str(uuid5(NAMESPACE_URL, name))
+
+
+def home(name: str) -> str:
+    """A home id, the same for each name."""
+    return blake2b(name.encode(), digest_size=16).hexdigest()
+
+
+def event(
+    who: str,
+    name: str,
+    at: datetime,
+    message_id: str,
+    *,
+    home_of: str | None = None,
+    version: int = 1,
+    shared: bool = False,
+    late_by: timedelta = timedelta(),
+    mode: Mode = "live",
+    **properties: object,
+) -> bytes:
+    """A record of the resolved topic: `who` did it, under the home of that name (or `home_of`)."""
+    said = Event(
+        message_id=message_id,
+        type="track",
+        name=name,
+        event_time=at,
+        received_at=at + late_by,
+        source_id="shop",
+        mode=mode,
+        properties=msgspec.Raw(msgspec.json.encode(properties)),
+    )
+    return encode(
+        ResolvedEvent(
+            home_id=home(home_of or who),
+            customer_id=customer(who),
+            membership_version=version,
+            event=msgspec.Raw(encode(said)),
+            shared=shared,
+        )
+    )
+
+
+def cart(who: str, at: datetime, message_id: str, *products: str, cart_id: str | None = "c1", **more: Any) -> bytes:
+    """A snapshot of a cart with one piece of each product, 9.50 each."""
+    items = [{"product_id": product, "quantity": 1, "price": 9.5, "name": product.title()} for product in products]
+    named = {"cart_id": cart_id} if cart_id else {}
+    return event(who, "Cart Updated", at, message_id, products=items, **named, **more)
+
+
+def order(who: str, at: datetime, message_id: str, *products: str, **more: Any) -> bytes:
+    """An order of one piece of each product; its order_id is the message id unless given."""
+    properties = {"order_id": message_id, "total": 20, "products": [{"product_id": p} for p in products], **more}
+    return event(who, "Order Completed", at, message_id, **properties)
+
+
+def moved(to: str, homes: Mapping[str, int], *sources: str, shared: bool = False) -> bytes:
+    """A membership change: homes by name, with their versions."""
+    change = MembershipChange(
+        customer_id=customer(to),
+        homes=tuple(HomeVersion(home(name), version) for name, version in homes.items()),
+        from_=tuple(customer(source) for source in sources),
+        shared=shared,
+    )
+    return encode(change)
+
+
+def profile(who: str, rev: int = 1, *, email: bool | None = True, into: str | None = None) -> bytes:
+    """A record of the profiles topic: consent to e-mail marketing granted, refused or never asked."""
+    record = PublicProfile(
+        customer_id=customer(who),
+        profile_version=rev,
+        merged_into=customer(into) if into else None,
+        consent={} if email is None else {"marketing": {"email": email}},
+        contacts={"email": Contact(value=f"{who}@example.com")},
+    )
+    return encode(record)
+
+
+class Shop:
+    """One instance. `take` is a batch of resolved records; `meet` is a batch of profiles."""
+
+    def __init__(self, pool: Pool, broker: MemoryBroker, rules: Sequence[Rule] | None = None) -> None:
+        self.pool = pool
+        self.broker = broker
+        self.bus = MemoryBus(broker)
+        self.clock = ManualClock(NOON)
+        self.policy = Policy(version=1, outbox=OutboxPolicy())
+        self.writing = Writing(rules=rules or load_rules(), policy=self.policy, source="/tern/test")
+        self.publisher = Publisher(pool, self.bus.producer, self.clock, self.policy.outbox)
+        self.positions = Positions(pool, self.bus.log)
+        self.handler = TriggersHandler(pool, self.writing, self.positions, self.publisher, self.clock)
+        self.timing = Timing(pool, self.writing, self.publisher, self.clock)
+        self._ends = dict.fromkeys((RESOLVED, PROFILES), 0)
+
+    async def take(self, *values: bytes) -> None:
+        """Applies records of the resolved topic as one batch."""
+        await self._apply(RESOLVED, values)
+
+    async def meet(self, *values: bytes) -> None:
+        """Applies records of the profiles topic as one batch."""
+        await self._apply(PROFILES, values)
+
+    async def _apply(self, topic: str, values: Sequence[bytes]) -> None:
+        start = self._ends[topic]
+        self._ends[topic] = start + len(values)
+        items = [self.handler.decode(Record(topic, 0, start + n, b"k", value)) for n, value in enumerate(values)]
+        await self.handler.apply(Batch(items, {Place(topic, 0): Span(start, self._ends[topic])}))
+
+    async def at(self, moment: datetime) -> None:
+        """The wall clock and safe time both reach `moment`, and everything due is decided."""
+        self.clock.advance(max(timedelta(), moment - self.clock.now()))
+        await self.safe(moment)
+        while await self.timing.look():
+            pass
+
+    async def safe(self, moment: datetime) -> None:
+        """Safe time alone reaches `moment`."""
+        async with transaction(self.pool) as conn:
+            await positions.raise_safe(conn, "live", moment)
+
+    async def decisions(self, who: str | None = None) -> list[Decision]:
+        """The log, oldest first."""
+        async with connection(self.pool) as conn:
+            return (await log.newest(conn, customer(who) if who else None, None, None, 1000))[::-1]
+
+    async def outcomes(self, who: str | None = None) -> list[str]:
+        """`rule outcome reason` of the log, oldest first."""
+        return [f"{d.rule} {d.outcome} {d.reason or '-'}" for d in await self.decisions(who)]
+
+    async def next_look(self) -> datetime | None:
+        """The smallest moment of the agenda."""
+        async with connection(self.pool) as conn:
+            return await agenda.next_look(conn)
+
+    def published(self, family: str = "cart") -> list[dict[str, Any]]:
+        """The CloudEvents on a family's topic, in the order they were written."""
+        return [msgspec.json.decode(record.value) for record in self.records(family)]
+
+    def records(self, family: str = "cart") -> list[Record]:
+        """The records on a family's topic."""
+        return self.bus.sent(f"tern.triggers.{family}.v1")
+
+
+def new_broker() -> MemoryBroker:
+    """A broker with all of Tern's topics."""
+    broker = MemoryBroker()
+    for topic in TABLE:
+        broker.create(topic)
+    return broker
