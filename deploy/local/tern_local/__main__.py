@@ -15,6 +15,7 @@ import typer
 
 from tern_common.errors import TernError
 from tern_local import jars
+from tern_local.demo.play import demo as play_demo
 from tern_local.folder import Folder
 from tern_local.platform import open_platform
 from tern_local.stack import open_stack, prepare
@@ -120,6 +121,16 @@ def run(data: Data = DATA, *, virtual_clock: Annotated[bool, typer.Option(help="
         return 0
 
     play(main, when_stopped=0)
+
+
+@app.command()
+def demo(data: Data = DATA / "demo") -> None:
+    """Play a story in a shop on a fresh platform, and read its end from Kafka."""
+
+    async def main() -> int:
+        return await play_demo(data)
+
+    play(main, when_stopped=130)
 
 
 @app.command()

@@ -140,7 +140,7 @@ class Family:
 
     def _spawn(self, program: Program, lock: int) -> Child:
         logs = self._folder / "logs"
-        logs.mkdir(exist_ok=True)
+        logs.mkdir(mode=0o700, exist_ok=True)
         log = logs / f"{program.name}.log"
         if log.exists() and log.stat().st_size > _LOG_LIMIT:
             log.replace(log.with_suffix(".log.1"))

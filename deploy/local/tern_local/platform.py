@@ -15,7 +15,6 @@ from pathlib import Path
 
 import httpx
 
-from tern_common.migrate import service_url
 from tern_local import provision
 from tern_local.children import Family
 from tern_local.folder import Folder, write_private
@@ -70,7 +69,7 @@ async def open_platform(
     """
     run_file = folder / "run.json"
     run_file.unlink(missing_ok=True)
-    async with open_stack(folder, say, fast=fast) as stack, httpx.AsyncClient() as http:
+    async with open_stack(folder, say, fast=fast) as stack, httpx.AsyncClient(trust_env=False) as http:
         clock_file = folder / "clock" if virtual_clock else None
         database = provision.in_database(stack.postgres.address)
         say("Kafka and PostgreSQL are up")
@@ -121,19 +120,13 @@ def _services(stack: Stack, database: str, clock_file: Path | None, http: httpx.
         "TERN_SEALING_KEYS": f"k1:{base64.b64encode(bytes.fromhex(stack.folder.secret('sealing_key'))).decode()}",
         **({"TERN_CLOCK_FILE": str(clock_file)} if clock_file else {}),
     }
-    return [
-        Service(
-            name,
-            ports[name],
-            {**shared, "TERN_DATABASE_URL": service_url(database, name, stack.folder.secret(f"database_{name}"))},
-            http,
-        )
-        for name in NAMES
-    ]
+    passwords = {name: stack.folder.secret(f"database_{name}") for name in NAMES}
+    urls = {name: provision.as_service(database, name, password) for name, password in passwords.items()}
+    return [Service(name, ports[name], {**shared, "TERN_DATABASE_URL": urls[name]}, http) for name in NAMES]
 
 
 async def _platform(stack: Stack, database: str, services: list[Service], clock_file: Path | None) -> Platform:
-    token = await provision.api_token(stack.folder, database)
+    token = await provision.api_token(stack, database)
     servers: list[Kept] = [*services, stack.kafka, stack.postgres]
     addresses = {service.name: service.address for service in services}
     return Platform(

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
-from tern_common.access import store as access
-from tern_common.auth import new_token
 from tern_common.db import connection, open_pool
 from tern_common.kafka import kafka_bus
 from tern_common.topics import TABLE
-from tern_local.children import Program
+from tern_local.children import Family, Program
 from tern_local.folder import Folder
+from tern_local.stack import Stack
 
 DATABASE = "tern"
 _SOURCE = "local shop"
@@ -24,6 +24,12 @@ _KINDS = ("server", "browser")
 def in_database(url: str, name: str = DATABASE) -> str:
     """The same server and user, another database."""
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+
+
+def as_service(url: str, service: str, password: str) -> str:
+    """The same database, by the role that the migrations make for a service. The password needs no quoting."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f"tern_{service}:{password}@{parts.hostname}:{parts.port}"))
 
 
 async def create_database(admin_url: str) -> None:
@@ -48,18 +54,25 @@ def migration(environment: Mapping[str, str]) -> Program:
     return Program("migrate", (sys.executable, "-m", "tern_common.migrate", "all"), environment=environment)
 
 
-async def api_token(folder: Folder, database_url: str) -> str:
-    """A token that may do everything, made once and kept."""
+async def api_token(stack: Stack, database: str) -> str:
+    """A token that may do everything, made once through the `tern` command and kept."""
+    folder = stack.folder
     kept = folder.kept("api_token")
     if kept:
         return kept
-    token = new_token()
-    pool = await open_pool(database_url, service="access", size=1)
-    try:
-        await access.create(pool, token.token_id, access.StoredToken(token.digest, "admin", "local platform"), None)
-    finally:
-        await pool.close()
-    return folder.keep("api_token", token.text)
+    words = ("-m", "tern_cli", "--json", "tokens", "create", "local platform", "--role", "admin")
+    answer = folder / "logs" / "tokens.log"
+    program = Program(
+        "tokens",
+        (sys.executable, *words),
+        environment={"TERN_ADMIN_DATABASE_URL": database},
+        before=lambda: answer.unlink(missing_ok=True),
+    )
+    async with Family(folder, stack.clock) as family:
+        await family.success(await family.start(program))
+    said = answer.read_text()
+    answer.unlink()  # it holds the token
+    return folder.keep("api_token", str(json.loads(said)["token"]))
 
 
 async def write_keys(folder: Folder, ingest: str, token: str) -> dict[str, str]:
@@ -68,7 +81,7 @@ async def write_keys(folder: Folder, ingest: str, token: str) -> dict[str, str]:
     if all(kept.values()):
         return {kind: key for kind, key in kept.items() if key}
     headers = {"Authorization": f"Bearer {token}"}
-    async with httpx.AsyncClient(base_url=ingest, headers=headers, timeout=10) as http:
+    async with httpx.AsyncClient(base_url=ingest, headers=headers, timeout=10, trust_env=False) as http:
         source_id = await _source(http)
         return {kind: folder.keep(f"write_key_{kind}", await _key(http, source_id, kind)) for kind in _KINDS}
 

@@ -22,14 +22,15 @@ class Sleeper:
 
     name = "sleeper"
 
-    def __init__(self, mark: Path, script: str = "import signal; signal.pause()") -> None:
+    def __init__(self, mark: Path, first: str = "pass") -> None:
         self._mark = mark
-        self._script = f"open({str(mark)!r}, 'w').close(); {script}"
+        self._script = f"import signal; {first}; open({str(mark)!r}, 'w').close(); signal.pause()"
 
     def program(self) -> Program:
-        return Program(
-            self.name, (sys.executable, "-c", self._script), before=lambda: self._mark.unlink(missing_ok=True)
-        )
+        return Program(self.name, (sys.executable, "-c", self._script), before=self._forget)
+
+    def _forget(self) -> None:
+        self._mark.unlink(missing_ok=True)
 
     async def is_ready(self) -> bool:
         return self._mark.exists()
