@@ -46,7 +46,7 @@ lock: ## renew requirements/*.lock from requirements/*.in
 	@$(BIN)/python .ci/lock.py
 
 bench: setup ## measure, print a table, write bench.json
-	@$(BIN)/python -m load $(ARGS)
+	@PYTHONPATH=tests $(BIN)/python -m load $(ARGS)
 
 up: ## run the platform in Docker Compose; makes deploy/.env with fresh secrets when there is none
 	@$(PYTHON) deploy/env_file.py

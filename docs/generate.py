@@ -6,6 +6,7 @@ With --check nothing is written, and the exit status says whether all of them ar
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from pydantic_settings import BaseSettings
 
+from tern_common.settings import ServiceSettings
 from tern_common.topics import DAY_MS, TABLE, Topic
 
 ROOT = Path(__file__).parents[1]
@@ -55,7 +57,9 @@ def settings() -> str:
 
 
 def settings_of(service: str) -> type[BaseSettings]:
-    """The one settings model that the service itself defines."""
+    """The settings model that the service itself defines; the shared one where it needs no more."""
+    if importlib.util.find_spec(f"tern_{service}.settings") is None:
+        return ServiceSettings
     module = importlib.import_module(f"tern_{service}.settings")
     found = [
         value
