@@ -21,12 +21,12 @@ MEMBERS = ("libs/common", "libs/cli", "services/*", "deploy/local")
 STAMP = VENV / "tern-setup.txt"
 
 
-def say(line):
+def say(line: str) -> None:
     """One plain line for a person."""
     print("  · " + line, flush=True)
 
 
-def new_enough():
+def new_enough() -> None:
     """Continues in a Python that is new enough: this one, or any that is installed; else says what to do and ends."""
     if sys.version_info[:2] >= OLDEST:
         return
@@ -40,12 +40,12 @@ def new_enough():
     )
 
 
-def members():
+def members() -> "list[pathlib.Path]":
     """The folders of Tern's own packages."""
     return sorted(file.parent for pattern in MEMBERS for file in ROOT.glob(pattern + "/pyproject.toml"))
 
 
-def wanted():
+def wanted() -> str:
     """What the environment must be made from: Python, the lock, and the packages' own descriptions."""
     digest = hashlib.sha256()
     for part in (sys.version, str(VENV), *map(str, members())):
@@ -55,18 +55,18 @@ def wanted():
     return digest.hexdigest()
 
 
-def is_done(stamp):
+def is_done(stamp: str) -> bool:
     """Whether an earlier run did all of this."""
     return STAMP.exists() and STAMP.read_text() == stamp and PYTHON.exists()
 
 
-def pip(*arguments):
+def pip(*arguments: str) -> None:
     """Runs pip quietly; on failure shows what it said and ends."""
     command = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", *arguments]
     total = sum(1 for line in LOCK.read_text().splitlines() if "==" in line and not line.startswith(" "))
-    said, seen = [], 0
+    said, seen = [""], 0
     with subprocess.Popen(command, cwd=str(ROOT), stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        for line in process.stdout:
+        for line in process.stdout or ():
             said.append(line.decode("utf-8", "replace"))
             seen += said[-1].startswith("Collecting")
             if said[-1].startswith("Collecting") and seen % 30 == 0:
@@ -77,7 +77,7 @@ def pip(*arguments):
         sys.exit("".join(said[-30:]) + "\npip failed. Is the package index within reach?")
 
 
-def make_environment():
+def make_environment() -> None:
     """A fresh virtual environment, unless this Python made the one that is there."""
     if PYTHON.exists():
         asked = subprocess.run(  # also a half-made one must not be taken: it has no pip yet
@@ -93,7 +93,7 @@ def make_environment():
         sys.exit("This Python cannot make virtual environments: on Debian, install its package python3-venv.")
 
 
-def main():
+def main() -> None:
     """Does whatever is missing."""
     new_enough()
     stamp = wanted()
