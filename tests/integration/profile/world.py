@@ -1,0 +1,179 @@
+"""A small world of homes and customers: what identity would publish about it, and what profile must make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import count
+from random import Random
+from uuid import NAMESPACE_URL, uuid5
+
+import msgspec
+from msgspec import Raw
+
+from tern_common.bus import SEND_TIMEOUT_S, Message, Record
+from tern_common.consume import Batch
+from tern_common.db import Pool
+from tern_common.events import (
+    Event,
+    HomeVersion,
+    MembershipChange,
+    PublicProfile,
+    Resolved,
+    ResolvedEvent,
+    decode_profile,
+    encode,
+)
+from tern_common.hashing import Hasher
+from tern_common.topics import PROFILES, RESOLVED
+from tern_profile.consumer import ProfileHandler
+from tern_profile.domain import consent
+from tern_profile.domain.fragment import Fragment, fold
+from tern_profile.domain.reading import read
+from tern_profile.domain.record import Known, Topic, public_record
+from tern_profile.domain.standing import Standing
+
+HASHER = Hasher(b"a key for tests only")
+
+
+def subject_of(namespace: str, value: str) -> str:
+    return HASHER.identifier(namespace, value).hex()
+
+
+def customer(name: str) -> str:
+    """A customer's id."""
+    return str(uuid5(NAMESPACE_URL, name))
+
+
+def home(name: str) -> str:
+    """A home's id."""
+    return blake2b(name.encode(), digest_size=16).hexdigest()
+
+
+def record(said: Resolved) -> Record:
+    return Record(RESOLVED, 0, 0, said.customer_id.encode(), encode(said))
+
+
+@dataclass
+class World:
+    """Says what identity says, and keeps what is true in the end. Homes and customers go by plain names."""
+
+    owner: dict[str, tuple[str, int]] = field(default_factory=dict)
+    events: dict[tuple[str, str], Event] = field(default_factory=dict)
+    said: list[Record] = field(default_factory=list)
+    _versions: count[int] = field(default_factory=lambda: count(1))
+
+    def place(self, name: str, owner: str) -> None:
+        """The home's first customer."""
+        self.owner[name] = owner, next(self._versions)
+
+    def file(self, name: str, event: Event) -> Record:
+        """An event under its home, told with the membership of now."""
+        known = self.events.get((name, event.message_id))
+        if known is None or event.event_time < known.event_time:
+            self.events[name, event.message_id] = event
+        owner, version = self.owner[name]
+        return self._say(
+            ResolvedEvent(
+                home_id=home(name),
+                customer_id=customer(owner),
+                membership_version=version,
+                event=Raw(encode(event)),
+            )
+        )
+
+    def move(self, to: str, *names: str) -> Record:
+        """Homes change hands: a merge when they are all of somebody's, else a split."""
+        sources = {self.owner[name][0] for name in names} - {to}
+        for name in names:
+            self.owner[name] = to, next(self._versions)
+        homes = tuple(HomeVersion(home(name), self.owner[name][1]) for name in names)
+        from_ = tuple(map(customer, sorted(sources)))
+        return self._say(MembershipChange(customer_id=customer(to), homes=homes, from_=from_))
+
+    def door(self, namespace: str, value: str, owner: str) -> Record:
+        """The home without events that answers whose an identifier is."""
+        doors = (HomeVersion(HASHER.door(namespace, value), next(self._versions)),)
+        return self._say(MembershipChange(customer_id=customer(owner), doors=doors))
+
+    def _say(self, said: Resolved) -> Record:
+        self.said.append(record(said))
+        return self.said[-1]
+
+    def fragments(self) -> dict[str, Fragment]:
+        """Home → the fold of its events."""
+        found: dict[str, list[Fragment]] = {name: [] for name in self.owner}
+        for (name, _), event in self.events.items():
+            found[name].append(read(event, subject_of))
+        return {name: fold(parts) for name, parts in found.items()}
+
+    def expected(self) -> dict[str, PublicProfile]:
+        """Customer id → the public record, without version, of everybody who has homes with events."""
+        fragments = self.fragments()
+        named = _named(fragments.values())
+        records = {}
+        for owner in {owner for owner, _ in self.owner.values()}:
+            folded = fold(fragments[name] for name, (whose, _) in self.owner.items() if whose == owner)
+            if folded.first_at is not None:
+                known = Known(customer(owner), folded.first_at, folded.last_at, standing=folded.standing or Standing())
+                records[known.customer_id] = public_record(known, named, subject_of)
+        return records
+
+
+def _named(fragments: Iterable[Fragment]) -> dict[str, dict[Topic, consent.Consent]]:
+    found: dict[str, dict[Topic, consent.Consent]] = {}
+    everything = fold(fragments).standing or Standing()
+    for text, said in everything.consents.items():
+        key = consent.key_of(text)
+        found.setdefault(key.subject, {})[key.purpose, key.channel] = said
+    return found
+
+
+class Wire:
+    """A producer that keeps what was sent, in order."""
+
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+
+    async def send(self, messages: Sequence[Message], timeout_s: float = SEND_TIMEOUT_S) -> None:  # noqa: ARG002 - never waits
+        assert {message.topic for message in messages} <= {PROFILES}, "nothing goes anywhere else"
+        self.sent += messages
+
+    @property
+    def published(self) -> list[PublicProfile]:
+        return [decode_profile(message.value) for message in self.sent]
+
+    def newest(self) -> dict[str, PublicProfile]:
+        """What a reader of the compacted topic keeps: the highest version of each customer."""
+        return {one.customer_id: one for one in sorted(self.published, key=lambda one: one.profile_version)}
+
+
+class Worker:
+    """One instance of the service, without its loop."""
+
+    def __init__(self, pool: Pool, wire: Wire | None = None) -> None:
+        self.wire = wire or Wire()
+        self._handler = ProfileHandler(pool, self.wire, HASHER)
+
+    async def deliver(self, records: Sequence[Record]) -> list[PublicProfile]:
+        """One batch; returns what has been published since, by anyone on the same wire."""
+        before = len(self.wire.sent)
+        await self._handler.apply(Batch([self._handler.decode(one) for one in records], {}))
+        return self.wire.published[before:]
+
+
+def speaking(records: dict[str, PublicProfile]) -> dict[str, PublicProfile]:
+    """Without versions, and without those who were absorbed or lost all their events."""
+    bare = {one.customer_id: msgspec.structs.replace(one, profile_version=0) for one in records.values()}
+    return {customer_id: one for customer_id, one in bare.items() if one.first_seen_day is not None}
+
+
+def batches(records: Sequence[Record], random: Random) -> list[Sequence[Record]]:
+    """Cuts a stream into batches of one to nine."""
+    cuts, place = [], 0
+    while place < len(records):
+        size = random.randint(1, 9)
+        cuts.append(records[place : place + size])
+        place += size
+    return cuts

@@ -1,0 +1,150 @@
+"""Consent: three maxima, and a verdict that refuses whenever it is in doubt (profile.md, Consent)."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tern_common.events import Event
+from tern_profile.domain import consent
+from tern_profile.domain.consent import Consent, Grant, combine
+from tern_profile.domain.record import Known, Named, Topic, verdicts
+from tern_profile.domain.standing import Standing
+from unit.profile.saying import ANN, BOB, at, heard, identify, subject_of, track
+
+PHONE = "+4915112345678"
+
+_statements = st.builds(
+    consent.said, st.booleans(), st.integers(0, 3).map(at), st.booleans(), st.sampled_from([None, "form"])
+)
+_consents = st.lists(_statements, max_size=4).map(lambda said: reduce(combine, said, Consent()))
+
+
+@given(_consents, _consents, _consents)
+def test_maxima_are_commutative_associative_and_idempotent(a: Consent, b: Consent, c: Consent) -> None:
+    assert combine(a, b) == combine(b, a)
+    assert combine(combine(a, b), c) == combine(a, combine(b, c))
+    assert combine(a, a) == a
+
+
+@given(_consents, _consents)
+def test_a_withdrawal_never_grants(a: Consent, b: Consent) -> None:
+    """More withdrawals can only turn a verdict to no."""
+    more = combine(a, Consent(withdrawn_at=b.withdrawn_at))
+    if not consent.allowed([consent.counting(a)], [a.withdrawn_at]):
+        assert not consent.allowed([consent.counting(more)], [more.withdrawn_at])
+
+
+def grant(hours: float, channel: str = "email", *, trusted: bool = False, **properties: Any) -> Event:
+    return track("Consent Granted", hours, f"g{channel}{hours}", trusted=trusted, channel=channel, **properties)
+
+
+def withdraw(hours: float, channel: str = "email", **properties: Any) -> Event:
+    return track("Consent Withdrawn", hours, f"w{channel}{hours}", channel=channel, **properties)
+
+
+def named(*said: Event) -> Named:
+    """What all homes together say about contacts."""
+    found: dict[str, dict[Topic, Consent]] = {}
+    for text, one in (heard(*said).standing or Standing()).consents.items():
+        key = consent.key_of(text)
+        found.setdefault(key.subject, {})[key.purpose, key.channel] = one
+    return found
+
+
+def allows(*said: Event, elsewhere: tuple[Event, ...] = (), channel: str = "email", shared: bool = False) -> bool:
+    """The verdict for a customer whose homes say `said`, while other homes say `elsewhere`."""
+    known = Known("c", standing=heard(*said).standing or Standing(), shared=shared)
+    found = verdicts(known, named(*said, *elsewhere), subject_of)
+    return found.get("marketing", {}).get(channel, False)
+
+
+ANNS = identify(0, trusted=True, email=ANN, phone=PHONE)
+TYPED = identify(0, email=ANN)
+
+
+def test_missing_refuses() -> None:
+    assert not allows(ANNS)
+
+
+def test_granted_after_withdrawn_is_allowed() -> None:
+    assert allows(ANNS, withdraw(1), grant(2))
+
+
+def test_withdrawn_after_granted_is_refused() -> None:
+    assert not allows(ANNS, grant(1), withdraw(2))
+
+
+def test_a_tie_refuses() -> None:
+    assert not allows(ANNS, grant(1), withdraw(1))
+
+
+def test_a_grant_that_names_a_contact_counts_while_that_contact_was_never_withdrawn() -> None:
+    assert allows(TYPED, grant(1, email=ANN))
+
+
+def test_after_a_withdrawal_only_a_trusted_event_can_grant_a_contact_again() -> None:
+    assert not allows(ANNS, withdraw(1, email=ANN), grant(2, email=ANN))
+    assert allows(ANNS, withdraw(1, email=ANN), grant(2, trusted=True, email=ANN))
+
+
+def test_a_late_withdrawal_devalues_the_untrusted_grants_before_and_after_it() -> None:
+    assert not allows(ANNS, grant(2, email=ANN), withdraw(1, email=ANN))
+
+
+def test_a_trusted_grant_is_withdrawn_by_anyone() -> None:
+    assert not allows(ANNS, grant(1, trusted=True, email=ANN), elsewhere=(withdraw(2, email=ANN),))
+
+
+def test_an_opt_out_on_a_shared_browser_binds_the_contact_it_names() -> None:
+    assert not allows(ANNS, grant(1), elsewhere=(withdraw(2, email=ANN),))
+
+
+def test_what_names_a_contact_does_not_bind_another() -> None:
+    assert allows(ANNS, grant(1, email=ANN), elsewhere=(withdraw(2, email=BOB),))
+    assert not allows(ANNS, elsewhere=(grant(1, trusted=True, email=BOB),))
+
+
+def test_a_contact_elsewhere_granted_counts_for_whoever_has_it() -> None:
+    assert allows(ANNS, elsewhere=(grant(1, trusted=True, email=ANN),))
+
+
+def test_the_verdict_is_per_channel_and_purpose() -> None:
+    assert not allows(ANNS, grant(1, "sms"))
+    assert allows(ANNS, grant(1, "sms"), channel="sms")
+    assert not allows(ANNS, grant(1, purpose="analytics"))
+
+
+def test_a_typed_contact_speaks_only_for_the_channel_that_reaches_it() -> None:
+    """Whoever types Ann's e-mail does not get her consent to a push on his own device."""
+    hers = (grant(1, "push", trusted=True, email=ANN),)
+    assert not allows(TYPED, elsewhere=hers, channel="push")
+    assert allows(ANNS, elsewhere=hers, channel="push")
+
+
+def test_a_shared_customer_can_be_contacted_by_nobody() -> None:
+    assert not allows(ANNS, grant(1), shared=True)
+
+
+def test_without_a_contact_of_that_channel_the_own_homes_decide() -> None:
+    assert allows(grant(1))
+
+
+@pytest.mark.parametrize("word", ["", "a/b", "a\x00", "x" * 65, "\ud800"])
+def test_a_word_that_cannot_be_kept_says_nothing(word: str) -> None:
+    assert not consent.is_word(word)
+    assert all(map(consent.is_word, ("e-mail", "短信")))
+    said = track("Consent Granted", 1, channel="email", purpose="a/b")
+    assert heard(said).standing is None
+
+
+def test_the_newest_grant_keeps_its_proof() -> None:
+    found = heard(grant(1, email=ANN, proof="form"), grant(2, email=ANN, proof="till")).standing
+    assert found is not None
+    (one,) = found.consents.values()
+    assert one.granted == Grant(at(2), "till")
+    assert one.trusted is None
