@@ -76,6 +76,7 @@ def test_lists_are_tab_separated_when_no_person_looks(platform: Platform, capsys
 
 def test_lists_are_tables_for_people(platform: Platform, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "dumb")
     platform.answers["/v1/sources"] = httpx.Response(200, json={"sources": [{"source_id": "s1", "name": "shop"}]})
     assert platform.run("sources", "list") == 0
     heading, row = capsys.readouterr().out.splitlines()
