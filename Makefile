@@ -4,10 +4,8 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 RUN    := $(BIN)/python -m tern_local
-OWN    := libs services deploy tests examples .ci
 
 export PYTHONUNBUFFERED = 1
-export MYPYPATH =
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo run clean-local test test-fast check format lock docs bench up down
@@ -42,7 +40,11 @@ format: setup ## format the code and repair what can be repaired
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
-lock: ## renew requirements/*.lock from requirements/*.in
+docs: setup ## write the documents that are derived from code
+	@$(BIN)/python docs/generate.py
+	@$(BIN)/python deploy/env_example.py
+
+lock: setup ## renew requirements/*.lock from requirements/*.in
 	@$(BIN)/python .ci/lock.py
 
 bench: setup ## measure, print a table, write bench.json

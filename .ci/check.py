@@ -10,7 +10,6 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 MEMBERS = sorted(path.parent for path in ROOT.glob("*/*/pyproject.toml"))
-SOURCES = ("libs", "services", "deploy/local", "tests")
 
 GATES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("format", ("ruff", "format", "--check", ".")),
@@ -18,6 +17,8 @@ GATES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("types", ("mypy",)),
     ("architecture", ("lint-imports",)),
     ("file length", ("python", ".ci/file_length.py")),
+    ("documents", ("python", "docs/generate.py", "--check")),
+    ("example of deploy/.env", ("python", "deploy/env_example.py", "--check")),
     ("dead code", ("vulture",)),
     *(
         (f"dependencies of {m.relative_to(ROOT)}", ("deptry", "--no-ansi", "--config", f"{m}/pyproject.toml", str(m)))
