@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -230,7 +231,8 @@ async def test_a_group_that_is_past_the_end_of_the_topic_stops_the_loop() -> Non
     world.ack(0)
     world.group.update({Place(SOURCE, 0): 50})
     with pytest.raises(Misconfigured, match="recreated"):
-        await world.source_loop(world.bus.log)
+        async with asyncio.timeout(5):
+            await world.source_loop(world.bus.log)
     assert world.claims == []
 
 

@@ -39,9 +39,10 @@ class Delivery:
         self._parts[part] = None
 
     def acknowledged(self, part: Part) -> None:
-        """Tells that all of a part is written."""
+        """Tells that all of a part is written; what was abandoned is never done."""
+        counted = part in self._parts
         self._parts.pop(part, None)
-        if not self._parts and not self.done.done():
+        if counted and not self._parts and not self.done.done():
             self.done.set_result(None)
 
     def failed(self, error: TernError) -> None:

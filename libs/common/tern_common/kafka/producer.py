@@ -20,13 +20,15 @@ from tern_common.kafka.connection import CLOSE_TIMEOUT_S, Connection, translated
 from tern_common.kafka.lanes import Delivery, Lane, size_of
 from tern_common.logs import logger
 from tern_common.partitioning import partition_of
-from tern_common.topics import BY_NAME, REJECTED_MAX_BYTES
+from tern_common.topics import REJECTED_MAX_BYTES, TABLE
 
 MEMORY_BYTES = 64 * 1024 * 1024
-_LANE_BYTES = MEMORY_BYTES // 2
+LANE_BYTES = MEMORY_BYTES // 2  # so that a partition without a leader leaves room for the others
 _BATCH_BYTES = 512 * 1024
 _MESSAGE_BYTES = 1_000_000
 _RECONNECT_S = 0.25
+_SATURATED = "kafka: the producer is saturated"
+_LIMITS = {t.name: int(t.config["max.message.bytes"]) for t in TABLE if "max.message.bytes" in t.config}
 
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
@@ -40,13 +42,16 @@ class KafkaProducer:
         self._client: AIOKafkaProducer | None = None
         self._connected = asyncio.Event()
         self._lanes: dict[Place, Lane] = {}
+        self._held = 0
         spawn(self._connect())
 
     async def send(self, messages: Sequence[Message], timeout_s: float = SEND_TIMEOUT_S) -> None:
         if not messages:
             return
-        for message in messages:
-            _check_size(message)
+        size = sum(map(_checked_size, messages))
+        if self._held and self._held + size > MEMORY_BYTES:
+            raise Transient(_SATURATED)
+        self._held += size
         delivery = Delivery()
         try:
             async with asyncio.timeout(timeout_s):
@@ -55,6 +60,7 @@ class KafkaProducer:
         except TimeoutError:
             raise Transient("kafka did not acknowledge in time") from None
         finally:
+            self._held -= size
             delivery.abandon()
 
     async def _by_place(self, messages: Sequence[Message]) -> dict[Place, list[Message]]:
@@ -74,13 +80,11 @@ class KafkaProducer:
             return len(await client.partitions_for(topic))
 
     def _enqueue(self, parts: dict[Place, list[Message]], delivery: Delivery) -> None:
-        """All parts or none. Raises `Transient` when there is no room; what finds the lanes empty always fits."""
+        """All parts or none. Raises `Transient` when a lane has no room; an empty lane takes anything."""
         sizes = {place: sum(map(size_of, part)) for place, part in parts.items()}
         lanes = {place: self._lanes.get(place) or self._lanes.setdefault(place, Lane(place)) for place in parts}
-        held = sum(lane.held for lane in self._lanes.values())
-        full = held and held + sum(sizes.values()) > MEMORY_BYTES
-        if full or any(lane.held and lane.held + sizes[place] > _LANE_BYTES for place, lane in lanes.items()):
-            raise Transient("kafka: the producer is saturated")
+        if any(lane.held and lane.held + sizes[place] > LANE_BYTES for place, lane in lanes.items()):
+            raise Transient(_SATURATED)
         for place, part in parts.items():
             lanes[place].add(part, sizes[place], delivery)
             if not lanes[place].writing:
@@ -173,9 +177,9 @@ async def _stop(client: AIOKafkaProducer) -> None:
         logger.info("kafka producer did not close cleanly", error=type(wrong).__name__)
 
 
-def _check_size(message: Message) -> None:
-    """Before anything is written: a batch that the broker refuses would cost the other messages in it a retry."""
-    topic = BY_NAME.get(message.topic)
-    limit = int(topic.config.get("max.message.bytes", _MESSAGE_BYTES)) if topic else _MESSAGE_BYTES
-    if size_of(message) > limit:
+def _checked_size(message: Message) -> int:
+    """Bytes. Raises `Unusable` before anything is written: a batch that the broker refuses costs all that is in it."""
+    size, limit = size_of(message), _LIMITS.get(message.topic, _MESSAGE_BYTES)
+    if size > limit:
         raise Unusable("message-too-large", f"more than {limit} bytes for {message.topic}")
+    return size
