@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
 from tern_common.events import HomeVersion, IdentityNotice, MembershipChange, Merged, Split, Violation
-from tern_identity.domain.ledger import Link
+from tern_identity.domain.ledger import Link, Node
 from tern_identity.domain.regrouping import Strong
 
 HOMES_PER_RECORD = 1_000
@@ -31,7 +33,8 @@ class Move(NamedTuple):
     shared: bool
 
 
-class Trail(NamedTuple):
+@dataclass(frozen=True)
+class Trail:
     """What a batch did, as far as it explains moves.
 
     `links`: pairs that were news, in fold order. `logins`: weak node → the event that newly claimed it. `before` and
@@ -47,6 +50,22 @@ class Trail(NamedTuple):
     tokens: Mapping[int, UUID]
     node_of: Mapping[UUID, int]
     stands: Mapping[UUID, UUID]
+
+    @cached_property
+    def joins(self) -> dict[int, Link]:
+        """Former core → the first news that tied it to somebody else, and was counted."""
+        first: dict[int, Link] = {}
+        for link in self.links:
+            cores = {self.before[link.a].core, self.before[link.b].core}
+            if len(cores) == 2 and self.after[link.a].core == self.after[link.b].core:
+                first = dict.fromkeys(cores, link) | first
+        return first
+
+    @cached_property
+    def flips(self) -> list[tuple[Strong, Strong]]:
+        """Nodes that went into quarantine or left it: as they were, and as they are."""
+        pairs = ((self.before[node_id], now) for node_id, now in self.after.items())
+        return [(was, now) for was, now in pairs if (was.guard is None) != (now.guard is None)]
 
 
 def merge_id_of(a: UUID, b: UUID) -> UUID:
@@ -76,15 +95,8 @@ def identity_notices(moves: Iterable[Move], trail: Trail) -> list[IdentityNotice
 
 def violations(refused: Iterable[Link], trail: Trail) -> list[Violation]:
     """A notice for every link given, and for every node that went into quarantine. A later fact may overturn them."""
-    found = [_refusal(link, trail) for link in refused]
-    for node_id, now in trail.after.items():
-        if now.guard is not None and trail.before[node_id].guard is None:
-            customer = str(trail.tokens[node_id])
-            event_id = next((link.at.event_id for link in trail.links if node_id in link), None)
-            found.append(
-                Violation(customer_id=customer, guard=now.guard, namespaces=(now.node.namespace,), message_id=event_id)
-            )
-    return found
+    guarded = [_quarantine(now.node, now.guard, trail) for _, now in trail.flips if now.guard is not None]
+    return [*(_refusal(link, trail) for link in refused), *guarded]
 
 
 def cause_of(move: Move, trail: Trail) -> Cause:
@@ -92,20 +104,12 @@ def cause_of(move: Move, trail: Trail) -> Cause:
     if move.was is None or move.was == move.now:
         return {}
     was = trail.node_of[move.was]
-    links = (link for link in trail.links if _joined(link, was, trail))
-    if trail.stands[move.was] == move.now and (link := next(links, None)):
-        return _pair(link, trail)
+    if was in trail.joins and trail.stands[move.was] == move.now:
+        return _pair(trail.joins[was], trail)
     login = next((trail.logins[node_id] for node_id in move.nodes if node_id in trail.logins), None)
     if login is not None:
         return {"kind": "claim", "event_id": login}
     return _by_eligibility(move, was, trail) or {"kind": "refold"}
-
-
-def _joined(link: Link, was: int, trail: Trail) -> bool:
-    """Whether this news was counted, and ties what was `was` to somebody else."""
-    a, b = link.a, link.b
-    together = trail.after[a].core == trail.after[b].core
-    return together and (trail.before[a].core == was) != (trail.before[b].core == was)
 
 
 def _pair(link: Link, trail: Trail) -> Cause:
@@ -114,10 +118,9 @@ def _pair(link: Link, trail: Trail) -> Cause:
 
 
 def _by_eligibility(move: Move, was: int, trail: Trail) -> Cause | None:
-    for node_id, now in trail.after.items():
-        before = trail.before[node_id]
-        concerned = node_id in move.nodes or before.core == was or trail.tokens[now.core] == move.now
-        if concerned and (before.guard is None) != (now.guard is None):
+    for before, now in trail.flips:
+        node_id = now.node.node_id
+        if node_id in move.nodes or before.core == was or trail.tokens[now.core] == move.now:
             return {"kind": "eligibility", "node": str(trail.tokens[node_id]), "count": trail.partners[node_id]}
     return None
 
@@ -139,6 +142,12 @@ def _refusal(link: Link, trail: Trail) -> Violation:
         namespaces=(a.node.namespace, b.node.namespace),
         message_id=link.at.event_id,
     )
+
+
+def _quarantine(node: Node, guard: str, trail: Trail) -> Violation:
+    event_id = next((link.at.event_id for link in trail.links if node.node_id in link[1:]), None)
+    customer_id = str(trail.tokens[node.node_id])
+    return Violation(customer_id=customer_id, guard=guard, namespaces=(node.namespace,), message_id=event_id)
 
 
 def _change(moves: Sequence[Move], cause: Cause) -> MembershipChange:

@@ -110,16 +110,21 @@ async def standings_of(conn: Connection, nodes: Collection[int]) -> dict[int, St
     return {row[0]: _standing(row) for row in await conn.fetch(_BY_NUMBER, list(nodes))}
 
 
+async def standings_by_token(conn: Connection, ids: Collection[UUID]) -> dict[UUID, Standing]:
+    """The node behind each customer id that was ever published. Unknown ids are left out."""
+    standings = [_standing(row) for row in await conn.fetch(_BY_TOKEN, list(ids))] if ids else []
+    found = {one.token: one for one in standings}
+    found |= {one.shared_token: one for one in standings if one.shared_token is not None}
+    return {customer_id: found[customer_id] for customer_id in ids if customer_id in found}
+
+
 async def stand_for(conn: Connection, ids: Collection[UUID]) -> dict[UUID, tuple[int, UUID]]:
-    """Customer ids that were published once → their node, and whom they stand for now. Unknown ones are left out."""
-    found: dict[UUID, tuple[int, UUID]] = {}
-    for row in await conn.fetch(_BY_TOKEN, list(ids)) if ids else ():
-        standing = _standing(row)
-        for token in (standing.token, standing.shared_token):
-            if token is not None and token in ids:
-                customer = resolve(standing.at, token == standing.shared_token)
-                found[token] = (standing.at.node_id, standing.name(customer))
-    return found
+    """Customer ids that were published once → their node, and whom they stand for now. Unknown ids are left out."""
+    found = await standings_by_token(conn, ids)
+    return {
+        customer_id: (one.at.node_id, one.name(resolve(one.at, customer_id == one.shared_token)))
+        for customer_id, one in found.items()
+    }
 
 
 def _customer_of(home: Home, standings: Mapping[int, Standing]) -> tuple[UUID, bool]:
