@@ -7,7 +7,7 @@ through untouched. Knows no table.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Protocol, cast
 
 import asyncpg
@@ -28,6 +28,7 @@ SERVER_SETTINGS: Mapping[str, str] = {
 }
 """What every role and every connection has: a frozen process must not keep locks (architecture §6)."""
 
+_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 _TRANSIENT_CLASSES = frozenset({"08", "40", "53", "57", "58"})
 _TRANSIENT_STATES = frozenset({"55P03", "25P02", "25P03", "25P04", "25006"})
 _DATA_CLASSES = frozenset({"22", "23", "54"})
@@ -105,7 +106,7 @@ async def connection(pool: Pool) -> AsyncIterator[Connection]:
         with _in_our_words(lambda: _is_lost(acquired)):
             yield acquired
     finally:
-        with _in_our_words(_gone):
+        with suppress(*_ERRORS):  # the pool drops a connection that it cannot clean; what the block did stands
             await source.release(acquired)
 
 
@@ -129,7 +130,7 @@ async def check(pool: Pool) -> None:
 def _in_our_words(lost: Callable[[], bool]) -> Iterator[None]:
     try:
         yield
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except _ERRORS as error:
         meant = translated(error, lost=lost())
         if meant is None:
             raise
