@@ -116,7 +116,7 @@ def run(data: Data = DATA, *, virtual_clock: Annotated[bool, typer.Option(help="
     async def main() -> int:
         print("Tern is starting", flush=True)
         async with Folder(data) as folder, open_platform(folder, say, virtual_clock=virtual_clock) as platform:
-            print(welcome(platform), flush=True)
+            print(welcome(platform, virtual_clock=virtual_clock), flush=True)
             await asyncio.Event().wait()
         return 0
 

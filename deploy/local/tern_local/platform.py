@@ -38,7 +38,6 @@ class Platform:
     postgres: str
     write_keys: Mapping[str, str]
     api_token: str
-    clock_file: Path | None
 
     @property
     def run_file(self) -> Path:
@@ -77,10 +76,11 @@ async def open_platform(
         services = _services(stack, database, clock_file, http)
         for service in services:
             await stack.supervisor.start(service)
+        token = await provision.api_token(stack, database)  # while they start
         for service in services:
             await stack.supervisor.ready(service)
         say("the four services are ready")
-        platform = await _platform(stack, database, services, clock_file)
+        platform = await _platform(stack, database, services, token)
         try:
             async with _kept_up(platform):
                 yield platform
@@ -125,8 +125,7 @@ def _services(stack: Stack, database: str, clock_file: Path | None, http: httpx.
     return [Service(name, ports[name], {**shared, "TERN_DATABASE_URL": urls[name]}, http) for name in NAMES]
 
 
-async def _platform(stack: Stack, database: str, services: list[Service], clock_file: Path | None) -> Platform:
-    token = await provision.api_token(stack, database)
+async def _platform(stack: Stack, database: str, services: list[Service], token: str) -> Platform:
     servers: list[Kept] = [*services, stack.kafka, stack.postgres]
     addresses = {service.name: service.address for service in services}
     return Platform(
@@ -138,5 +137,4 @@ async def _platform(stack: Stack, database: str, services: list[Service], clock_
         postgres=database,
         write_keys=await provision.write_keys(stack.folder, addresses["ingest"], token),
         api_token=token,
-        clock_file=clock_file,
     )

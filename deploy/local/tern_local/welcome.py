@@ -13,11 +13,11 @@ _FIRST_EVENT = {
 }
 
 
-def welcome(platform: Platform) -> str:
+def welcome(platform: Platform, *, virtual_clock: bool) -> str:
     """Addresses, keys, and a first event to try."""
     width = max(map(len, platform.services))
     services = "\n".join(f"  {name:{width}}  {address}/docs" for name, address in platform.services.items())
-    clock = f"\n  clock       virtual, in {platform.clock_file}" if platform.clock_file else ""
+    clock = "\n  clock       virtual: move it by `.venv/bin/tern clock advance 1h`" if virtual_clock else ""
     return f"""
 Tern is ready. Ctrl-C stops it; its data stays in {platform.folder.path}.
 

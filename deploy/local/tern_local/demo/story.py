@@ -134,15 +134,22 @@ def _reason(data: dict[str, Any]) -> str:
     return f"has not ordered since {last:%d %B %Y}"
 
 
+def _why(decision: dict[str, Any]) -> str:
+    left = datetime.fromisoformat(decision["anchor_at"])
+    facts = decision["facts"]
+    gone = f" at {datetime.fromisoformat(facts['exit_at']):%H:%M}" if "exit_at" in facts else ""
+    return (
+        f"{decision['rule']}: the cart was left at {left:%H:%M}, and {decision['outcome']}: {decision['reason']}{gone}"
+    )
+
+
 async def _end(stage: Stage) -> bool:
     names = await _names(stage)
     ids = {called: customer_id for customer_id, called in names.items()}
     decisions = await stage.doors.decisions(ids[BUYER.called])
     stage.narrator.scene(stage.clock.now(), "And the buyer? The decision log says why there is nothing.")
     for decision in decisions:
-        stage.narrator.nothing(
-            f"{decision['rule']} for {BUYER.called.lower()}: {decision['outcome']}, {decision['reason']}"
-        )
+        stage.narrator.nothing(_why(decision))
     wrong = faults(EXPECTED, found(stage.subscriber.triggers, names))
     if not any(decision["rule"] == "cart_abandoned" and decision["reason"] == "ordered" for decision in decisions):
         wrong.append("the decision log does not say why the buyer was not reminded")

@@ -30,8 +30,9 @@ class Narrator:
     def act(self, who: str, does: str) -> None:
         self._print(f"  [green]›[/] [bold]{who}[/] {does}")
 
-    def sent(self, count: int) -> None:
-        self._print(f"    [dim]{count} events sent by segment-analytics-python, every one acknowledged by Kafka[/]")
+    def sent(self, events: int) -> None:
+        count = f"{events} event{'s' * (events != 1)}"
+        self._print(f"    [dim]{count} sent by segment-analytics-python; Kafka has them all[/]")
 
     def passing(self, span: timedelta, took_s: float) -> None:
         self._print(f"\n[yellow]»» {spoken(span)} pass[/] [dim](in {took_s:.1f} s)[/]")
