@@ -110,15 +110,21 @@ class World:
 
     def expected(self) -> dict[str, PublicProfile]:
         """Customer id → the public record, without version, of everybody who has homes with events."""
+        named = _named(self.fragments().values())
+        known = {one: _known(one, folded) for one, folded in self.folded().items() if folded.first_at is not None}
+        return {one: public_record(what, named, subject_of) for one, what in known.items()}
+
+    def folded(self) -> dict[str, Fragment]:
+        """Customer id → the fold of all homes."""
         fragments = self.fragments()
-        named = _named(fragments.values())
-        records = {}
-        for owner in {owner for owner, _ in self.owner.values()}:
-            folded = fold(fragments[name] for name, (whose, _) in self.owner.items() if whose == owner)
-            if folded.first_at is not None:
-                known = Known(customer(owner), folded.first_at, folded.last_at, standing=folded.standing or Standing())
-                records[known.customer_id] = public_record(known, named, subject_of)
-        return records
+        owned: dict[str, list[Fragment]] = {}
+        for name, (owner, _) in self.owner.items():
+            owned.setdefault(customer(owner), []).append(fragments[name])
+        return {one: fold(parts) for one, parts in owned.items()}
+
+
+def _known(customer_id: str, folded: Fragment) -> Known:
+    return Known(customer_id, folded.first_at, folded.last_at, standing=folded.standing or Standing())
 
 
 def _named(fragments: Iterable[Fragment]) -> dict[str, dict[Topic, consent.Consent]]:
