@@ -18,7 +18,7 @@ GATES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("architecture", ("lint-imports",)),
     ("file length", ("python", ".ci/file_length.py")),
     ("documents", ("python", "docs/generate.py", "--check")),
-    ("example of deploy/.env", ("python", "deploy/env_example.py", "--check")),
+    ("example of deploy/.env", ("python", "-m", "deploy.env_example", "--check")),
     ("dead code", ("vulture",)),
     *(
         (f"dependencies of {m.relative_to(ROOT)}", ("deptry", "--no-ansi", "--config", f"{m}/pyproject.toml", str(m)))

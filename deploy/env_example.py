@@ -62,6 +62,7 @@ DEPLOYMENT = (
     Variable("TERN_IDENTITY_PORT", "Port of identity's API on this machine's loopback.", "8002"),
     Variable("TERN_PROFILE_PORT", "Port of profile's API on this machine's loopback.", "8003"),
     Variable("TERN_TRIGGERS_PORT", "Port of triggers' API on this machine's loopback.", "8004"),
+    Variable("# TERN_API_TOKEN", "Token that the `tern` command uses here; `run --rm tern tokens create` makes one."),
 )
 SECRETS = (
     Variable(
@@ -80,6 +81,10 @@ SECRETS = (
 )
 SECRET_SETTINGS: Mapping[str, str] = {"hash_key": "text", "sealing_keys": "sealing-key"}
 """Settings without a default that are drawn; the value is the recipe."""
+
+
+BY_OVERRIDE = frozenset({"clock_file", "policy_file"})
+"""Settings that need a file beside them: whoever mounts it into a service sets them there (compose.demo.yml does)."""
 
 
 def compose() -> dict[str, Any]:
@@ -166,7 +171,7 @@ def _unreachable(composed: Mapping[str, Any]) -> Iterator[str]:
     for service in SERVICES:
         given = set(composed["services"][service]["environment"])
         for name in settings_of(service).model_fields:
-            if (PREFIX + name).upper() not in given:
+            if name not in BY_OVERRIDE and (PREFIX + name).upper() not in given:
                 yield f"{(PREFIX + name).upper()}: compose.yml does not hand it to {service}"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deploy.env_example import compose, referenced
+from deploy.env_example import BY_OVERRIDE, compose, referenced
 from docs.generate import SERVICES, settings_of
 
 from tern_common.settings import PREFIX
@@ -46,7 +46,8 @@ def test_every_file_system_is_read_only_but_for_what_is_named(name: str) -> None
     container = EVERY[name]
     assert container["read_only"] is True
     assert any(mount.split(":")[0] == "/tmp" for mount in container["tmpfs"])
-    assert all(volume.split(":")[0] in COMPOSE["volumes"] for volume in container.get("volumes", ()))
+    for volume in container.get("volumes", ()):
+        assert volume.split(":")[0] in COMPOSE["volumes"] or volume.endswith(":ro")
 
 
 @every_container
@@ -111,8 +112,7 @@ def test_an_engine_of_ones_own_can_take_the_place_of_ours(name: str) -> None:
 @every_container
 def test_no_secret_has_a_value_or_a_default(name: str) -> None:
     for variable, value in EVERY[name].get("environment", {}).items():
-        if SECRET.search(variable):
-            assert value is not None
+        if SECRET.search(variable) and value is not None:
             assert re.fullmatch(r"\$\{[A-Z_]+:\?[^}]+\}", str(value)), variable
     for text in _strings(EVERY[name]):
         assert not re.search(r"://[^/]*:(?!\$\{[A-Z_]+:\?)[^/]*@", text), "a literal password stands in a URL"
@@ -139,7 +139,7 @@ def test_every_variable_of_a_service_is_one_of_its_settings_and_every_setting_ca
     fields = {(PREFIX + field).upper() for field in settings_of(name).model_fields}
     given = set(EVERY[name]["environment"])
     assert given - fields == set()
-    assert fields - given == {"TERN_CLOCK_FILE"}, "time is real, and nothing else is out of reach"
+    assert fields - given == {(PREFIX + field).upper() for field in BY_OVERRIDE}
 
 
 @every_service
