@@ -70,13 +70,18 @@ async def _until_stopped(main: Callable[[], Awaitable[int]]) -> int:
     task = asyncio.current_task()
     assert task is not None
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        say("stopping")
+        task.cancel()
+
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(number, stop)
     parent = os.getppid()
 
     def look() -> None:
         if os.getppid() != parent:
-            task.cancel()
+            stop()
         else:
             loop.call_later(_PARENT_POLL_S, look)
 

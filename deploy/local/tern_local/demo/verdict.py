@@ -32,11 +32,8 @@ def found(triggers: Iterable[tuple[str, Mapping[str, Any]]], names: Mapping[str,
 
 
 def _found(topic: str, event: Mapping[str, Any], names: Mapping[str, str]) -> Found:
-    rule = event["data"]["rule"]
     subject = str(event["subject"])
-    return Found(
-        topic, str(rule["name"] if isinstance(rule, Mapping) else rule), names.get(subject, subject), event["type"]
-    )
+    return Found(topic, str(event["data"]["rule"]), names.get(subject, subject), event["type"])
 
 
 def faults(expected: Iterable[Expected], read: Iterable[Found]) -> list[str]:
