@@ -188,9 +188,9 @@ async def test_a_wrong_password_is_misconfigured(empty_database: str) -> None:
 async def test_a_pool_without_a_free_connection_is_transient(
     empty_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(db, "ACQUIRE_TIMEOUT_S", 0.05)
     pool = await open_pool(empty_database, service="public", size=1)
     async with connection(pool):
+        monkeypatch.setattr(db, "ACQUIRE_TIMEOUT_S", 0.05)  # only now: connecting has to fit into it too
         with pytest.raises(Transient):
             await db.check(pool)
     pool.terminate()

@@ -18,6 +18,8 @@ import pytest
 
 from support.waiting import eventually
 from tern_common.clock import SystemClock
+from tern_common.http import Probes, create_app
+from tern_common.lifecycle import run
 
 SERVICE = """
 import asyncio
@@ -26,6 +28,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from tern_common import lifecycle
 from tern_common.clock import SystemClock
+from tern_common.http import Probes, create_app
+from tern_common.lifecycle import run
 from tern_common.errors import Misconfigured, Transient
 from tern_common.http import Probes, create_app
 
@@ -147,6 +151,32 @@ async def test_what_does_not_end_by_itself_is_ended_within_ten_seconds(mode: str
         assert await started.ended() == code
         assert clock.monotonic() - begun < 10
         await asyncio.gather(request, return_exceptions=True)
+
+
+async def test_a_server_can_be_run_inside_another_process_and_told_to_stop() -> None:
+    stop, bound, worked = asyncio.Event(), asyncio.get_running_loop().create_future(), asyncio.Event()
+
+    async def work() -> None:
+        worked.set()
+        await asyncio.Event().wait()
+
+    app = create_app(service="t", summary="t", probes=Probes({}))
+    serving = asyncio.ensure_future(run(app, "127.0.0.1", 0, {"work": work}, announce=bound.set_result, stop=stop))
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{await bound}") as http:
+        assert (await http.get("/live")).json() == {"live": True}
+    await worked.wait()
+    stop.set()
+    await serving
+
+
+async def test_a_loop_that_fails_lets_the_caller_clean_up() -> None:
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    app = create_app(service="t", summary="t", probes=Probes({}))
+    with pytest.raises(ExceptionGroup) as told:
+        await run(app, "127.0.0.1", 0, {"work": fail})
+    assert told.group_contains(ZeroDivisionError)
 
 
 async def test_a_loop_with_a_bug_ends_the_process_and_its_words_are_not_logged() -> None:

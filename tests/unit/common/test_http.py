@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import httpx
 import pytest
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
-from starlette.requests import Request
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from tern_common.auth import Caller, require
+from tern_common.clock import ManualClock
 from tern_common.errors import Misconfigured, Poison, Refused, Transient
-from tern_common.http import CODE_AND_MESSAGE, PROBLEM, ErrorStyle, Probes, Standing, clock_router, create_app
-from tern_common.http.limits import BodyLimit, CleanAddress
+from tern_common.http import (
+    CODE_AND_MESSAGE,
+    PROBLEM,
+    ErrorStyle,
+    Probes,
+    Standing,
+    clock_router,
+    create_app,
+    policy_router,
+)
+from tern_common.http.limits import BodyLimit, CleanAddress, Measured
 from tern_common.metrics import render
+from tern_common.policy import Policy
 
 
 class Shopper(BaseModel):
@@ -260,6 +273,34 @@ async def test_guarded_routes_need_tokens_to_look_in() -> None:
         create_app(service="t", summary="t", probes=Probes({}), routers=[clock_router(ask)])
 
 
+async def test_the_clock_and_the_policy_have_the_same_doors_everywhere() -> None:
+    async def ask() -> Standing:
+        return Standing(next=datetime(2026, 1, 1, tzinfo=UTC), safe_time=None)
+
+    routers = [clock_router(ask), policy_router(Policy(version=3))]
+    app = create_app(service="t", summary="t", probes=Probes({}), routers=routers, tokens=AllPass())  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as http:
+        assert (await http.get("/v1/clock/next")).status_code == 401
+        http.headers["Authorization"] = "Bearer tt_good"
+        assert (await http.get("/v1/clock/next")).json() == {"next": "2026-01-01T00:00:00Z", "safe_time": None}
+        assert (await http.get("/v1/policy")).json() == {"version": 3}
+
+
+async def test_a_caller_that_hangs_up_is_no_fault_of_ours() -> None:
+    async def hang_up(_: Request) -> PlainTextResponse:
+        raise ClientDisconnect
+
+    answer = await client(Route("/gone", hang_up)).get("/gone")
+    assert (answer.status_code, answer.json()["code"]) == (400, "incomplete-request")
+
+
+async def test_an_odd_status_is_a_problem_too() -> None:
+    answer = await client(raising(HTTPException(418))).get("/fail")
+    assert (answer.status_code, answer.json()["code"]) == (418, "http-418")
+    odd = await client(raising(HTTPException(499, "made up"))).get("/fail")
+    assert (odd.status_code, odd.json()["title"]) == (499, "Error")
+
+
 async def test_openapi_names_the_role_the_scheme_and_the_shape_of_errors() -> None:
     schema = (await guarded_client().get("/openapi.json")).json()
     operation = schema["paths"]["/v1/shoppers"]["post"]
@@ -280,6 +321,6 @@ async def test_what_is_not_http_passes_through() -> None:
     async def app(scope: object, receive: object, send: object) -> None:
         seen.append("called")
 
-    for wrapped in (BodyLimit(app, 1), CleanAddress(app, PROBLEM)):
+    for wrapped in (BodyLimit(app, 1), CleanAddress(app, PROBLEM), Measured(app, ManualClock())):
         await wrapped({"type": "lifespan"}, None, None)  # type: ignore[arg-type]
-    assert seen == ["called", "called"]
+    assert seen == ["called"] * 3
