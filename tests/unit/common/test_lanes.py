@@ -40,9 +40,16 @@ def messages(first: int, after: int) -> list[Message]:
     return [Message("t", b"k", str(n).encode()) for n in range(first, after)]
 
 
+def part_of(lane: Lane, delivery: Delivery, first: int, after: int) -> Part:
+    part = Part(lane, delivery)
+    for message in messages(first, after):
+        part.add(message, size_of(message))
+    return part
+
+
 def added(lane: Lane, first: int, after: int) -> Delivery:
-    delivery, part = Delivery(), messages(first, after)
-    lane.add(part, sum(map(size_of, part)), delivery)
+    delivery = Delivery(60)
+    lane.add(part_of(lane, delivery, first, after))
     return delivery
 
 
@@ -93,7 +100,7 @@ async def test_a_lost_batch_fails_its_sends_and_only_those() -> None:
     for delivery in (one, two):
         with pytest.raises(Transient):
             await delivery.done
-        delivery.abandon()
+        delivery.end()
     assert flown(lane, 100) == [b"4"]
     assert three.done.done()
     assert lane.held == 0
@@ -102,7 +109,7 @@ async def test_a_lost_batch_fails_its_sends_and_only_those() -> None:
 async def test_what_nobody_waits_for_is_dropped_before_it_is_written() -> None:
     lane = Lane(PLACE)
     gone, waiting = added(lane, 0, 3), added(lane, 3, 4)
-    gone.abandon()
+    gone.end()
     assert flown(lane, 100) == [b"3"]
     assert waiting.done.done()
     assert lane.held == 0
@@ -112,7 +119,7 @@ async def test_what_is_on_its_way_when_nobody_waits_any_more_is_still_accounted_
     lane = Lane(PLACE)
     delivery = added(lane, 0, 4)
     flying = lane.take(Box(2))
-    delivery.abandon()
+    delivery.end()
     assert lane.held > 0
     lane.settle(flying, None)
     assert lane.held == 0
@@ -120,9 +127,9 @@ async def test_what_is_on_its_way_when_nobody_waits_any_more_is_still_accounted_
 
 
 async def test_one_send_to_two_lanes_waits_for_both() -> None:
-    one, two, delivery = Lane(PLACE), Lane(Place("t", 1)), Delivery()
-    one.add(messages(0, 1), 10, delivery)
-    two.add(messages(1, 2), 10, delivery)
+    one, two, delivery = Lane(PLACE), Lane(Place("t", 1)), Delivery(60)
+    one.add(part_of(one, delivery, 0, 1))
+    two.add(part_of(two, delivery, 1, 2))
     flown(one, 100)
     assert not delivery.done.done()
     flown(two, 100)
@@ -136,6 +143,10 @@ async def test_a_closed_producer_fails_all_that_waits() -> None:
     with pytest.raises(Transient):
         await delivery.done
     assert lane.held == 0
+
+
+def acknowledged(delivery: Delivery) -> bool:
+    return delivery.done.done() and not delivery.done.cancelled() and delivery.done.exception() is None
 
 
 class Play:
@@ -169,12 +180,12 @@ class Play:
         self.lane.settle(self._flying, Transient("lost"))
         self._flying = []
         for delivery, _ in self.sends:
-            if delivery.done.done() and delivery.done.exception():
-                delivery.abandon()  # as `send` does
+            if delivery.done.done() and not acknowledged(delivery):
+                delivery.end()  # as `send` does
 
     def abandon(self) -> None:
         for delivery, _ in self.sends[-1:]:
-            delivery.abandon()
+            delivery.end()
 
 
 actions = st.lists(st.sampled_from([Play.add, Play.take, Play.ack, Play.lose, Play.abandon]), max_size=60)
@@ -192,5 +203,5 @@ async def test_after_anything_at_all_nothing_is_held_and_acknowledged_means_writ
     numbers = list(map(int, play.written))
     assert numbers == sorted(numbers)
     for delivery, values in play.sends:
-        if delivery.done.done() and not delivery.done.exception():
+        if acknowledged(delivery):
             assert values <= set(play.written)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Coroutine, Sequence
+from typing import Any, Protocol, TypeVar
 
 from tern_common.bus import Message, Place
-from tern_common.errors import TernError
+from tern_common.errors import TernError, Transient
 
 _RECORD_OVERHEAD = 32
 _HEADER_OVERHEAD = 8
+NO_LEADER = -1
+
+T = TypeVar("T")
 
 
 class Batch(Protocol):
@@ -23,38 +26,61 @@ class Batch(Protocol):
 
 def size_of(message: Message) -> int:
     """About the bytes that a message takes uncompressed in a batch."""
-    headers = sum(len(name) + len(value) + _HEADER_OVERHEAD for name, value in message.headers)
-    return len(message.key) + len(message.value) + headers + _RECORD_OVERHEAD
+    size = len(message.key) + len(message.value) + _RECORD_OVERHEAD
+    for name, value in message.headers:
+        size += len(name) + len(value) + _HEADER_OVERHEAD
+    return size
 
 
 class Delivery:
-    """One call of `send`: its parts in several lanes, and one future for all of them."""
+    """One call of `send`: its parts in several lanes, and one future for all of them.
 
-    def __init__(self) -> None:
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    `done` fails with `Transient` after `timeout_s` real seconds.
+    """
+
+    __slots__ = ("_loop", "_parts", "_timer", "done")
+
+    def __init__(self, timeout_s: float) -> None:
+        self._loop = asyncio.get_running_loop()
         self._parts: dict[Part, None] = {}
+        self._timer = self._loop.call_later(timeout_s, self._expire)
+        self.done: asyncio.Future[None] = self._loop.create_future()
 
-    def add(self, part: Part) -> None:
-        """Counts a part that has to be acknowledged."""
+    def _expire(self) -> None:
+        self.failed(Transient("kafka did not acknowledge in time"))
+
+    async def bounded(self, work: Coroutine[Any, Any, T]) -> T:
+        """The work's result, unless this delivery expires first. Raises `Transient`."""
+        try:
+            async with asyncio.timeout_at(self._timer.when()):
+                return await work
+        except TimeoutError:
+            raise Transient("kafka does not answer") from None
+
+    def counts(self, part: Part) -> None:
+        """The part has to be acknowledged too."""
         self._parts[part] = None
 
     def acknowledged(self, part: Part) -> None:
-        """Tells that all of a part is written; what was abandoned is never done."""
-        counted = part in self._parts
-        self._parts.pop(part, None)
-        if counted and not self._parts and not self.done.done():
-            self.done.set_result(None)
+        """All of a part is written; what has ended is not done by it."""
+        if part in self._parts:
+            del self._parts[part]
+            if not self._parts and not self.done.done():
+                self.done.set_result(None)
 
     def failed(self, error: TernError) -> None:
-        """Tells that some of it could not be written."""
+        """Some of it could not be written."""
         if not self.done.done():
             self.done.set_exception(error)
 
-    def abandon(self) -> None:
+    def end(self) -> None:
         """Nobody waits any more: what is not on its way yet is dropped, so that an outage piles nothing up."""
-        for part in self._parts:
-            part.lane.drop(part)
-        self._parts.clear()
+        self._timer.cancel()
+        if self._parts:
+            self.done.cancel()
+            for part in self._parts:
+                part.lane.drop(part)
+            self._parts.clear()
 
 
 class Part:
@@ -62,13 +88,18 @@ class Part:
 
     __slots__ = ("delivery", "flying", "lane", "messages", "size", "taken")
 
-    def __init__(self, lane: Lane, messages: Sequence[Message], size: int, delivery: Delivery) -> None:
+    def __init__(self, lane: Lane, delivery: Delivery) -> None:
         self.lane = lane
-        self.messages = messages
-        self.size = size
+        self.delivery = delivery
+        self.messages: list[Message] = []
+        self.size = 0
         self.taken = 0
         self.flying = False
-        self.delivery = delivery
+
+    def add(self, message: Message, size: int) -> None:
+        """Appends a message of so many bytes."""
+        self.messages.append(message)
+        self.size += size
 
     def pour(self, batch: Batch) -> bool:
         """Puts what fits into the batch; whether that was all."""
@@ -82,20 +113,25 @@ class Part:
 
 
 class Lane:
-    """One partition: parts in the order they came. `held` counts the bytes of all that waits or is on its way."""
+    """One partition: parts in the order they came.
+
+    `held` counts the bytes of all that waits or is on its way; `away`: a batch is on its way, to `leader`.
+    """
+
+    __slots__ = ("away", "held", "leader", "pending", "place")
 
     def __init__(self, place: Place) -> None:
         self.place = place
         self.pending: dict[Part, None] = {}
         self.held = 0
-        self.writing = False
+        self.away = False
+        self.leader = NO_LEADER
 
-    def add(self, messages: Sequence[Message], size: int, delivery: Delivery) -> None:
+    def add(self, part: Part) -> None:
         """Appends what one `send` has for this partition."""
-        part = Part(self, messages, size, delivery)
-        delivery.add(part)
+        part.delivery.counts(part)
         self.pending[part] = None
-        self.held += size
+        self.held += part.size
 
     def take(self, batch: Batch) -> list[Part]:
         """Moves what fits into the batch. Each part that it names must come back through `settle`."""
@@ -107,10 +143,12 @@ class Lane:
             if not whole:
                 break
             del self.pending[part]
+        self.away = bool(taken)
         return taken
 
     def settle(self, parts: Sequence[Part], error: TernError | None) -> None:
         """The batch is acknowledged, or lost with `error`."""
+        self.away = False
         for part in parts:
             part.flying = False
             if error is not None:
@@ -130,4 +168,4 @@ class Lane:
         """Gives up all that waits."""
         for part in list(self.pending):
             part.delivery.failed(error)
-            part.delivery.abandon()
+            part.delivery.end()

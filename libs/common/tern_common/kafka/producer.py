@@ -1,32 +1,31 @@
 """Writing to Kafka: acks=all, idempotent, bounded memory, and batches that form by themselves.
 
-There is no timer. A partition has one write on its way at a time; what arrives meanwhile is the next batch. A `send`
-waits on one future, however many messages it has. One aiokafka producer serves until a batch fails for good: its
-sequence numbers are then spent, and a fresh one takes over.
+There is no timer. aiokafka has one request on its way to a broker at a time; what arrives meanwhile, for all partitions
+that the broker leads, is the next request. A `send` waits on one future, however many messages it has. One aiokafka
+producer serves until a batch fails for good: its sequence numbers are then spent, and a fresh one takes over.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 
 from tern_common.bus import SEND_TIMEOUT_S, Message, Place
 from tern_common.errors import TernError, Transient, Unusable
-from tern_common.kafka.connection import CLOSE_TIMEOUT_S, Connection, translated
-from tern_common.kafka.lanes import Delivery, Lane, size_of
-from tern_common.logs import logger
+from tern_common.kafka.connection import Connection, translated
+from tern_common.kafka.lanes import Delivery, Lane, Part, size_of
+from tern_common.kafka.wire import Wire
 from tern_common.partitioning import partition_of
-from tern_common.topics import REJECTED_MAX_BYTES, TABLE
+from tern_common.topics import TABLE
 
 MEMORY_BYTES = 64 * 1024 * 1024
 LANE_BYTES = MEMORY_BYTES // 2  # so that a partition without a leader leaves room for the others
-_BATCH_BYTES = 512 * 1024
 _MESSAGE_BYTES = 1_000_000
-_RECONNECT_S = 0.25
+_STRAY_S = 0.05
 _SATURATED = "kafka: the producer is saturated"
 _LIMITS = {t.name: int(t.config["max.message.bytes"]) for t in TABLE if "max.message.bytes" in t.config}
 
@@ -37,144 +36,132 @@ class KafkaProducer:
     """`bus.Producer`. `spawn` starts a task that the bus owns."""
 
     def __init__(self, connection: Connection, spawn: Spawn) -> None:
-        self._connection = connection
         self._spawn = spawn
-        self._client: AIOKafkaProducer | None = None
-        self._connected = asyncio.Event()
-        self._lanes: dict[Place, Lane] = {}
+        self._wire = Wire(connection, spawn)
+        self._lanes: dict[tuple[str, int], Lane] = {}
+        self._counts: dict[str, int] = {}
+        self._ready: dict[int, dict[Lane, None]] = {}
+        self._sailing: set[int] = set()
         self._held = 0
-        spawn(self._connect())
 
     async def send(self, messages: Sequence[Message], timeout_s: float = SEND_TIMEOUT_S) -> None:
         if not messages:
             return
-        size = sum(map(_checked_size, messages))
+        sizes = [_checked_size(message) for message in messages]
+        size = sum(sizes)
         if self._held and self._held + size > MEMORY_BYTES:
             raise Transient(_SATURATED)
         self._held += size
-        delivery = Delivery()
+        delivery = Delivery(timeout_s)
         try:
-            async with asyncio.timeout(timeout_s):
-                self._enqueue(await self._by_place(messages), delivery)
-                await delivery.done
-        except TimeoutError:
-            raise Transient("kafka did not acknowledge in time") from None
+            counts = await self._learn(messages, delivery)
+            self._enqueue(self._parts(messages, sizes, counts, delivery))
+            await delivery.done
         finally:
             self._held -= size
-            delivery.abandon()
+            delivery.end()
 
-    async def _by_place(self, messages: Sequence[Message]) -> dict[Place, list[Message]]:
-        """The messages of each partition, in the order given."""
-        counts: dict[str, int] = {}
-        parts: dict[Place, list[Message]] = {}
+    async def _learn(self, messages: Sequence[Message], delivery: Delivery) -> dict[str, int]:
+        """How many partitions each topic has; asks a broker only for topics that are new."""
+        counts = self._counts
         for message in messages:
             topic = message.topic
             if topic not in counts:
-                counts[topic] = await self._partitions(topic)
-            parts.setdefault(Place(topic, partition_of(message.key, counts[topic])), []).append(message)
-        return parts
+                counts[topic] = self._wire.partitions(topic) or await delivery.bounded(self._wire.look_up(topic))
+        return counts
 
-    async def _partitions(self, topic: str) -> int:
-        client = await self._current()
-        with translated("look up a topic"):
-            return len(await client.partitions_for(topic))
+    def _parts(
+        self, messages: Sequence[Message], sizes: Sequence[int], counts: dict[str, int], delivery: Delivery
+    ) -> list[Part]:
+        """The messages of each partition, in the order given."""
+        parts: dict[tuple[str, int], Part] = {}
+        for message, size in zip(messages, sizes, strict=True):
+            place = (message.topic, partition_of(message.key, counts[message.topic]))
+            part = parts.get(place)
+            if part is None:
+                part = parts[place] = Part(self._lane(place), delivery)
+            part.add(message, size)
+        return list(parts.values())
 
-    def _enqueue(self, parts: dict[Place, list[Message]], delivery: Delivery) -> None:
+    def _lane(self, place: tuple[str, int]) -> Lane:
+        lane = self._lanes.get(place)
+        if lane is None:
+            lane = self._lanes[place] = Lane(Place(*place))
+        return lane
+
+    def _enqueue(self, parts: Sequence[Part]) -> None:
         """All parts or none. Raises `Transient` when a lane has no room; an empty lane takes anything."""
-        sizes = {place: sum(map(size_of, part)) for place, part in parts.items()}
-        lanes = {place: self._lanes.get(place) or self._lanes.setdefault(place, Lane(place)) for place in parts}
-        if any(lane.held and lane.held + sizes[place] > LANE_BYTES for place, lane in lanes.items()):
-            raise Transient(_SATURATED)
-        for place, part in parts.items():
-            lanes[place].add(part, sizes[place], delivery)
-            if not lanes[place].writing:
-                lanes[place].writing = True
-                self._spawn(self._write(lanes[place]))
+        for part in parts:
+            if part.lane.held and part.lane.held + part.size > LANE_BYTES:
+                raise Transient(_SATURATED)
+        for part in parts:
+            part.lane.add(part)
+            self._make_ready(part.lane)
 
-    async def _write(self, lane: Lane) -> None:
-        """Runs while the lane has anything to write, and only once a lane."""
+    def _make_ready(self, lane: Lane) -> None:
+        """The lane goes with the next convoy to its leader, unless a batch of it is on its way."""
+        if lane.away or not lane.pending or lane in self._ready.get(lane.leader, ()):
+            return
+        lane.leader = self._wire.leader(lane.place)
+        self._ready.setdefault(lane.leader, {})[lane] = None
+        if lane.leader not in self._sailing:
+            self._sailing.add(lane.leader)
+            self._spawn(self._sail(lane.leader))
+
+    async def _sail(self, leader: int) -> None:
+        """One convoy after another: the next leaves when the last has landed. Ends when nothing waits."""
         try:
-            while lane.pending:
-                await self._write_batch(lane)
+            while lanes := self._ready.pop(leader, None):
+                self._counts = {}  # a topic may have grown
+                await self._convoy(lanes)
         finally:
-            lane.writing = False
-            lane.fail(Transient("kafka: the producer was closed"))
+            self._sailing.discard(leader)
 
-    async def _write_batch(self, lane: Lane) -> None:
-        client = await self._current()
+    async def _convoy(self, lanes: Iterable[Lane]) -> None:
+        """A batch of each lane. A partition that the broker holds up does not hold up the others: it is left behind."""
+        client = await self._wire.current()
+        landings = [landing for lane in lanes if (landing := await self._launch(client, lane))]
+        if landings:
+            await asyncio.wait(landings, timeout=_STRAY_S)
+
+    async def _launch(self, client: AIOKafkaProducer, lane: Lane) -> asyncio.Future[Any] | None:
         batch = client.create_batch()
         parts = lane.take(batch)
         if not parts:
-            return
-        error: TernError | None = Transient("kafka: the producer was closed")
+            return None
         try:
             with translated("write"):
-                await (await client.send_batch(batch, lane.place.topic, partition=lane.place.partition))
-            error = None
+                landing: asyncio.Future[Any] = await client.send_batch(
+                    batch, lane.place.topic, partition=lane.place.partition
+                )
+        except TernError as wrong:
+            self._settle(client, lane, parts, wrong)
+            return None
+        landing.add_done_callback(partial(self._landed, client, lane, parts))
+        return landing
+
+    def _landed(self, client: AIOKafkaProducer, lane: Lane, parts: list[Part], landing: asyncio.Future[Any]) -> None:
+        error: TernError | None = None
+        try:
+            with translated("write"):
+                landing.result()
         except TernError as wrong:
             error = wrong
-            self._replace(client)
-        finally:
-            lane.settle(parts, error)
+        except asyncio.CancelledError:
+            error = Transient("kafka: the producer was closed")
+        self._settle(client, lane, parts, error)
 
-    async def _current(self) -> AIOKafkaProducer:
-        while self._client is None:
-            await self._connected.wait()
-        return self._client
-
-    async def _connect(self) -> None:
-        """Goes on until a producer has started; the first failure of a row is logged."""
-        told = False
-        while self._client is None:
-            try:
-                self._client = await _started(self._connection)
-            except (KafkaError, OSError) as wrong:
-                if not told:
-                    logger.warning("kafka is away", error=type(wrong).__name__)
-                told = True
-                await self._connection.clock.sleep(_RECONNECT_S)
-        self._connected.set()
-
-    def _replace(self, client: AIOKafkaProducer) -> None:
-        """After a batch that failed for good the broker takes no more of this producer's sequence numbers."""
-        if self._client is client:
-            logger.warning("kafka producer is replaced")
-            self._client = None
-            self._connected.clear()
-            self._spawn(self._connect())
-            self._spawn(_stop(client))
+    def _settle(self, client: AIOKafkaProducer, lane: Lane, parts: list[Part], error: TernError | None) -> None:
+        lane.settle(parts, error)
+        if error is not None:
+            self._wire.replace(client)
+        self._make_ready(lane)
 
     async def close(self) -> None:
         """Waits for nothing that is not acknowledged yet: who sent it was told, or is gone."""
-        if self._client is not None:
-            await _stop(self._client)
-
-
-async def _started(connection: Connection) -> AIOKafkaProducer:
-    """A connected producer. Raises `KafkaError` and leaves nothing open."""
-    client = AIOKafkaProducer(
-        acks="all",
-        enable_idempotence=True,
-        compression_type="lz4",
-        max_batch_size=_BATCH_BYTES,
-        max_request_size=REJECTED_MAX_BYTES * 2,
-        **connection.options(),
-    )
-    try:
-        await client.start()
-    except BaseException:
-        await _stop(client)
-        raise
-    return client
-
-
-async def _stop(client: AIOKafkaProducer) -> None:
-    """Bounded: aiokafka would wait for a broker that is away."""
-    try:
-        async with asyncio.timeout(CLOSE_TIMEOUT_S):
-            await client.stop()
-    except (TimeoutError, KafkaError) as wrong:
-        logger.info("kafka producer did not close cleanly", error=type(wrong).__name__)
+        for lane in self._lanes.values():
+            lane.fail(Transient("kafka: the producer was closed"))
+        await self._wire.close()
 
 
 def _checked_size(message: Message) -> int:
