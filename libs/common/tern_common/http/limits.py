@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
+from prometheus_client import Counter, Histogram
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -42,10 +44,16 @@ class Measured:
             await self._app(scope, receive, noting)
         finally:
             HTTP_IN_FLIGHT.dec()
-            route = route_template(scope)
-            method = scope["method"] if scope["method"] in _METHODS else "other"
-            HTTP_REQUESTS.labels(route, method, str(status)).inc()
-            HTTP_SECONDS.labels(route).observe(self._clock.monotonic() - begun)
+            count, seconds = _meters(route_template(scope), scope["method"], status)
+            count.inc()
+            seconds.observe(self._clock.monotonic() - begun)
+
+
+@lru_cache(maxsize=4096)
+def _meters(route: str, method: str, status: int) -> tuple[Counter, Histogram]:
+    """Looking a label up costs more than counting, so what was looked up is kept."""
+    known = method if method in _METHODS else "other"
+    return HTTP_REQUESTS.labels(route, known, str(status)), HTTP_SECONDS.labels(route)
 
 
 def route_template(scope: Scope) -> str:
