@@ -70,7 +70,7 @@ async def test_the_run_file_is_complete_private_rewritten_and_removed(tmp_path: 
 
         async def rewritten() -> bool:
             pids: dict[str, int] = (await facts(tmp_path, process))["pids"]
-            return pids["profile"] != before["pids"]["profile"]
+            return bool(pids["profile"] != before["pids"]["profile"])
 
         await eventually(rewritten, 30, "run.json names the new process")
         await eventually(lambda: is_ready(before["profile"]), 30, "profile answers again where it was")
