@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-REQUIREMENTS = Path(__file__).parents[1] / "requirements"
+ROOT = Path(__file__).parents[1]
 OPTIONS = (
     "--universal",
     "--python-version=3.11",
@@ -21,10 +21,11 @@ OPTIONS = (
 
 def main() -> int:
     """The status of the first that fails."""
-    for source in sorted(REQUIREMENTS.glob("*.in")):
-        print(f"  · {source.with_suffix('.lock').name}", flush=True)
-        command = [str(Path(sys.executable).parent / "uv"), "pip", "compile", *OPTIONS, source.name]
-        status = subprocess.call([*command, "--output-file", source.with_suffix(".lock").name], cwd=REQUIREMENTS)
+    for source in sorted((ROOT / "requirements").glob("*.in")):
+        name, lock = source.relative_to(ROOT), source.with_suffix(".lock").relative_to(ROOT)
+        print(f"  · {lock}", flush=True)
+        command = [str(Path(sys.executable).parent / "uv"), "pip", "compile", *OPTIONS, str(name)]
+        status = subprocess.call([*command, "--output-file", str(lock)], cwd=ROOT)
         if status:
             return status
     return 0
