@@ -28,13 +28,14 @@ async def shop(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
         command = [sys.executable, "-m", "tern_local", "run", "--virtual-clock", "--data", str(data)]
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)  # noqa: ASYNC220
         try:
-            yield await _open(process, data, log)
+            async with httpx.AsyncClient(timeout=10) as http:
+                yield await _open(process, data, log, http)
         finally:
             process.terminate()
             await asyncio.to_thread(process.wait, STOPS_S)
 
 
-async def _open(process: subprocess.Popen[bytes], data: Path, log: Path) -> Shop:
+async def _open(process: subprocess.Popen[bytes], data: Path, log: Path, http: httpx.AsyncClient) -> Shop:
     run_file = data / "run.json"
 
     def up() -> bool:
@@ -42,4 +43,4 @@ async def _open(process: subprocess.Popen[bytes], data: Path, log: Path) -> Shop
         return run_file.exists()
 
     await eventually(up, STARTS_S, "the platform is up")
-    return Shop(run_file, httpx.AsyncClient(timeout=10), VirtualClock(data / "clock"))
+    return Shop(run_file, http, VirtualClock(data / "clock"))

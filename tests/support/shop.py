@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import random
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -130,11 +130,11 @@ class Shop:
 
     async def triggers(self) -> list[Json]:
         """Everything on the trigger topics, read from their start by a plain consumer without a group."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.door("kafka"), enable_auto_commit=False)
+        topics = [f"tern.triggers.{family}.v1" for family in FAMILIES]
+        consumer = AIOKafkaConsumer(*topics, bootstrap_servers=self.door("kafka"), enable_auto_commit=False)
         await consumer.start()
         try:
-            places = [TopicPartition(t, p) for t in map(_topic, FAMILIES) for p in await _partitions(consumer, t)]
-            consumer.assign(places)
+            places = await eventually(consumer.assignment, 10, "the topics have partitions")
             await consumer.seek_to_beginning(*places)
             ends = await consumer.end_offsets(places)
             return [event async for event in _read(consumer, ends)]
@@ -143,18 +143,6 @@ class Shop:
 
     async def triggers_for(self, customer_id: str) -> list[Json]:
         return [event for event in await self.triggers() if event["subject"] == customer_id]
-
-
-def _topic(family: str) -> str:
-    return f"tern.triggers.{family}.v1"
-
-
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> Iterable[int]:
-    async def known() -> set[int]:
-        await consumer.topics()
-        return set(consumer.partitions_for_topic(topic) or ())
-
-    return sorted(await eventually(known, 10, f"{topic} exists"))
 
 
 async def _read(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> AsyncIterator[Json]:

@@ -107,9 +107,7 @@ def _virtual_clock(settings: TriggersSettings, pool: Pool) -> list[APIRouter]:
         async with connection(pool) as conn:
             safe = await positions.safe(conn)
             planned = await agenda.next_look(conn)
-        if safe is None:
-            return Standing(next=planned, safe_time=None)
-        return Standing(next=max(planned, safe.all) if planned else None, safe_time=safe.all)
+        return Standing(next=planned, safe_time=safe.all if safe else None)
 
     return [clock_router(standing)] if settings.clock_file else []
 

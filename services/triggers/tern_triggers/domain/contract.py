@@ -12,7 +12,6 @@ from typing import Literal
 
 import msgspec
 
-from tern_triggers.domain.candidates import Candidate
 from tern_triggers.domain.decisions import Decision
 from tern_triggers.domain.endings import Ending, Revocation
 from tern_triggers.domain.rounds import Ruling
@@ -26,15 +25,6 @@ REVOKED = {
 }
 CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"
 _CONTACT_OF = {"email": "email", "sms": "phone"}
-
-
-class RuleRef(msgspec.Struct, frozen=True):
-    """The rule that spoke."""
-
-    name: str
-    version: int
-    family: str
-    purpose: str
 
 
 class ReasonFacts(msgspec.Struct, frozen=True):
@@ -94,7 +84,10 @@ class Fired(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     trigger_id: str
     customer_id: str
-    rule: RuleRef
+    rule: str
+    rule_version: int
+    family: str
+    purpose: str
     step: int
     act: str
     reason: ReasonFacts
@@ -145,7 +138,10 @@ def fired(ruling: Ruling, view: View, source: str) -> CloudEvent:
     data = Fired(
         trigger_id=decision.trigger_id,
         customer_id=decision.customer_id,
-        rule=_rule_ref(candidate),
+        rule=decision.rule,
+        rule_version=decision.rule_version,
+        family=candidate.rule.family,
+        purpose=candidate.rule.purpose,
         step=decision.step,
         act=candidate.rule.steps[decision.step].act,
         reason=_reason(ruling),
@@ -178,11 +174,6 @@ def _envelope(
     decision: Decision, event_id: str, type_: str, time: datetime, source: str, data: Fired | Revoked
 ) -> CloudEvent:
     return CloudEvent(id=event_id, source=source, type=type_, subject=decision.customer_id, time=time, data=data)
-
-
-def _rule_ref(candidate: Candidate) -> RuleRef:
-    rule = candidate.rule
-    return RuleRef(rule.rule, rule.version, rule.family, rule.purpose)
 
 
 def _reason(ruling: Ruling) -> ReasonFacts:

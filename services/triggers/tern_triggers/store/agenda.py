@@ -106,9 +106,11 @@ async def plan_next(conn: Connection, plans: Mapping[str, Plan]) -> None:
 
 
 async def next_look(conn: Connection) -> datetime | None:
-    """The smallest moment of all rows."""
-    row = await conn.fetchrow("SELECT (SELECT min(next_live) FROM agenda), (SELECT min(next_all) FROM agenda)")
-    return None if row is None else earliest(row[0], row[1])
+    """The smallest moment of all rows; at once while something that was decided is not published yet."""
+    row = await conn.fetchrow(
+        "SELECT (SELECT min(next_live) FROM agenda), (SELECT min(next_all) FROM agenda), EXISTS (SELECT FROM outbox)"
+    )
+    return earliest(row[0], row[1], AT_ONCE if row[2] else None) if row else None
 
 
 async def look_at_all(conn: Connection, after: str | None, limit: int) -> str | None:
