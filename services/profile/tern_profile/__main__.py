@@ -48,7 +48,8 @@ async def serve(settings: ProfileSettings) -> None:
                 tokens=Tokens(pool, clock),
                 clock=clock,
             )
-            loops = _loops(settings, bus, clock, claims, ProfileHandler(pool, bus.producer, hasher))
+            handler = ProfileHandler(pool, bus.producer, hasher, settings.version_epoch)
+            loops = _loops(settings, bus, clock, claims, handler)
             await lifecycle.run(app, settings.http_host, settings.http_port, loops, clock=clock)
     finally:
         await pool.close()

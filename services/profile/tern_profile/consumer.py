@@ -19,6 +19,7 @@ from tern_profile.domain.reading import read
 from tern_profile.domain.statements import Filed, Membership, Moved, Statement, plan
 from tern_profile.store import batch
 from tern_profile.store.batch import Publication
+from tern_profile.store.records import Basis
 
 GROUP = "profile"
 HEADERS: Headers = (("schema", b"profile"),)
@@ -27,10 +28,11 @@ HEADERS: Headers = (("schema", b"profile"),)
 class ProfileHandler:
     """`consume.Handler` of the profile service."""
 
-    def __init__(self, pool: Pool, producer: Producer, hasher: Hasher) -> None:
+    def __init__(self, pool: Pool, producer: Producer, hasher: Hasher, epoch: int = 0) -> None:
         self._pool = pool
         self._producer = producer
         self._hasher = hasher
+        self._basis = Basis(self.subject_of, epoch)
 
     def decode(self, record: Record) -> Statement:
         """Raises `Poison`."""
@@ -43,7 +45,7 @@ class ProfileHandler:
         """One transaction; then every public record that follows from it is acknowledged."""
         if not found.items:
             return
-        published = await batch.apply(self._pool, plan(found.items), self.subject_of)
+        published = await batch.apply(self._pool, plan(found.items), self._basis)
         await self._producer.send(_messages(published))
 
     def subject_of(self, namespace: str, value: str) -> str:

@@ -8,6 +8,9 @@ from tern_common.settings import KeyedSettings
 
 
 class ProfileSettings(KeyedSettings):
-    """Everything the service shares with others, and its batch."""
+    """Everything the service shares with others, its batch, and its epoch."""
 
     batch_records: int = Field(2000, ge=1, le=20_000, description="Most records that one transaction applies.")
+    version_epoch: int = Field(
+        0, ge=0, lt=1 << 20, description="Raised by one after a restore from backup, so that records stay newest."
+    )

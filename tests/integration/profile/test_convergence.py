@@ -199,3 +199,11 @@ async def test_consent_changes_the_records_of_all_who_have_the_contact(worker: W
 async def test_a_door_alone_publishes_nothing(worker: Worker, shop: World) -> None:
     assert await worker.deliver([shop.door("email", ANN, "ann")]) == []
     assert len(await worker.deliver(shop.said)) == 2
+
+
+async def test_a_higher_epoch_passes_every_version_published_before(pool: Pool, worker: Worker, shop: World) -> None:
+    await worker.deliver(shop.said)
+    restored = Worker(pool, epoch=1)
+    first = await restored.deliver([shop.file("member", identify(9, plan="b"))])
+    second = await restored.deliver([shop.file("member", identify(10, plan="c"))])
+    assert [one.profile_version for one in first + second] == [(1 << 40) + 1, (1 << 40) + 2]

@@ -158,9 +158,9 @@ class Wire:
 class Worker:
     """One instance of the service, without its loop."""
 
-    def __init__(self, pool: Pool, wire: Wire | None = None) -> None:
+    def __init__(self, pool: Pool, wire: Wire | None = None, epoch: int = 0) -> None:
         self.wire = wire or Wire()
-        self._handler = ProfileHandler(pool, self.wire, HASHER)
+        self._handler = ProfileHandler(pool, self.wire, HASHER, epoch)
 
     async def deliver(self, records: Sequence[Record]) -> list[PublicProfile]:
         """One batch; returns what has been published since, by anyone on the same wire."""

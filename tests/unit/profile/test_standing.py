@@ -59,6 +59,18 @@ class TestTraits:
         said = identify(1, plan="x" * VALUE_LIMIT, city="Riga", **as_said({"n" * 200: 1}))
         assert traits(said).keys() == {"city"}
 
+    @pytest.mark.parametrize("value", [b"1e999", b"[" * 17 + b"]" * 17, b"[" * 1500 + b"]" * 1500])
+    def test_what_not_every_reader_can_read_stays_on_the_event(self, value: bytes) -> None:
+        said = Event(
+            message_id="m",
+            type="identify",
+            event_time=at(1),
+            received_at=at(1),
+            source_id="web",
+            traits=Raw(b'{"odd": ' + value + b', "even": [{"a": [1]}]}'),
+        )
+        assert "odd" not in traits(said)
+
     def test_keys_without_end_do_not_grow_a_standing_without_end(self) -> None:
         assert (
             len(traits(identify(1, **as_said({f"t{number}": 1 for number in range(TRAITS_KEPT + 50)})))) == TRAITS_KEPT

@@ -28,6 +28,9 @@ NAME_LIMIT = 128
 VALUE_LIMIT = 4096
 """Bytes of a trait's JSON. What is larger stays on the event, so that a public record always fits on Kafka."""
 
+DEPTH_LIMIT = 16
+"""Levels of a trait's JSON: readers of the record need not be built for more."""
+
 CONTACTS = frozenset({"email", "phone"})
 """Traits that are contact points: these are kept with their trust, never as plain traits."""
 
@@ -74,8 +77,25 @@ def _traits_of(event: Event) -> dict[str, Trait]:
     return {
         name: Trait(event.event_time, event.trusted, event.message_id, Raw(bytes(value)))
         for name, value in said.items()
-        if name not in CONTACTS and len(bytes(value)) <= VALUE_LIMIT and len(name) <= NAME_LIMIT
+        if name not in CONTACTS and len(name) <= NAME_LIMIT and _is_kept(bytes(value))
     }
+
+
+def _is_kept(value: bytes) -> bool:
+    """Whether every reader can read it. `Raw` was only skipped over: a number may be out of any range."""
+    if len(value) > VALUE_LIMIT:
+        return False
+    try:
+        return _is_shallow(msgspec.json.decode(value), DEPTH_LIMIT)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+
+
+def _is_shallow(value: object, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(_is_shallow(one, levels - 1) for one in inner)
 
 
 def _decode(raw: Raw) -> dict[str, Raw]:

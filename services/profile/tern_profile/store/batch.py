@@ -11,13 +11,12 @@ from typing import NamedTuple
 
 from tern_common.db import Connection, Pool, transaction
 from tern_common.errors import Transient
-from tern_profile.domain.reading import SubjectOf
 from tern_profile.domain.statements import Membership, Moved, Plan, subjects_of
 from tern_profile.store import consents, events, fragments, homes, profiles, records
 from tern_profile.store.events import Inserted
 from tern_profile.store.fragments import Brought
 from tern_profile.store.homes import Home
-from tern_profile.store.records import NotCovered
+from tern_profile.store.records import Basis, NotCovered
 
 ATTEMPTS = 6
 
@@ -47,7 +46,7 @@ class _Placed:
         return {self.locked[home].membership.customer_id: m.customer_id for home, m in self.news.items()}
 
 
-async def apply(pool: Pool, plan: Plan, subject_of: SubjectOf) -> list[Publication]:
+async def apply(pool: Pool, plan: Plan, basis: Basis) -> list[Publication]:
     """Applies the batch and returns what must be published before its offsets are committed.
 
     Each customer at most once: its record if that changed, or as it stands if a statement had been seen before (its
@@ -57,19 +56,19 @@ async def apply(pool: Pool, plan: Plan, subject_of: SubjectOf) -> list[Publicati
     for _ in range(ATTEMPTS):
         try:
             async with transaction(pool) as conn:
-                return await _apply(conn, plan, subject_of, wider)
+                return await _apply(conn, plan, basis, wider)
         except NotCovered as missing:
             wider |= missing.customers
     raise Transient("memberships keep moving")
 
 
-async def _apply(conn: Connection, plan: Plan, subject_of: SubjectOf, wider: set[str]) -> list[Publication]:
+async def _apply(conn: Connection, plan: Plan, basis: Basis, wider: set[str]) -> list[Publication]:
     placed = await _place(conn, plan)
     rerouted = await homes.move(conn, plan.edges)
     inserted = await events.insert(conn, plan.filed)
-    brought = await fragments.bring(conn, plan.filed, inserted, placed.locked, subject_of)
+    brought = await fragments.bring(conn, plan.filed, inserted, placed.locked, basis.subject_of)
     customers = _touched(placed, brought) | rerouted | await consents.owners(conn, brought.spoken) | wider
-    made = await records.make(conn, customers, brought.spoken, placed.departed(), subject_of)
+    made = await records.make(conn, customers, brought.spoken, placed.departed(), basis)
     seen = await _seen(conn, plan, placed, inserted) - made.keys()
     again = await profiles.published(conn, seen)
     return [Publication(*one) for one in (made | again).items()]

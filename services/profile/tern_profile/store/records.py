@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -15,6 +16,16 @@ from tern_profile.domain.record import Known
 from tern_profile.domain.standing import Standing
 from tern_profile.store import consents, profiles
 from tern_profile.store.profiles import Made, Source, Stored
+
+EPOCH_STEP = 1 << 40
+
+
+class Basis(NamedTuple):
+    """What records are made with. `epoch` is raised by hand after a restore: versions drawn since the backup are known
+    to readers, and must be passed at once."""
+
+    subject_of: SubjectOf
+    epoch: int = 0
 
 
 class NotCovered(Exception):
@@ -30,7 +41,7 @@ async def make(
     customers: Collection[str],
     spoken: Collection[bytes],
     departed: Mapping[str, str],
-    subject_of: SubjectOf,
+    basis: Basis,
 ) -> dict[str, str]:
     """Customer → encoded record, of those whose record differs from the stored one; kept under the next version.
 
@@ -44,11 +55,11 @@ async def make(
         raise NotCovered(missing)
     stored = await profiles.stored(conn, customers)
     known = await _known(conn, customers, departed)
-    subjects = {subject for one in known for subject in record.subjects(one.standing, subject_of).values()}
+    subjects = {subject for one in known for subject in record.subjects(one.standing, basis.subject_of).values()}
     named = await consents.read(conn, [bytes.fromhex(subject) for subject in subjects])
     made = {}
     for one in known:
-        if (found := _made(one, stored[one.customer_id], named, subject_of)) is not None:
+        if (found := _made(one, stored[one.customer_id], named, basis)) is not None:
             made[one.customer_id] = found
     await profiles.save(conn, made)
     return {customer: one.record for customer, one in made.items()}
@@ -78,14 +89,14 @@ def fold_texts(standings: Iterable[str]) -> Standing:
     return into
 
 
-def _made(known: Known, stored: Stored, named: record.Named, subject_of: SubjectOf) -> Made | None:
+def _made(known: Known, stored: Stored, named: record.Named, basis: Basis) -> Made | None:
     """None when there is nothing to publish: the record is as it was, or there is nothing yet but a door."""
     if stored.digest is None and known.first_at is None and known.merged_into is None:
         return None
-    bare = record.public_record(known, named, subject_of)
+    bare = record.public_record(known, named, basis.subject_of)
     digest = record.digest(bare)
     if digest == stored.digest:
         return None
-    version = stored.version + 1
+    version = max(stored.version, basis.epoch * EPOCH_STEP) + 1
     versioned = msgspec.structs.replace(bare, profile_version=version)
     return Made(version, digest, encode(versioned).decode())
