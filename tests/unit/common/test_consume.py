@@ -14,6 +14,8 @@ from tern_common.clock import ManualClock
 from tern_common.consume import Batch, consume
 from tern_common.errors import Poison, Transient, Unusable
 from tern_common.memory import MemoryBus
+from tern_common.meters import PrometheusMeter
+from tern_common.metrics import render
 from tern_common.rejecting import Rejecting
 from tern_common.topics import EVENTS, REJECTED
 
@@ -279,3 +281,26 @@ async def test_spans_that_cannot_be_stored_are_a_bug_not_a_poison() -> None:
     with pytest.raises(Unusable):
         await consuming(bus, Recorder(refuse))
     assert await committed(bus) == 0
+
+
+async def test_what_a_loop_does_is_counted_under_its_name() -> None:
+    left = [Transient("database away")]
+
+    def refuse(_: list[str]) -> None:
+        if left:
+            raise left.pop()
+
+    bus, meter = MemoryBus(), PrometheusMeter("test-loop")
+    consumer = await bus.subscribe(GROUP, [EVENTS])
+    await bus.producer.send([event("ann", "a"), event("ann", "b"), event("ann", "poison")])
+    rejecting = Rejecting(bus.producer, "identity")
+    loop = consume(consumer, Recorder(refuse), rejecting, ManualClock(), limit=10, wait_s=0.05, meter=meter)
+    async with running(loop):
+        await until_committed(bus, 3)
+        await eventually(lambda: b'records_total{loop="test-loop"} 2.0' in render(), 5, "the batch is counted")
+    meter.lag(7)
+    exposed = render()
+    assert b'tern_rejected_records_total{loop="test-loop",reason="not-an-event"} 1.0' in exposed
+    assert b'tern_consume_retries_total{loop="test-loop"} 1.0' in exposed
+    assert b'tern_consumed_batch_duration_seconds_count{loop="test-loop"} 1.0' in exposed
+    assert b'tern_consumer_lag_records{loop="test-loop"} 7.0' in exposed

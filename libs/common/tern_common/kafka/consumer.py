@@ -7,7 +7,7 @@ compaction and retention leave gaps.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
@@ -33,10 +33,17 @@ _GROUP_OPTIONS = {
 
 
 class KafkaConsumer:
-    """`bus.Consumer`."""
+    """`bus.Consumer`. `connect` makes an aiokafka consumer from its options."""
 
-    def __init__(self, connection: Connection, group: str, topics: Sequence[str]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        group: str,
+        topics: Sequence[str],
+        connect: Callable[..., AIOKafkaConsumer] = AIOKafkaConsumer,
+    ) -> None:
         self._connection = connection
+        self._connect = connect
         self._group = group
         self._topics = tuple(topics)
         self._client: AIOKafkaConsumer | None = None
@@ -49,7 +56,7 @@ class KafkaConsumer:
         """Joins the group unless it is joined. Raises `Transient`."""
         if self._client is not None:
             return self._client
-        client = AIOKafkaConsumer(group_id=self._group, **_GROUP_OPTIONS, **self._connection.options())
+        client = self._connect(group_id=self._group, **_GROUP_OPTIONS, **self._connection.options())
         self._dealt = _Dealt()
         client.subscribe(list(self._topics), listener=self._dealt)
         try:

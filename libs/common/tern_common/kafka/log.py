@@ -118,10 +118,8 @@ class KafkaLog:
         """Closes what was opened; another question opens it again."""
         admin, self._admin = self._admin, None
         reader, self._reader = self._reader, None
-        if admin is not None:
-            await _close(admin)
-        if reader is not None:
-            await stop(reader)
+        closing = [*([_close(admin)] if admin else []), *([stop(reader)] if reader else [])]
+        await asyncio.gather(*closing)
 
 
 async def _close(admin: AIOKafkaAdminClient) -> None:
