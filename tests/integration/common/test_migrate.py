@@ -99,6 +99,16 @@ async def test_a_service_reads_tokens_and_nothing_else_of_its_neighbours(empty_d
                 await admin.execute(f"DROP ROLE {role_of(service)}")
 
 
+@pytest.mark.parametrize("service", discovered()[1:])
+async def test_every_service_reads_tokens_and_makes_none(service: str, empty_database: str) -> None:
+    await migrate(empty_database, [service], {service: PASSWORD})
+    async with connected(service_url(empty_database, service, PASSWORD)) as role:
+        assert await role.fetchval("SELECT count(*) FROM access.token") == 0
+        for forbidden in ("DELETE FROM access.token", "TRUNCATE access.token", "SELECT * FROM access.schema_version"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await role.execute(forbidden)
+
+
 async def test_an_administrator_need_not_be_a_superuser(empty_database: str) -> None:
     database = empty_database.rpartition("/")[2]
     async with connected(empty_database) as admin:
