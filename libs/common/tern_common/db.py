@@ -90,6 +90,7 @@ async def open_pool(url: str, *, service: str, size: int) -> Pool:
             "application_name": f"tern-{service}",
             "search_path": service,
             "jit": "off",
+            "random_page_cost": "1.1",  # few rows of large tables by key: a scan is never what we want
             **SERVER_SETTINGS,
         },
     )
