@@ -1,4 +1,4 @@
-"""A store on a database of its own."""
+"""A store on a database that the tests of a module share; each begins with empty tables."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from integration.identity.graph_in_database import Graphs
 from tern_common.db import Pool, open_pool
 
 
-@pytest.fixture
-async def pool(database: str) -> AsyncIterator[Pool]:
-    opened = await open_pool(database, service="identity", size=12)
+@pytest.fixture(scope="module")
+async def pool(module_database: str) -> AsyncIterator[Pool]:
+    opened = await open_pool(module_database, service="identity", size=12)
     yield opened
     await opened.close()
 
 
 @pytest.fixture
-def graphs(pool: Pool) -> Graphs:
-    return Graphs(pool)
+async def graphs(pool: Pool) -> Graphs:
+    found = Graphs(pool)
+    await found.empty()
+    return found

@@ -8,10 +8,10 @@ import pytest
 
 from integration.identity.graph_in_database import Graphs
 from tern_identity.domain.rules import Rules
-from unit.identity.histories import SHIPPED, TIGHT, Said, heard
+from unit.identity.histories import HASTY, SHIPPED, TIGHT, Said, hear, heard
 from unit.identity.promises import shuffled_in_batches
 
-SEEDS = 12
+SEEDS = 8
 
 
 def history(random: Random, length: int, persons: int) -> list[Said]:
@@ -30,7 +30,7 @@ def history(random: Random, length: int, persons: int) -> list[Said]:
     ]
 
 
-@pytest.mark.parametrize("rules", [TIGHT, SHIPPED], ids=["tight", "shipped"])
+@pytest.mark.parametrize("rules", [TIGHT, HASTY, SHIPPED], ids=["tight", "hasty", "shipped"])
 @pytest.mark.parametrize("seed", range(SEEDS))
 async def test_store_equals_canonical_after_every_batch(graphs: Graphs, rules: Rules, seed: int) -> None:
     random = Random(seed)
@@ -38,3 +38,16 @@ async def test_store_equals_canonical_after_every_batch(graphs: Graphs, rules: R
     for batch in shuffled_in_batches(history(random, 40, persons=random.choice([3, 8])), random):
         await store.file(heard(batch))
         await graphs.assert_canonical(rules)
+
+
+async def test_a_value_that_leaves_quarantine_meets_all_who_waited(graphs: Graphs) -> None:
+    """The groups of those who waited were not locked at first: the store begins again with them."""
+    store = graphs.store(HASTY)
+    for said in (Said(1, 50, user=1, phone=1), Said(2, 50, phone=1, email=1), Said(3, 0, user=1, browser=1)):
+        await store.file([hear(said)])
+    _, before = await graphs.assert_canonical(HASTY)
+    assert set(before.guards.values()) == {"velocity"}
+    await store.file([hear(Said(4, 0, phone=1, email=1))])
+    _, after = await graphs.assert_canonical(HASTY)
+    assert after.guards == {}
+    assert len(set(after.core_of.values())) == 1

@@ -26,6 +26,16 @@ TIGHT = Rules(
     new_partners_per_hour=2,
     browsers_per_account=2,
 )
+HASTY = Rules(
+    version=1,
+    values_per_customer={"user_id": 1, "phone": 2, "email": 2},
+    partners_unique=9,
+    partners_other=9,
+    new_partners_per_hour=1,
+    browsers_per_account=2,
+)
+"""Two new partners within an hour are too many: values go into quarantine, and come out when an earlier saying does."""
+
 SHIPPED = Rules(
     version=1,
     values_per_customer={"user_id": 1, "phone": 3, "email": 5},

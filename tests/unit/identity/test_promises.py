@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tern_identity.domain.rules import Rules, admissible
-from unit.identity.histories import SHIPPED, TIGHT, Said, histories
+from unit.identity.histories import HASTY, SHIPPED, TIGHT, Said, histories
 from unit.identity.memory_graph import MemoryGraph
 from unit.identity.promises import PROMISES, Promise
 
@@ -17,7 +17,7 @@ NAMESPACES = st.sampled_from(sorted(TIGHT.values_per_customer))
 
 
 @pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.__name__)
-@given(history=histories, rules=st.sampled_from([TIGHT, TIGHT, SHIPPED]), random=st.randoms(use_true_random=False))
+@given(history=histories, rules=st.sampled_from([TIGHT, HASTY, SHIPPED]), random=st.randoms(use_true_random=False))
 @settings(max_examples=200, deadline=None)
 def test_promise(promise: Promise, history: list[Said], rules: Rules, random: Random) -> None:
     promise(MemoryGraph, rules, history, random)

@@ -93,13 +93,12 @@ async def replace(conn: Connection, touched: Collection[int], new: Mapping[str, 
         stored[key.hex()] = Membership(*membership)
     standings = await standings_of(conn, {node_id for home in homes.values() for node_id in home.nodes})
     wanted = {home_id: _customer_of(home, standings) for home_id, home in homes.items()}
-    changed = {
-        key: it
-        for key, it in wanted.items()
-        if key not in stored or (stored[key].customer_id, stored[key].shared) != it
-    }
+    changed = {home_id: whose for home_id, whose in wanted.items() if whose != _whose(stored.get(home_id))}
     versions = await _versions(conn, len(changed), epoch)
-    now = {key: Membership(it[0], version, it[1]) for (key, it), version in zip(changed.items(), versions, strict=True)}
+    now = {
+        home_id: Membership(customer_id, version, shared)
+        for (home_id, (customer_id, shared)), version in zip(changed.items(), versions, strict=True)
+    }
     await _write(conn, homes, stored, now)
     moves = [_move(key, homes[key], stored.get(key), membership) for key, membership in now.items()]
     return Placed(stored | now, moves)
