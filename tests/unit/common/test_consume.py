@@ -117,16 +117,6 @@ async def test_a_poison_record_is_rejected_alone_with_its_bytes_and_the_reason()
     assert handler.applied == ["a", "b"]
 
 
-@pytest.mark.parametrize("value", [b'{"source_id": "shop"}', b'{"event": {"source_id": "shop"}, "home_id": 1}'])
-async def test_a_rejected_record_is_filed_under_its_source_when_that_can_be_read(value: bytes) -> None:
-    bus = MemoryBus()
-    await Rejecting(bus.producer, "profile").reject([Record(EVENTS, 0, 7, b"k", value)], "broken")
-    (rejected,) = bus.sent(REJECTED)
-    assert rejected.key == b"shop"
-    assert rejected.header("source") == "shop"
-    assert rejected.header("place") == f"{EVENTS}/0/7"
-
-
 async def test_a_batch_of_nothing_but_poison_still_hands_over_its_spans() -> None:
     bus, handler = MemoryBus(), Recorder()
     await bus.producer.send([event("ann", "poison")])
