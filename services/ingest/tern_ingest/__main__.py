@@ -15,11 +15,13 @@ from tern_common.logs import logger
 from tern_common.policy import load_policy
 from tern_common.settings import ServiceSettings
 from tern_common.shipped import shipped
-from tern_ingest.app import build
+from tern_ingest.app import build, tracking
 from tern_ingest.bodies import Bodies
 from tern_ingest.domain.policy import Policy
+from tern_ingest.front import Front
 from tern_ingest.keyring import Keyring
 from tern_ingest.outgoing import SERVICE
+from tern_ingest.rounds import Rounds
 from tern_ingest.store import Store
 from tern_ingest.tracking import Door
 
@@ -37,11 +39,13 @@ async def serve(settings: ServiceSettings) -> None:
             await _topics_stand(bus.log, clock)
             store = Store(pool)
             keyring = Keyring(store.live_keys, clock, policy)
-            door = Door(keyring, bus.producer, clock, Bodies(policy), policy)
+            rounds = Rounds(bus.producer, clock)
+            door = Door(keyring, rounds, clock, Bodies(policy), policy)
             probes = Probes({"database": lambda: db.check(pool), "kafka": lambda: _answers(bus.log)})
             app = build(door, store, Tokens(pool, clock), probes, _virtual_clock(settings))
-            loops = {"write-keys": keyring.follow}
-            await lifecycle.run(app, settings.http_host, settings.http_port, loops, clock=clock)
+            loops = {"write-keys": keyring.follow, "rounds": rounds.run}
+            front = Front(app, tracking(door), clock)
+            await lifecycle.run(front, settings.http_host, settings.http_port, loops, clock=clock)
     finally:
         await pool.close()
 

@@ -1,6 +1,6 @@
 """What tracking callers are answered, as SDKs expect it, and what browsers must be told with it (CORS).
 
-JSON with `success`, or with `code` and `message`. Knows nothing of why.
+JSON with `success`, or with `code` and `message`. Each function returns the status it sent. Knows nothing of why.
 """
 
 from __future__ import annotations
@@ -35,16 +35,17 @@ _ALLOWED_HEADERS = (
 _ALLOWED_PREFIX = "rsa-"
 
 
-async def succeed(send: Send, origin: bytes | None) -> None:
+async def succeed(send: Send, origin: bytes | None) -> int:
     """200, exactly: some SDKs take 202 and 204 for a failure."""
     if origin is None:
         await send(_SUCCESS_START)
     else:
         await send({**_SUCCESS_START, "headers": _SUCCESS_HEADERS + cors(origin)})
     await send(_SUCCESS_BODY)
+    return 200
 
 
-async def refuse(send: Send, origin: bytes | None, refused: Refused) -> None:
+async def refuse(send: Send, origin: bytes | None, refused: Refused) -> int:
     """The error with its code and message. No `WWW-Authenticate`: browsers would ask the visitor for a password."""
     body = json.dumps({"code": refused.code, "message": refused.message}).encode()
     headers = [_JSON, (b"content-length", b"%d" % len(body)), *cors(origin)]
@@ -54,9 +55,10 @@ async def refuse(send: Send, origin: bytes | None, refused: Refused) -> None:
         headers.append((b"allow", ALLOWED_METHODS))
     await send({"type": "http.response.start", "status": refused.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+    return refused.status
 
 
-async def preflight(send: Send, head: Mapping[bytes, bytes]) -> None:
+async def preflight(send: Send, head: Mapping[bytes, bytes]) -> int:
     """What a browser asks before it posts. Names are lower-case and echoed, since `Rsa-*` is no valid wildcard."""
     asked = head.get(b"access-control-request-headers", b"").decode("latin-1").lower().split(",")
     prefixed = sorted(name.strip() for name in asked if _is_prefixed(name.strip()))
@@ -70,6 +72,7 @@ async def preflight(send: Send, head: Mapping[bytes, bytes]) -> None:
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": b""})
+    return 200
 
 
 def cors(origin: bytes | None) -> Headers:

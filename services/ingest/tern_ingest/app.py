@@ -37,6 +37,11 @@ def build(door: Door, store: Store, tokens: Tokens, probes: Probes, extra: Seque
     return app
 
 
+def tracking(door: Door) -> dict[str, Tracking]:
+    """The application behind each tracking path; it answers every method itself."""
+    return {path: Tracking(door, path, kind) for path, kind in PATHS.items()}
+
+
 def tracking_routes(door: Door) -> list[Route]:
-    """A plain route for each tracking path; it answers every method itself."""
-    return [Route(path, Tracking(door, path, kind)) for path, kind in PATHS.items()]
+    """The same as plain routes."""
+    return [Route(path, found) for path, found in tracking(door).items()]

@@ -26,20 +26,20 @@ class Hold:
 
     def __init__(self, bodies: Bodies) -> None:
         self._bodies = bodies
-        self._size = 0
+        self.size = 0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bodies.in_flight -= self._size
+        self._bodies.in_flight -= self.size
 
     def take(self, size: int) -> None:
         """Adds to the share. Raises `Refused` when the process holds too much already."""
         if self._bodies.in_flight + size > self._bodies.limit:
             raise Refused(503, "overloaded", "too much is in flight; try again", self._bodies.retry_after_s)
         self._bodies.in_flight += size
-        self._size += size
+        self.size += size
 
 
 class Bodies:
@@ -63,28 +63,34 @@ class Bodies:
         length = head.get(b"content-length", b"")
         if length.isdigit() and int(length) > self._longest:
             raise self._too_large()
-        try:
-            async with asyncio.timeout(self._wait_s):
-                body = await self._received(receive, hold)
-        except TimeoutError:
-            raise Refused(408, "body-too-slow", "the body did not arrive in time") from None
+        body = await self._received(receive, hold)
         return self._unpacked(body, hold) if body.startswith(_PACKED) else body
 
     async def _received(self, receive: Receive, hold: Hold) -> bytes:
-        pieces: list[bytes] = []
-        size = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise Gone
-            piece: bytes = message.get("body", b"")
-            hold.take(len(piece))
-            size += len(piece)
-            if size > self._longest:
-                raise self._too_large()
-            pieces.append(piece)
-            if not message.get("more_body"):
-                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        """Most bodies are one piece, which costs no timer."""
+        piece, more = await self._piece(receive, hold)
+        if not more:
+            return piece
+        pieces = [piece]
+        try:
+            async with asyncio.timeout(self._wait_s):
+                while more:
+                    piece, more = await self._piece(receive, hold)
+                    pieces.append(piece)
+        except TimeoutError:
+            raise Refused(408, "body-too-slow", "the body did not arrive in time") from None
+        return b"".join(pieces)
+
+    async def _piece(self, receive: Receive, hold: Hold) -> tuple[bytes, bool]:
+        """The next piece, and whether there are more."""
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Gone
+        piece: bytes = message.get("body", b"")
+        hold.take(len(piece))
+        if hold.size > self._longest:
+            raise self._too_large()
+        return piece, bool(message.get("more_body"))
 
     def _unpacked(self, packed: bytes, hold: Hold) -> bytes:
         """Goes by what the bytes are: the header is lost or added on the way, and JSON cannot begin so."""

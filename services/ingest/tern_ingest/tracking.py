@@ -31,6 +31,9 @@ from tern_ingest.keyring import Keyring
 from tern_ingest.outgoing import messages
 
 _TOO_LONG_FOR_THE_LOOP = 64 * 1024
+GONE = 499
+"""The status, for the metrics alone, of a caller who hung up before it was answered."""
+
 _BASIC = b"basic "
 
 
@@ -54,6 +57,10 @@ class Tracking:
         self._path_type = path_type
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.answer(scope, receive, send)
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> int:
+        """Answers any request to this path. Returns the status."""
         head = dict(scope["headers"])
         if scope["method"] == "OPTIONS":
             return await answers.preflight(send, head)
@@ -65,7 +72,7 @@ class Tracking:
         except Refused as refused:
             return await answers.refuse(send, origin, refused)
         except Gone:
-            return None
+            return GONE
         return await answers.succeed(send, origin)
 
     async def _take(self, scope: Scope, head: Mapping[bytes, bytes], receive: Receive) -> None:

@@ -98,8 +98,12 @@ async def test_a_caller_who_hangs_up_gets_no_answer_and_holds_nothing(door: Fron
     assert door.bodies.in_flight == 0
 
 
-async def test_a_body_that_does_not_arrive_is_408(door: FrontDoor) -> None:
+async def test_a_body_that_stays_unfinished_is_408(door: FrontDoor) -> None:
+    parts: Iterator[Message] = iter([{"type": "http.request", "body": b"{", "more_body": True}])
+
     async def receive() -> Message:
+        for part in parts:
+            return part
         await asyncio.Event().wait()
         raise AssertionError
 

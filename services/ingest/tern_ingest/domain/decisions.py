@@ -22,6 +22,7 @@ from tern_ingest.domain.times import event_time, read_time
 TYPES: tuple[EventType, ...] = get_args(EventType)
 LONGEST_MESSAGE_ID = 100
 
+_TYPE_BY_NAME = {str(kind): kind for kind in TYPES}
 _LARGEST_EXACT = 2**53
 _NULL = Raw(b"null")
 _BRACE = ord("{")
@@ -119,7 +120,7 @@ def _type(said: object, path_type: EventType | None) -> EventType:
         if path_type is None:
             raise Unusable("type-missing")
         return path_type
-    found = next((known for known in TYPES if known == said), None)
+    found = _TYPE_BY_NAME.get(said) if isinstance(said, str) else None
     if found is None:
         raise Unusable("type-unknown")
     return found

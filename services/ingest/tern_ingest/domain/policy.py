@@ -18,8 +18,8 @@ class Limits(BaseModel):
 
     body_bytes: Annotated[int, Field(gt=0, le=8 * 1024 * 1024)]
     """Of one body, after decompression. At most what a record of the rejected topic can hold."""
-    event_bytes: Annotated[int, Field(gt=0, le=512 * 1024)]
-    """Of one event, as sent."""
+    event_bytes: Annotated[int, Field(gt=0, le=128 * 1024)]
+    """Of one event, as sent. Mended, it may be five times as long, and must still fit a record."""
     event_depth: Annotated[int, Field(gt=1, le=200)]
     """Of objects and arrays within each other in one event; every reader's JSON parser must be able to follow."""
     batch_events: Annotated[int, Field(gt=0)]
@@ -38,7 +38,7 @@ class Waits(BaseModel):
     keys_s: Annotated[float, Field(gt=0, lt=2)]
     """For the database, when a key is not in memory, before the answer is 503."""
     body_s: Annotated[float, Field(gt=0)]
-    """For a whole body to arrive."""
+    """For the rest of a body, once its first piece has arrived."""
     retry_after_s: Annotated[int, Field(ge=1)]
     """What a 503 tells the caller to wait."""
 

@@ -118,7 +118,8 @@ def _mended(raw: bytes, limits: Limits) -> Call | str:
         return "event-not-an-object"
     if calls.deeper(value, limits.event_depth):
         return "event-too-deep"
-    return calls.decode(json.dumps(_clean(value), ensure_ascii=False, allow_nan=False).encode())
+    clean = json.dumps(_clean(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return calls.decode(clean.encode())
 
 
 def _clean(value: object) -> object:
