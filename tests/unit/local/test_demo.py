@@ -16,7 +16,7 @@ NAMES = {"id-1": "The visitor", "id-2": "The buyer", "id-3": "The regular"}
 
 
 def event(rule: str, subject: str, type_: str = FIRED) -> dict[str, Any]:
-    return {"type": type_, "subject": subject, "data": {"rule": {"name": rule} if type_ == FIRED else rule}}
+    return {"type": type_, "subject": subject, "data": {"rule": rule}}
 
 
 REMINDER = ("cart", event("cart_abandoned", "id-1"))

@@ -123,7 +123,7 @@ def _told(event: dict[str, Any], names: dict[str, str]) -> str:
         return f"{event['type']}: {who}"
     ways = ", ".join(f"{way['channel']} to {way.get('contact', '?')}" for way in data["channels"])
     why = _reason(data)
-    return f"{data['rule']['name']}: {who} {why}. Allowed: {ways}."
+    return f"{data['rule']}: {who} {why}. Allowed: {ways}."
 
 
 def _reason(data: dict[str, Any]) -> str:

@@ -33,7 +33,7 @@ def found(triggers: Iterable[tuple[str, Mapping[str, Any]]], names: Mapping[str,
 
 def _found(topic: str, event: Mapping[str, Any], names: Mapping[str, str]) -> Found:
     subject = str(event["subject"])
-    return Found(topic, str(event["data"]["rule"]), names.get(subject, subject), event["type"])
+    return Found(topic, str(event["data"]["rule"]), names.get(subject, subject), str(event["type"]))
 
 
 def faults(expected: Iterable[Expected], read: Iterable[Found]) -> list[str]:
