@@ -131,11 +131,10 @@ class Shop:
     async def triggers(self) -> list[Json]:
         """Everything on the trigger topics, read from their start by a plain consumer without a group."""
         topics = [f"tern.triggers.{family}.v1" for family in FAMILIES]
-        consumer = AIOKafkaConsumer(*topics, bootstrap_servers=self.door("kafka"), enable_auto_commit=False)
+        consumer = AIOKafkaConsumer(*topics, bootstrap_servers=self.door("kafka"), auto_offset_reset="earliest")
         await consumer.start()
         try:
             places = await eventually(consumer.assignment, 10, "the topics have partitions")
-            await consumer.seek_to_beginning(*places)
             ends = await consumer.end_offsets(places)
             return [event async for event in _read(consumer, ends)]
         finally:

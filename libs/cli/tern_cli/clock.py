@@ -126,13 +126,18 @@ async def advance(
     All that is due up to then has been decided, knowing all that was acknowledged before. `tell` hears of every stop.
     Raises `StoodStill` when nothing moves for `patience_s` real seconds, and `Misconfigured` on real time.
     """
-    target = clock.now() + by
+    start = clock.now()
+    target = start + by
     waiting = _Waiting(clock, patience_s)
     agreed = False
     while True:
         view = await look(doors)
         if not view.standings and not view.away:
             raise Misconfigured("this platform runs on real time: its clock cannot be moved")
+        if not view.reached(start):  # what is on its way may ask for a stop that nobody knows of yet
+            waiting.go_on(view, start)
+            await clock.sleep(_POLL_S)
+            continue
         due = view.next()
         stop = target if due is None or due > target else due
         if not view.away and clock.now() < stop:
