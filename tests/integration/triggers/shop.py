@@ -93,7 +93,7 @@ def event(
 def cart(who: str, at: datetime, message_id: str, *products: str, cart_id: str | None = "c1", **more: Any) -> bytes:
     """A snapshot of a cart with one piece of each product, 9.50 each."""
     items = [{"product_id": product, "quantity": 1, "price": 9.5, "name": product.title()} for product in products]
-    named = {"cart_id": cart_id} if cart_id else {}
+    named: dict[str, Any] = {"cart_id": cart_id} if cart_id else {}
     return event(who, "Cart Updated", at, message_id, products=items, **named, **more)
 
 

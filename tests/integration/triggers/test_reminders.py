@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from cloudevents.core.bindings.kafka import KafkaMessage
-
-from integration.triggers.shop import DAY, HOUR, MINUTE, NOON, READY, Shop, cart, customer, event, moved, order, profile
+from integration.triggers.shop import DAY, MINUTE, NOON, READY, Shop, cart, customer, order, profile
 
 
 async def test_a_cart_left_for_an_hour_is_reminded_of_once(shop: Shop) -> None:

@@ -190,10 +190,8 @@ def _contact(channel: str, view: View) -> str | None:
 
 
 def _content(story: Story) -> tuple[CartContent | None, OrdersContent | None]:
-    match story.shown:
-        case CartShown(cart_id, items, total):
-            return CartContent([CartLine(*item) for item in items], cart_id or None, total), None
-        case OrdersShown(kept, last_order_id, last_order_at, _):
-            return None, OrdersContent(kept, last_order_id, last_order_at)
-        case _:
-            return None, None
+    shown = story.shown
+    if isinstance(shown, CartShown):
+        return CartContent([CartLine(*item) for item in shown.items], shown.cart_id or None, shown.total), None
+    assert isinstance(shown, OrdersShown), "whoever speaks has something to show"
+    return None, OrdersContent(shown.kept, shown.last_order_id, shown.last_order_at)

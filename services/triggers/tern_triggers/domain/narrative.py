@@ -22,13 +22,16 @@ Facts = dict[str, str | int]
 def facts_of(candidate: Candidate) -> Facts:
     """Message ids, times and counts behind a candidate."""
     told: Facts = {"start": candidate.start.message_id, "anchor": candidate.anchor.isoformat()}
-    match candidate.story.shown:
-        case CartShown(cart_id, items, _):
-            told |= {"cart_id": cart_id, "products": len(items)}
-        case OrdersShown(kept, last_order_id, last_order_at, threshold):
-            told |= {"kept_orders": kept, "last_order": last_order_id, "last_order_at": last_order_at.isoformat()}
-            told |= {"threshold_days": threshold.days}
-    return told
+    shown = candidate.story.shown
+    if isinstance(shown, CartShown):
+        return told | {"cart_id": shown.cart_id, "products": len(shown.items)}
+    assert isinstance(shown, OrdersShown), "whoever speaks has something to show"
+    return told | {
+        "kept_orders": shown.kept,
+        "last_order": shown.last_order_id,
+        "last_order_at": shown.last_order_at.isoformat(),
+        "threshold_days": shown.threshold.days,
+    }
 
 
 def ended_notes(rules: Sequence[Rule], told: Stories, view: View, policy: Policy, now: datetime) -> list[Decision]:

@@ -88,18 +88,22 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_resolved(value: bytes, kinds: Collection[str]) -> News:
     """What a record of the resolved topic says. Raises `Poison`."""
-    match decode_resolved(value):
-        case ResolvedEvent() as resolved:
-            home = _home(resolved.home_id)
-            customer = _customer(resolved.customer_id)
-            said = Membership(home, customer, resolved.membership_version, resolved.shared)
-            return News((said,), (), fact_of(decode_event(resolved.event), home, kinds))
-        case MembershipChange() as change:
-            customer = _customer(change.customer_id)
-            homes = (Membership(_home(h.home_id), customer, h.version, change.shared) for h in change.homes)
-            latest = max((home.version for home in change.homes), default=0)
-            left = (Former(_customer(other), customer, latest) for other in change.from_)
-            return News(tuple(homes), tuple(gone for gone in left if gone.customer_id != customer))
+    said = decode_resolved(value)
+    return _read_change(said) if isinstance(said, MembershipChange) else _read_event(said, kinds)
+
+
+def _read_event(said: ResolvedEvent, kinds: Collection[str]) -> News:
+    home, customer = _home(said.home_id), _customer(said.customer_id)
+    filed = Membership(home, customer, said.membership_version, said.shared)
+    return News((filed,), (), fact_of(decode_event(said.event), home, kinds))
+
+
+def _read_change(said: MembershipChange) -> News:
+    customer = _customer(said.customer_id)
+    homes = tuple(Membership(_home(home.home_id), customer, home.version, said.shared) for home in said.homes)
+    latest = max((home.version for home in homes), default=0)
+    left = (Former(_customer(other), customer, latest) for other in said.from_)
+    return News(homes, tuple(gone for gone in left if gone.customer_id != customer))
 
 
 def read_profile(value: bytes) -> News:

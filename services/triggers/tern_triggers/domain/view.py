@@ -9,7 +9,7 @@ import msgspec
 from tern_common.events import Contact
 from tern_triggers.domain.cart import Carts, Newest, Ordered
 from tern_triggers.domain.decisions import Decision
-from tern_triggers.domain.facts import Fact, distinct
+from tern_triggers.domain.facts import Fact
 
 
 class Verdicts(msgspec.Struct, frozen=True):
@@ -39,8 +39,3 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     def carts(self) -> Carts:
         """The part of it that the cart fold reads."""
         return Carts(self.homes, self.facts, self.newest, self.foreign)
-
-
-def view_facts(facts: Sequence[Fact]) -> list[Fact]:
-    """The facts as a view holds them."""
-    return distinct(facts)

@@ -1,0 +1,115 @@
+"""Short ways to say facts, views and decisions in tests. Times are minutes after `START`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from tern_common.commerce import Item
+from tern_triggers.catalogue import load_rules
+from tern_triggers.domain.candidates import Candidate, candidates, stories
+from tern_triggers.domain.cart import Newest
+from tern_triggers.domain.decisions import Decision
+from tern_triggers.domain.facts import Body, Fact, How, Kind, distinct
+from tern_triggers.domain.policy import Policy
+from tern_triggers.domain.rounds import Ruling, Safe, decide
+from tern_triggers.domain.rules import Rule
+from tern_triggers.domain.view import Verdicts, View
+
+START = datetime(2026, 3, 2, 12, tzinfo=UTC)
+HOUR, DAY = 60.0, 1440.0
+HOME, OTHER = "a" * 32, "b" * 32
+ANN = "00000000-0000-7000-8000-00000000000a"
+
+RULES = load_rules()
+CART = next(rule for rule in RULES if rule.rule == "cart_abandoned")
+RECALL = next(rule for rule in RULES if rule.rule == "recall")
+POLICY = Policy(version=1)
+GRANTED = Verdicts(consent={"marketing": {"email": True}})
+
+
+def at(minutes: float) -> datetime:
+    """The moment so many minutes after the start."""
+    return START + timedelta(minutes=minutes)
+
+
+def _fact(
+    kind: Kind, key: str, minutes: float, message_id: str, body: Body, *, home: str = HOME, late: bool = False
+) -> Fact:
+    return Fact(home, kind, key, message_id, at(minutes), late, body)
+
+
+def item(product: str, quantity: int = 1, price: str | None = None) -> Item:
+    return Item(product, quantity, None if price is None else Decimal(price), None)
+
+
+def said(
+    how: How, minutes: float, message_id: str, *items: Item, cart: str = "c", home: str = HOME, late: bool = False
+) -> Fact:
+    """A cart event."""
+    return _fact("cart", cart, minutes, message_id, Body(how=how, items=items), home=home, late=late)
+
+
+def snap(
+    minutes: float, message_id: str, *products: str, cart: str = "c", home: str = HOME, late: bool = False
+) -> Fact:
+    """A snapshot with one piece of each product."""
+    return said("snapshot", minutes, message_id, *map(item, products), cart=cart, home=home, late=late)
+
+
+def checkout(minutes: float, message_id: str, cart: str = "c", home: str = HOME) -> Fact:
+    return _fact("checkout", cart, minutes, message_id, Body(), home=home)
+
+
+def order(
+    minutes: float,
+    order_id: str,
+    *products: str,
+    cart: str = "",
+    total: str | None = None,
+    home: str = HOME,
+    message_id: str = "",
+    late: bool = False,
+) -> Fact:
+    body = Body(cart_id=cart, items=tuple(map(item, products)), total=Decimal(total) if total else None)
+    return _fact("order", order_id, minutes, message_id or order_id, body, home=home, late=late)
+
+
+def refund(minutes: float, order_id: str, amount: str | None = None, message_id: str = "") -> Fact:
+    body = Body(amount=Decimal(amount) if amount else None)
+    return _fact("refund", order_id, minutes, message_id or f"r{minutes}", body)
+
+
+def cancel(minutes: float, order_id: str) -> Fact:
+    return _fact("cancel", order_id, minutes, f"x{minutes}", Body())
+
+
+def view(*facts: Fact, decisions: Sequence[Decision] = (), profile: Verdicts | None = GRANTED, **more: object) -> View:
+    """Ann, with one home unless facts name others; she holds every cart that she has."""
+    homes = frozenset({HOME, *(fact.home_id for fact in facts)})
+    newest: dict[str, Newest] = {}
+    for fact in facts:
+        if fact.kind in ("cart", "checkout") and fact.key:
+            one = Newest(fact.at, fact.message_id, fact.home_id)
+            newest[fact.key] = max(newest.get(fact.key, one), one)
+    values: dict[str, object] = {"homes": homes, "newest": newest, **more}
+    return View(customer_id=ANN, facts=distinct(facts), decisions=decisions, profile=profile, **values)  # type: ignore[arg-type]
+
+
+def candidates_of(rule: Rule, seen: View) -> list[Candidate]:
+    """What the rule would do."""
+    return candidates([rule], stories([rule], seen, POLICY.settle), seen.decisions)
+
+
+def decided(seen: View, minutes: float, rules: Iterable[Rule] = RULES, now: float | None = None) -> list[Ruling]:
+    """The rulings when safe time has come to `minutes`, and the wall clock to `now` or the same."""
+    chosen = list(rules)
+    safe = Safe(at(minutes), at(minutes))
+    told = stories(chosen, seen, POLICY.settle)
+    return decide(chosen, told, seen, POLICY, safe, at(minutes if now is None else now))
+
+
+def fired(seen: View, minutes: float, rules: Iterable[Rule] = RULES) -> list[Decision]:
+    """The decisions of `decided`."""
+    return [ruling.decision for ruling in decided(seen, minutes, rules)]

@@ -1,0 +1,155 @@
+"""Rules are data: what is written wrong is refused, with words that say what to write."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from tern_common.errors import Misconfigured
+from tern_triggers.catalogue import digest_of, load_rules
+from tern_triggers.domain.durations import format_duration, parse_duration
+from tern_triggers.domain.policy import Policy
+from tern_triggers.domain.rules import Rule, kinds_read
+from unit.triggers.saying import CART, POLICY, RECALL, order, snap
+
+STEP: dict[str, Any] = {"after": "1h", "expires_after": "24h"}
+RULE: dict[str, Any] = {
+    "rule": "left_cart",
+    "kind": "inactivity",
+    "family": "cart",
+    "key": "cart_id",
+    "fold": "cart",
+    "purpose": "marketing",
+    "channels": ["email"],
+    "steps": [STEP],
+}
+ORDERS = {**RULE, "family": "recall", "fold": "orders", "key": None}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"steps": [{**STEP, "after": "0s"}]}, "absence needs time"),
+        ({"steps": [{**STEP, "after": "soon"}]}, "write a duration such as"),
+        ({"steps": [{**STEP, "after": 3600}]}, "write a duration such as"),
+        ({"steps": [{**STEP, "expires_after": "0s"}]}, "expires at once"),
+        ({"steps": [STEP, STEP]}, "must increase"),
+        ({"steps": []}, "at least 1 item"),
+        ({"family": "carts"}, "write one of cart, recall"),
+        ({"channels": ["email", "email"]}, "listed twice"),
+        ({"channels": []}, "at least 1 item"),
+        ({"channels": ["pigeon"]}, "'email', 'push' or 'sms'"),
+        ({"key": None}, "needs `key: cart_id`"),
+        ({"fold": "orders"}, "no other fold has a key"),
+        ({"max_hold": "0s"}, "longer than 0"),
+        ({"personal": {"least": "45d", "most": "180d"}}, "for `fold: orders` only"),
+        ({"kind": "magic"}, "'inactivity'"),
+        ({"rule": "Left Cart"}, "should match pattern"),
+        ({"frequency": "7d"}, "not permitted"),
+    ],
+)
+def test_a_wrong_rule_is_refused_with_words_that_help(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        Rule.model_validate({**RULE, **change})
+
+
+@pytest.mark.parametrize("personal", [{"least": "0s", "most": "9d"}, {"least": "9d", "most": "8d"}])
+def test_personal_waits_need_sane_bounds(personal: dict[str, str]) -> None:
+    with pytest.raises(ValidationError, match="not longer than"):
+        Rule.model_validate({**ORDERS, "personal": personal})
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"), [("2s", 2), ("5m", 300), ("1h30m", 5400), ("90d", 7_776_000), (" 1d2h3m4s ", 93_784)]
+)
+def test_durations_read_as_people_write_them(written: str, seconds: int) -> None:
+    assert parse_duration(written) == timedelta(seconds=seconds)
+    assert parse_duration(format_duration(timedelta(seconds=seconds))) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("wrong", ["", "  ", "h", "1h 30m", "-1h", "1w", "1.5h", None, 7])
+def test_what_is_no_duration_is_refused(wrong: object) -> None:
+    with pytest.raises(ValueError, match="write a duration"):
+        parse_duration(wrong)
+
+
+def test_nothing_is_written_as_zero_seconds() -> None:
+    assert format_duration(timedelta()) == "0s"
+
+
+def test_the_shipped_rules_are_an_hour_for_carts_and_ninety_days_for_recall() -> None:
+    assert [(rule.rule, rule.steps[0].after) for rule in load_rules()] == [
+        ("cart_abandoned", timedelta(hours=1)),
+        ("recall", timedelta(days=90)),
+    ]
+    assert (CART.lane, CART.ignores_history, CART.smallest_offset) == ("live", True, timedelta(hours=1))
+    assert (RECALL.lane, RECALL.ignores_history, RECALL.smallest_offset) == ("all", False, timedelta(days=45))
+
+
+def test_a_rule_that_waits_a_week_or_reads_history_waits_for_all_lanes() -> None:
+    assert Rule.model_validate({**ORDERS, "steps": [{**STEP, "after": "2s"}]}).lane == "live"
+    assert Rule.model_validate({**ORDERS, "steps": [{**STEP, "after": "7d"}]}).lane == "all"
+    assert Rule.model_validate({**ORDERS, "personal": {"least": "1h", "most": "2h"}}).lane == "all"
+
+
+def test_history_may_be_said_against_the_custom_of_the_fold() -> None:
+    assert not Rule.model_validate({**RULE, "history": "enrol"}).ignores_history
+    assert Rule.model_validate({**ORDERS, "history": "ignore"}).ignores_history
+
+
+def test_only_what_can_start_a_cycle_asks_for_a_look() -> None:
+    assert CART.starts_with(snap(0, "m1", "tea"))
+    assert not CART.starts_with(snap(0, "m1", "tea", late=True))
+    assert not CART.starts_with(order(0, "o1"))
+    assert RECALL.starts_with(order(0, "o1", late=True))
+
+
+def test_only_what_rules_read_is_kept() -> None:
+    assert kinds_read([CART]) == {"cart", "checkout", "order"}
+    assert kinds_read([RECALL]) == {"order", "refund", "cancel"}
+    assert kinds_read([]) == frozenset()
+
+
+def written(folder: Path, name: str, rule: str, after: str) -> None:
+    (folder / name).write_text(
+        f"{{rule: {rule}, kind: inactivity, family: cart, key: cart_id, fold: cart, purpose: marketing,"
+        f" channels: [email], steps: [{{after: {after}, expires_after: 24h}}]}}"
+    )
+
+
+def test_a_shop_adds_rules_and_replaces_shipped_ones(tmp_path: Path) -> None:
+    written(tmp_path, "a.yaml", "cart_abandoned", "2s")
+    written(tmp_path, "b.yaml", "quick_cart", "3s")
+    found = {rule.rule: rule.steps[0].after.total_seconds() for rule in load_rules(tmp_path)}
+    assert found == {"cart_abandoned": 2, "quick_cart": 3, "recall": 90 * 86400}
+
+
+def test_a_rule_of_one_name_in_two_files_is_refused(tmp_path: Path) -> None:
+    written(tmp_path, "a.yaml", "quick_cart", "2s")
+    written(tmp_path, "b.yaml", "quick_cart", "3s")
+    with pytest.raises(Misconfigured, match=r"b\.yaml: rule quick_cart stands in another file"):
+        load_rules(tmp_path)
+
+
+def test_a_wrong_file_is_named_with_its_field(tmp_path: Path) -> None:
+    written(tmp_path, "a.yaml", "quick_cart", "0s")
+    with pytest.raises(Misconfigured, match=r"a\.yaml: steps\.0\.after: .*absence needs time"):
+        load_rules(tmp_path)
+    with pytest.raises(Misconfigured, match="not a directory"):
+        load_rules(tmp_path / "a.yaml")
+
+
+def test_the_digest_changes_with_whatever_moves_ready_times() -> None:
+    same = digest_of([CART], POLICY)
+    assert digest_of([CART], Policy(version=2)) == same
+    assert digest_of([CART, RECALL], POLICY) != same
+    assert digest_of([CART], Policy(version=1, grace=timedelta(minutes=6))) != same
+
+
+def test_a_slot_takes_time() -> None:
+    with pytest.raises(ValidationError, match="longer than 0"):
+        Policy.model_validate({"version": 1, "slot": "0s"})
