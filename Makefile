@@ -4,6 +4,7 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 RUN    := $(BIN)/python -m tern_local
+COMPOSE := docker compose -f deploy/compose.yml
 
 export PYTHONUNBUFFERED = 1
 
@@ -42,7 +43,7 @@ format: setup ## format the code and repair what can be repaired
 
 docs: setup ## write the documents that are derived from code
 	@$(BIN)/python docs/generate.py
-	@$(BIN)/python deploy/env_example.py
+	@$(BIN)/python -m deploy.env_example
 
 lock: setup ## renew requirements/*.lock from requirements/*.in
 	@$(BIN)/python .ci/lock.py
@@ -50,9 +51,13 @@ lock: setup ## renew requirements/*.lock from requirements/*.in
 bench: setup ## measure, print a table, write bench.json
 	@PYTHONPATH=tests $(BIN)/python -m load $(ARGS)
 
+# The jobs run before anything is replaced: if one fails, what runs goes on running.
 up: ## run the platform in Docker Compose; makes deploy/.env with fresh secrets when there is none
 	@$(PYTHON) deploy/env_file.py
-	@docker compose -f deploy/compose.yml up --build --detach --wait
+	@$(COMPOSE) build
+	@$(COMPOSE) run --rm migrate
+	@$(COMPOSE) run --rm topics
+	@$(COMPOSE) up --detach --wait
 
 down: ## stop it; its data stays
-	@docker compose -f deploy/compose.yml down
+	@docker compose --project-name tern down
