@@ -21,7 +21,6 @@ from tern_ingest.domain.policy import Policy
 from tern_ingest.front import Front
 from tern_ingest.keyring import Keyring
 from tern_ingest.outgoing import SERVICE
-from tern_ingest.rounds import Rounds
 from tern_ingest.store import Store
 from tern_ingest.tracking import Door
 
@@ -39,11 +38,10 @@ async def serve(settings: ServiceSettings) -> None:
             await _topics_stand(bus.log, clock)
             store = Store(pool)
             keyring = Keyring(store.live_keys, clock, policy)
-            rounds = Rounds(bus.producer, clock)
-            door = Door(keyring, rounds, clock, Bodies(policy), policy)
+            door = Door(keyring, bus.producer, clock, Bodies(policy), policy)
             probes = Probes({"database": lambda: db.check(pool), "kafka": lambda: _answers(bus.log)})
             app = build(door, store, Tokens(pool, clock), probes, _virtual_clock(settings))
-            loops = {"write-keys": keyring.follow, "rounds": rounds.run}
+            loops = {"write-keys": keyring.follow}
             front = Front(app, tracking(door), clock)
             await lifecycle.run(front, settings.http_host, settings.http_port, loops, clock=clock)
     finally:
