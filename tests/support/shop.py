@@ -85,9 +85,15 @@ class Shop:
         return await self.http.post(f"{self.door('ingest')}{path}", json=body, auth=(self.door("write_keys")[key], ""))
 
     async def ask(self, service: str, path: str, **query: str) -> Json | None:
-        """A bearer's GET; None for 404."""
+        """A bearer's GET, again while it is answered 503, as a client should; None for 404."""
         headers = {"authorization": f"Bearer {self.door('api_token')}"}
-        answer = await self.http.get(f"{self.door(service)}{path}", params=query, headers=headers)
+
+        async def answered() -> httpx.Response | None:
+            answer = await self.http.get(f"{self.door(service)}{path}", params=query, headers=headers)
+            return None if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE else answer
+
+        answer = await eventually(answered, PATIENCE_S, f"{service} answers")
+        assert answer is not None
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
         assert answer.status_code == httpx.codes.OK, answer.text
