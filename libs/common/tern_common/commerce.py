@@ -19,6 +19,7 @@ AMOUNT_STEP = Decimal("0.0001")
 AMOUNT_LIMIT = Decimal(10) ** 12
 QUANTITY_LIMIT = 1_000_000
 TEXT_LIMIT = 256
+BY_PHONE = frozenset({"sms", "call", "phone", "whatsapp"})
 
 Properties = Mapping[str, Any]
 
@@ -209,13 +210,16 @@ def _consent(granted: bool) -> Callable[[Properties, Event], ConsentSaid | None]
         if channel is None:
             return None
         purpose = _text(said.get("purpose")) or "marketing"
-        return ConsentSaid(granted, purpose.casefold(), channel.casefold(), _contact(said), _text(said.get("proof")))
+        channel = channel.casefold()
+        contact = _contact(said, channel)
+        return ConsentSaid(granted, purpose.casefold(), channel, contact, _text(said.get("proof")))
 
     return read_consent
 
 
-def _contact(said: Properties) -> tuple[str, str] | None:
-    for namespace in ("email", "phone"):
+def _contact(said: Properties, channel: str) -> tuple[str, str] | None:
+    """The contact that is named; where two are, the one that the channel reaches."""
+    for namespace in ("phone", "email") if channel in BY_PHONE else ("email", "phone"):
         raw = _text(said.get(namespace))
         value = normalise(namespace, raw).value if raw else None
         if value:

@@ -107,6 +107,16 @@ def test_consent_may_name_the_contact_it_is_for() -> None:
     assert granted.contact == ("email", "ann@example.com")
 
 
+@pytest.mark.parametrize(("channel", "namespace"), [("email", "email"), ("push", "email"), ("sms", "phone")])
+def test_where_two_contacts_are_named_consent_is_for_the_one_that_the_channel_reaches(
+    channel: str, namespace: str
+) -> None:
+    granted = said("Consent Granted", {"channel": channel, "email": "ann@example.com", "phone": "+8613800138000"})
+    assert isinstance(granted, ConsentSaid)
+    assert granted.contact
+    assert granted.contact[0] == namespace
+
+
 def test_names_are_read_whatever_their_case() -> None:
     assert said("signed in ") == LoginSaid()
 
