@@ -12,6 +12,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tern_common.errors import Misconfigured
+from tern_common.kafka import KafkaSecurity
 
 PREFIX = "TERN_"
 
@@ -25,6 +26,11 @@ class ServiceSettings(BaseSettings):
 
     database_url: SecretStr = Field(description="PostgreSQL URL of this service's own role.")
     kafka_bootstrap: str = Field(description="host:port of one or more brokers, comma-separated.")
+    kafka_security: KafkaSecurity | None = Field(
+        None,
+        description='TLS and SASL as JSON, such as {"protocol": "SASL_SSL", "username": "…", "password": "…"}; '
+        "also `mechanism` and `ca_file`. Without it: PLAINTEXT.",
+    )
     http_host: str = Field("127.0.0.1", description="Address to listen on.")
     http_port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one and logs it.")
     deployment: Literal["development", "production"] = Field(

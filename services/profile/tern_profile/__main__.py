@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from tern_common import db, lifecycle, topics
-from tern_common.auth import Tokens
-from tern_common.bus import Bus, Log
-from tern_common.clock import Clock, clock_for
+from tern_common import lifecycle, topics
+from tern_common.bus import Bus
+from tern_common.clock import Clock
 from tern_common.consume import consume
-from tern_common.errors import Transient
+from tern_common.ground import ground
 from tern_common.hashing import Hasher
-from tern_common.http import Probes, Standing, clock_router, create_app
-from tern_common.kafka import kafka_bus
+from tern_common.http import Standing, clock_router, create_app
 from tern_common.lifecycle import Loop
-from tern_common.logs import logger
 from tern_common.meters import PrometheusMeter
 from tern_common.progress import Claims, claim_relay
 from tern_common.rejecting import Rejecting
@@ -27,32 +24,25 @@ UPSTREAM = "identity"
 LANE = "live"
 
 _TOPICS = (topics.RESOLVED, topics.PROFILES, topics.PROGRESS, topics.REJECTED)
-_PAUSE_S = 0.5
 _LOOKS_PER_INTERVAL = 5
 
 
 async def serve(settings: ProfileSettings) -> None:
     """Runs until it is told to stop."""
-    clock = clock_for(settings.clock_file)
     hasher = Hasher(settings.hash_key.get_secret_value().encode())
-    pool = await db.open_pool(settings.database_url.get_secret_value(), service=SERVICE, size=settings.db_pool_size)
-    try:
-        async with kafka_bus(settings.kafka_bootstrap, f"tern-{SERVICE}") as bus:
-            await _topics_stand(bus.log, clock)
-            claims = Claims(bus)
-            app = create_app(
-                service=SERVICE,
-                summary=SUMMARY,
-                probes=Probes({"database": lambda: db.check(pool), "kafka": lambda: _answers(bus.log)}),
-                routers=[profile_router(Profiles(pool, hasher)), *_virtual_clock(settings, claims)],
-                tokens=Tokens(pool, clock),
-                clock=clock,
-            )
-            handler = ProfileHandler(pool, bus.producer, hasher, settings.version_epoch)
-            loops = _loops(settings, bus, clock, claims, handler)
-            await lifecycle.run(app, settings.http_host, settings.http_port, loops, clock=clock)
-    finally:
-        await pool.close()
+    async with ground(SERVICE, settings, _TOPICS) as on:
+        claims = Claims(on.bus)
+        app = create_app(
+            service=SERVICE,
+            summary=SUMMARY,
+            probes=on.probes,
+            routers=[profile_router(Profiles(on.pool, hasher)), *_virtual_clock(settings, claims)],
+            tokens=on.tokens,
+            clock=on.clock,
+        )
+        handler = ProfileHandler(on.pool, on.bus.producer, hasher, settings.version_epoch)
+        loops = _loops(settings, on.bus, on.clock, claims, handler)
+        await lifecycle.run(app, settings.http_host, settings.http_port, loops, clock=on.clock)
 
 
 def _loops(
@@ -82,20 +72,6 @@ def _loops(
         )
 
     return {"events": events, "claims": claims.follow, "progress": progress}
-
-
-async def _topics_stand(log: Log, clock: Clock) -> None:
-    """Waits for a broker. Raises `Misconfigured` when a topic is missing or shaped differently."""
-    while True:
-        try:
-            return topics.require(_TOPICS, await log.shapes())
-        except Transient as wrong:
-            logger.warning("waiting for kafka", why=str(wrong))
-            await clock.sleep(_PAUSE_S)
-
-
-async def _answers(log: Log) -> None:
-    await log.ends(topics.RESOLVED)
 
 
 def _virtual_clock(settings: ProfileSettings, claims: Claims) -> list[APIRouter]:
