@@ -16,6 +16,7 @@ import typer
 from tern_common.errors import TernError
 from tern_local import jars
 from tern_local.demo.play import demo as play_demo
+from tern_local.demo.play import demo_at
 from tern_local.folder import Folder
 from tern_local.platform import open_platform
 from tern_local.stack import open_stack, prepare
@@ -129,13 +130,19 @@ def run(data: Data = DATA, *, virtual_clock: Annotated[bool, typer.Option(help="
 
 
 @app.command()
-def demo(data: Data = DATA / "demo") -> None:
+def demo(
+    data: Data = DATA / "demo",
+    *,
+    at: Annotated[
+        Path | None, typer.Option(help="run.json of a platform that stands already; else a fresh one.")
+    ] = None,
+) -> None:
     """Play a story in a shop on a fresh platform, and read its end from Kafka."""
 
     async def main() -> int:
-        return await play_demo(data)
+        return await (demo_at(at) if at else play_demo(data))
 
-    play(main, when_stopped=130)
+    play(main, when_stopped=130, needs_jars=at is None)
 
 
 @app.command()

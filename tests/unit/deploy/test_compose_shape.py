@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from deploy.env_example import BY_OVERRIDE, compose, referenced
 from docs.generate import SERVICES, settings_of
 
@@ -174,3 +175,18 @@ def test_what_a_service_ships_beside_its_code_is_in_its_wheel(name: str) -> None
     wheel = tomllib.loads((member / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     beside = {path.name for path in member.iterdir() if path.name in ("migrations", "policy.yaml")}
     assert wheel["force-include"] == {kind: f"tern_{name}/{kind}" for kind in beside}
+
+
+def test_the_demo_changes_the_time_and_nothing_else_about_a_service() -> None:
+    changed = yaml.safe_load((ROOT / "deploy" / "compose.demo.yml").read_text())["services"]
+    assert set(changed) == {*SERVICES, "keys"}
+    for name in SERVICES:
+        assert set(changed[name]) == {"environment", "volumes"}
+        assert set(changed[name]["environment"]) == {"TERN_DEPLOYMENT", "TERN_CLOCK_FILE"}
+        assert all(volume.endswith(":ro") for volume in changed[name]["volumes"])
+
+
+def test_keys_of_the_demo_are_only_made_when_asked_for() -> None:
+    keys = yaml.safe_load((ROOT / "deploy" / "compose.demo.yml").read_text())["services"]["keys"]
+    assert keys["profiles"] == ["demo"]
+    assert keys["extends"] == {"file": "compose.yml", "service": "tern"}

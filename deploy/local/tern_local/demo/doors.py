@@ -6,15 +6,15 @@ from typing import Any
 
 import httpx
 
-from tern_local.platform import Platform
+from tern_local.demo.venue import Venue
 
 
 class Doors:
     """The APIs of profile and triggers, with the platform's token."""
 
-    def __init__(self, platform: Platform, http: httpx.AsyncClient) -> None:
-        self._services = platform.services
-        self._headers = {"Authorization": f"Bearer {platform.api_token}"}
+    def __init__(self, venue: Venue, http: httpx.AsyncClient) -> None:
+        self._services = venue.services
+        self._headers = {"Authorization": f"Bearer {venue.api_token}"}
         self._http = http
 
     async def customer_id(self, user_id: str) -> str:

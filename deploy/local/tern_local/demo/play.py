@@ -18,8 +18,9 @@ from tern_local.demo.doors import Doors
 from tern_local.demo.shop import Shop
 from tern_local.demo.subscriber import Subscriber
 from tern_local.demo.telling import Narrator
+from tern_local.demo.venue import Venue, of_platform, of_run_file
 from tern_local.folder import HOST, Folder
-from tern_local.platform import Platform, open_platform
+from tern_local.platform import open_platform
 
 _TITLE = "Tern, the bird that always comes back: a story in a shop, in three people"
 _BELOW = "Everything here is real but the people and the time: Kafka, PostgreSQL, four services, Segment's SDK."
@@ -27,35 +28,46 @@ _BELOW = "Everything here is real but the people and the time: Kafka, PostgreSQL
 
 async def demo(data: Path) -> int:
     """0 when the topics held exactly what they should, 1 when not."""
-    # Segment's package would ask a proxy for this machine's own addresses.
-    os.environ["NO_PROXY"] = ",".join(filter(None, (os.environ.get("NO_PROXY"), HOST)))
-    narrator = Narrator(Console())
-    narrator.title(_TITLE, _BELOW)
+    narrator = _narrator()
     async with Folder(data) as folder:
         folder.wipe()
         async with (
             open_platform(folder, narrator.step, fast=True, virtual_clock=True) as platform,
-            _stage(platform, narrator) as stage,
+            _stage(of_platform(platform), narrator) as stage,
         ):
             ended_well = await story.play(stage)
     narrator.say(f"  [dim]Played and cleared away. What the processes said is in {folder / 'logs'}.[/]\n")
     return 0 if ended_well else 1
 
 
+async def demo_at(run_file: Path) -> int:
+    """The same on a platform that stands already, on a virtual clock, and has not seen the story before."""
+    async with _stage(of_run_file(run_file), _narrator()) as stage:
+        return 0 if await story.play(stage) else 1
+
+
+def _narrator() -> Narrator:
+    # Segment's package would ask a proxy for this machine's own addresses.
+    os.environ["NO_PROXY"] = ",".join(filter(None, (os.environ.get("NO_PROXY"), HOST)))
+    narrator = Narrator(Console())
+    narrator.title(_TITLE, _BELOW)
+    return narrator
+
+
 @asynccontextmanager
-async def _stage(platform: Platform, narrator: Narrator) -> AsyncIterator[story.Stage]:
-    clock = VirtualClock(platform.folder / "clock")
-    headers = {"Authorization": f"Bearer {platform.api_token}"}
+async def _stage(venue: Venue, narrator: Narrator) -> AsyncIterator[story.Stage]:
+    clock = VirtualClock(venue.clock_file)
+    headers = {"Authorization": f"Bearer {venue.api_token}"}
     async with AsyncExitStack() as opened:
         doors = []
-        for name, address in platform.services.items():
+        for name, address in venue.services.items():
             http = httpx.AsyncClient(base_url=address, headers=headers, timeout=10, trust_env=False)
             doors.append(HttpDoor(name, await opened.enter_async_context(http)))
 
         async def forward(span: timedelta) -> None:
             await advance(doors, clock, span)
 
-        shop = await opened.enter_async_context(Shop(platform.services["ingest"], platform.write_keys["server"], clock))
-        subscriber = await opened.enter_async_context(Subscriber(platform.kafka))
+        shop = await opened.enter_async_context(Shop(venue.services["ingest"], venue.write_key, clock))
+        subscriber = await opened.enter_async_context(Subscriber(venue.kafka))
         asking = await opened.enter_async_context(httpx.AsyncClient(trust_env=False))
-        yield story.Stage(shop, subscriber, Doors(platform, asking), narrator, clock, forward)
+        yield story.Stage(shop, subscriber, Doors(venue, asking), narrator, clock, forward)
