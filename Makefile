@@ -22,8 +22,8 @@ setup: ## make .venv and fetch Kafka and PostgreSQL, once (the others call this)
 demo: setup ## play a story in a shop on the real platform, and read its triggers from Kafka
 	@$(RUN) demo
 
-run: setup ## run the platform in the foreground for development (CLOCK=virtual: time can be moved)
-	@$(RUN) run $(if $(filter virtual,$(CLOCK)),--virtual-clock)
+run: setup ## run the platform in the foreground for development (`tern clock advance 2h` moves its time; CLOCK=real)
+	@$(RUN) run $(if $(filter real,$(CLOCK)),,--virtual-clock)
 
 clean-local: setup ## forget everything that the local platform stored
 	@$(RUN) clean

@@ -6,10 +6,12 @@ import json
 
 from tern_local.platform import Platform
 
-_FIRST_EVENT = {
-    "userId": "customer-1",
-    "event": "Product Added",
-    "properties": {"cart_id": "cart-1", "product_id": "mug", "quantity": 1, "price": 9.5},
+_SHE = {"type": "track", "userId": "customer-1"}
+_FIRST_EVENTS = {
+    "batch": [
+        {**_SHE, "event": "Consent Granted", "properties": {"channel": "email"}},
+        {**_SHE, "event": "Product Added", "properties": {"cart_id": "cart-1", "product_id": "mug", "price": 9.5}},
+    ]
 }
 
 
@@ -17,21 +19,25 @@ def welcome(platform: Platform, *, virtual_clock: bool) -> str:
     """Addresses, keys, and a first event to try."""
     width = max(map(len, platform.services))
     services = "\n".join(f"  {name:{width}}  {address}/docs" for name, address in platform.services.items())
-    clock = "\n  clock       virtual: move it by `.venv/bin/tern clock advance 1h`" if virtual_clock else ""
+    patience = ".venv/bin/tern clock advance 2h" if virtual_clock else "(an hour and a few minutes later)"
     return f"""
 Tern is ready. Ctrl-C stops it; its data stays in {platform.folder.path}.
 
 {services}
   Kafka       {platform.kafka}
-  PostgreSQL  {platform.postgres}{clock}
+  PostgreSQL  {platform.postgres}
 
   write key, for servers   {platform.write_keys["server"]}
   write key, for browsers  {platform.write_keys["browser"]}
   API token                {platform.api_token}
 
-All of this stands in {platform.run_file}. Try it:
+All of this stands in {platform.run_file}. A shopper who may be mailed puts a mug into her cart, and leaves:
 
-  curl {platform.services["ingest"]}/v1/track -u '{platform.write_keys["server"]}:' -d '{json.dumps(_FIRST_EVENT)}'
+  curl {platform.services["ingest"]}/v1/batch -u '{platform.write_keys["server"]}:' -d '{json.dumps(_FIRST_EVENTS)}'
 
   curl {platform.services["profile"]}/v1/profiles/by/user_id/customer-1 -H 'Authorization: Bearer {platform.api_token}'
+
+  {patience}
+
+  curl {platform.services["triggers"]}/v1/decisions/summary -H 'Authorization: Bearer {platform.api_token}'
 """
