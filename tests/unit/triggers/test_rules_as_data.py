@@ -11,7 +11,6 @@ from pydantic import ValidationError
 
 from tern_common.errors import Misconfigured
 from tern_triggers.catalogue import digest_of, load_rules
-from tern_triggers.domain.durations import format_duration, parse_duration
 from tern_triggers.domain.policy import Policy
 from tern_triggers.domain.rules import Rule, kinds_read
 from unit.triggers.saying import CART, POLICY, RECALL, order, snap
@@ -61,24 +60,6 @@ def test_a_wrong_rule_is_refused_with_words_that_help(change: dict[str, Any], wo
 def test_personal_waits_need_sane_bounds(personal: dict[str, str]) -> None:
     with pytest.raises(ValidationError, match="not longer than"):
         Rule.model_validate({**ORDERS, "personal": personal})
-
-
-@pytest.mark.parametrize(
-    ("written", "seconds"), [("2s", 2), ("5m", 300), ("1h30m", 5400), ("90d", 7_776_000), (" 1d2h3m4s ", 93_784)]
-)
-def test_durations_read_as_people_write_them(written: str, seconds: int) -> None:
-    assert parse_duration(written) == timedelta(seconds=seconds)
-    assert parse_duration(format_duration(timedelta(seconds=seconds))) == timedelta(seconds=seconds)
-
-
-@pytest.mark.parametrize("wrong", ["", "  ", "h", "1h 30m", "-1h", "1w", "1.5h", None, 7])
-def test_what_is_no_duration_is_refused(wrong: object) -> None:
-    with pytest.raises(ValueError, match="write a duration"):
-        parse_duration(wrong)
-
-
-def test_nothing_is_written_as_zero_seconds() -> None:
-    assert format_duration(timedelta()) == "0s"
 
 
 def test_the_shipped_rules_are_an_hour_for_carts_and_ninety_days_for_recall() -> None:

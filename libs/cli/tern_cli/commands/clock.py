@@ -14,10 +14,10 @@ import typer
 from rich.console import Console
 
 from tern_cli.clock import PATIENCE_S, HttpDoor, advance, look
-from tern_cli.durations import duration
 from tern_cli.platform import SERVICES, Session
 from tern_cli.printing import show_json, show_rows
 from tern_common.clock import VirtualClock
+from tern_common.durations import parse_span
 from tern_common.errors import Misconfigured
 
 app = typer.Typer(no_args_is_help=True, help="The virtual clock of a development platform.")
@@ -41,7 +41,7 @@ def show(context: typer.Context) -> None:
 @app.command("advance")
 def advance_(
     context: typer.Context,
-    by: Annotated[timedelta, typer.Argument(parser=duration, metavar="TIME", help="Like 90d, 1h30m or 5400s.")],
+    by: Annotated[timedelta, typer.Argument(parser=parse_span, metavar="TIME", help="Like 90d, 1h30m or 5400s.")],
     patience: Annotated[float, typer.Option(help="Real seconds to wait while nothing moves.")] = PATIENCE_S,
 ) -> None:
     """Move time on, in lock step: whatever falls due on the way is decided at its own moment."""

@@ -10,13 +10,13 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from tern_cli.durations import duration
 from tern_cli.platform import Session
 from tern_cli.printing import show_json, show_rows
 from tern_common.access import store
 from tern_common.access.store import StoredToken
 from tern_common.auth import new_token
 from tern_common.db import Pool, open_pool
+from tern_common.durations import parse_span
 from tern_common.errors import Refused
 
 app = typer.Typer(no_args_is_help=True, help="Tokens of people and programs that read or operate the platform.")
@@ -38,7 +38,8 @@ def create(
     label: Annotated[str, typer.Argument(help="Who will use it.")],
     role: Annotated[Role, typer.Option(help="What it opens.")],
     expires_in: Annotated[
-        timedelta | None, typer.Option(parser=duration, metavar="TIME", help="Like 90d; without it, it lives for ever.")
+        timedelta | None,
+        typer.Option(parser=parse_span, metavar="TIME", help="Like 90d; without it, it lives for ever."),
     ] = None,
 ) -> None:
     """Make a token. It is shown once: only a hash of it is kept."""

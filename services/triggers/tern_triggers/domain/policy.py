@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tern_triggers.domain.durations import Duration
+from tern_common.durations import Duration
 
 
 class OutboxPolicy(BaseModel):

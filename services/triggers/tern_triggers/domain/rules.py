@@ -9,8 +9,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from tern_common.durations import Duration
 from tern_common.topics import FAMILIES
-from tern_triggers.domain.durations import Duration
 from tern_triggers.domain.facts import Fact, Kind
 from tern_triggers.domain.recall import Waits
 
