@@ -64,9 +64,11 @@ class TriggersHandler:
     async def apply(self, found: Batch[News]) -> None:
         """One transaction; then what it revoked is published, or left to the relay."""
         await self._positions.ensure(found.spans)
-        ended = await batch.apply(self._pool, self._writing, found.items, found.spans, self._clock.now())
-        if not ended:
+        written = await batch.apply(self._pool, self._writing, found.items, found.spans, self._clock.now())
+        for place in written.gaps:
+            logger.error("records are missing: rewind the group", topic=place.topic, partition=place.partition)
+        if not written.ended:
             return
-        for ending in ended:
+        for ending in written.ended:
             meters.ENDED.labels(ending.decision.rule, ending.revocation).inc()
         await self._publisher.publish_now()

@@ -13,6 +13,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
+from support.waiting import eventually
 from tern_common.bus import Place, Record, Span
 from tern_common.clock import ManualClock
 from tern_common.consume import Batch
@@ -33,6 +34,7 @@ from tern_triggers.catalogue import load_rules
 from tern_triggers.consumer import Positions, TriggersHandler
 from tern_triggers.domain.decisions import Decision
 from tern_triggers.domain.policy import OutboxPolicy, Policy
+from tern_triggers.domain.rounds import Safe
 from tern_triggers.domain.rules import Rule
 from tern_triggers.publishing import Publisher
 from tern_triggers.store import agenda, log, positions
@@ -167,6 +169,48 @@ class Shop:
         """Safe time alone reaches `moment`."""
         async with transaction(self.pool) as conn:
             await positions.raise_safe(conn, "live", moment)
+
+    async def safe_now(self) -> Safe:
+        """Safe time as it stands."""
+        async with connection(self.pool) as conn:
+            safe = await positions.safe(conn)
+        assert safe is not None
+        return safe
+
+    async def replay(self, *values: bytes) -> None:
+        """Applies records of the resolved topic as one batch that moves no position."""
+        records = [Record(RESOLVED, 0, 0, b"k", value) for value in values]
+        await self.handler.apply(Batch([self.handler.decode(record) for record in records], {}))
+
+    async def execute(self, statement: str) -> None:
+        """Does something to the database that the service does not."""
+        async with connection(self.pool) as conn:
+            await conn.execute(statement)
+
+    async def count(self, table: str) -> int:
+        """How many rows a table has."""
+        async with connection(self.pool) as conn:
+            return int(await conn.fetchval(f"SELECT count(*) FROM {table}"))
+
+    async def planned(self) -> set[str]:
+        """Customers that have an agenda row."""
+        async with connection(self.pool) as conn:
+            return {str(row[0]) for row in await conn.fetch("SELECT customer_id FROM agenda")}
+
+    async def position(self, topic: str = RESOLVED) -> int | None:
+        """The position of partition 0."""
+        async with connection(self.pool) as conn:
+            return (await positions.of_topics(conn, [topic])).get(Place(topic, 0))
+
+    async def until_blocked(self) -> None:
+        """Returns when some transaction waits for a lock of another."""
+
+        async def blocked() -> bool:
+            async with connection(self.pool) as conn:
+                waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                return bool(await conn.fetchval(f"{waiting} AND wait_event_type = 'Lock'"))
+
+        await eventually(blocked, 10, "somebody waits for a lock")
 
     async def decisions(self, who: str | None = None) -> list[Decision]:
         """The log, oldest first."""

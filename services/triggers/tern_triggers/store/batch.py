@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
@@ -32,6 +33,13 @@ class Writing(msgspec.Struct, frozen=True, kw_only=True):
     source: str
 
 
+class Written(NamedTuple):
+    """The decisions that a batch ended, and the partitions whose position it could not move: records are missing."""
+
+    ended: list[Ending]
+    gaps: list[Place]
+
+
 class _LookAgain(Exception):
     """Somebody else changed what the batch depends on: roll back, and lock these customers too."""
 
@@ -42,8 +50,8 @@ class _LookAgain(Exception):
 
 async def apply(
     pool: Pool, writing: Writing, items: Sequence[News], spans: Mapping[Place, Span], now: datetime
-) -> list[Ending]:
-    """Writes what the records say and how far they reach. Returns the decisions that they ended."""
+) -> Written:
+    """Writes what the records say and how far they reach."""
     batch = gather(items)
     wider: frozenset[str] = frozenset()
     for _ in range(REPEATS):
@@ -57,15 +65,14 @@ async def apply(
 
 async def _halved(
     pool: Pool, writing: Writing, items: Sequence[News], spans: Mapping[Place, Span], now: datetime
-) -> list[Ending]:
+) -> Written:
     """A batch that keeps being overtaken is written in halves; the positions come with the second."""
     half = len(items) // 2
     if half == 0:
         return await apply(pool, writing, items, spans, now)
-    return [
-        *await apply(pool, writing, items[:half], {}, now),
-        *await apply(pool, writing, items[half:], spans, now),
-    ]
+    first = await apply(pool, writing, items[:half], {}, now)
+    second = await apply(pool, writing, items[half:], spans, now)
+    return Written([*first.ended, *second.ended], second.gaps)
 
 
 async def _write(
@@ -75,16 +82,15 @@ async def _write(
     spans: Mapping[Place, Span],
     now: datetime,
     wider: frozenset[str],
-) -> list[Ending]:
+) -> Written:
     known = await _known(conn, batch, now)
     plans = {customer: Plan() for customer in wider} | touched(writing.rules, batch, known, writing.policy)
     if plans:
         known = await _locked(conn, writing, batch, plans, known, now)
     await _write_news(conn, batch, known, list(plans))
     ended = await _end(conn, writing, batch, list(plans), known, now) if plans else []
-    if spans:
-        await positions.advance(conn, spans)
-    return ended
+    gaps = await positions.advance(conn, spans) if spans else []
+    return Written(ended, gaps)
 
 
 async def _locked(

@@ -118,7 +118,10 @@ async def delivered(conn: Connection, seqs: Collection[int]) -> None:
 async def failed(conn: Connection, seqs: Collection[int], now: datetime) -> None:
     """Gives rows back after a failed send, which counts as an attempt: they wait until safe time has passed `now`."""
     await conn.execute(
-        "UPDATE outbox SET lease = NULL, checked_at = CASE WHEN type = $3 THEN $2 END WHERE seq = ANY($1::bigint[])",
+        """
+        UPDATE outbox SET lease = NULL, checked_at = CASE WHEN type = $3 THEN $2::timestamptz END
+        WHERE seq = ANY($1::bigint[])
+        """,
         list(seqs),
         now,
         FIRED,

@@ -35,12 +35,14 @@ async def ensure(conn: Connection, topic: str, starts: Mapping[int, int]) -> lis
     return [(Place(topic, row[0]), row[1]) for row in rows]
 
 
-async def advance(conn: Connection, spans: Mapping[Place, Span]) -> None:
-    """Moves positions over what this transaction applies. A span that begins above its position leaves a gap: it
-    moves nothing, and safe time waits until the gap has been read.
+async def advance(conn: Connection, spans: Mapping[Place, Span]) -> list[Place]:
+    """Moves positions over what this transaction applies.
+
+    A span that begins above its position leaves a gap: it moves nothing, and safe time waits until the gap has been
+    read. Returns the places of such spans.
     """
     places = sorted(spans)
-    await conn.execute(
+    moved = await conn.fetch(
         """
         WITH said AS (
           SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[])
@@ -52,12 +54,15 @@ async def advance(conn: Connection, spans: Mapping[Place, Span]) -> None:
         UPDATE position AS kept SET next = greatest(kept.next, said.stop)
         FROM said JOIN locked USING (topic, partition)
         WHERE (kept.topic, kept.partition) = (said.topic, said.partition) AND said.start <= kept.next
+        RETURNING kept.topic, kept.partition
         """,
         [place.topic for place in places],
         [place.partition for place in places],
         [spans[place].start for place in places],
         [spans[place].end for place in places],
     )
+    reached = {Place(row[0], row[1]) for row in moved}
+    return [place for place in places if place not in reached]
 
 
 async def of_topics(conn: Connection, topics: list[str]) -> dict[Place, int]:

@@ -1,0 +1,138 @@
+"""Several instances on one database: no deadlock, one decision, and nobody waits for somebody else's customer."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+
+from integration.triggers.shop import MINUTE, NOON, READY, Shop, cart, customer, moved, order, profile
+from tern_common.db import transaction
+from tern_triggers.domain.news import Membership, gather, read_resolved
+from tern_triggers.domain.rounds import Safe
+from tern_triggers.domain.rules import kinds_read
+from tern_triggers.store import agenda, batch, memberships
+
+WHO = [f"p{n}" for n in range(12)]
+
+
+async def test_two_instances_decide_once_for_everybody_while_a_stream_runs_beside_them(shop: Shop) -> None:
+    other = Shop(shop.pool, shop.broker)
+    await shop.meet(*(profile(who) for who in WHO))
+    await shop.take(*(cart(who, NOON, f"m-{who}", "tea", cart_id=f"c-{who}") for who in WHO))
+    for one in (shop, other):
+        one.clock.advance(READY)
+    await shop.safe(NOON + READY)
+    records = [order(who, NOON + READY + MINUTE, f"o-{who}", "tea", cart_id=f"c-{who}") for who in WHO]
+    records += [cart(who, NOON + READY + 2 * MINUTE, f"n-{who}", "pot", cart_id=f"d-{who}") for who in WHO]
+    async with asyncio.TaskGroup() as group:
+        for seed in range(3):
+            group.create_task(_stream(shop if seed % 2 else other, records, seed))
+            group.create_task(_fire(shop))
+            group.create_task(_fire(other))
+    fired = [d for d in await shop.decisions() if d.outcome == "fired" and d.key.startswith("c-")]
+    ended = [d for d in await shop.decisions() if d.outcome == "ended"]
+    assert sorted(d.key for d in [*fired, *ended]) == sorted(f"c-{who}" for who in WHO)
+    ids = [event["id"] for event in shop.published() if event["type"] == "tern.trigger.fired.v1"]
+    assert len(ids) == len(set(ids)) == len([d for d in await shop.decisions() if d.outcome == "fired"])
+
+
+async def _stream(shop: Shop, records: list[bytes], seed: int) -> None:
+    rnd = random.Random(seed)
+    left = rnd.sample(records, len(records))
+    while left:
+        some = rnd.randrange(1, 8)
+        await shop.replay(*left[:some])
+        left = left[some:]
+
+
+async def _fire(shop: Shop) -> None:
+    for _ in range(10):
+        await shop.timing.look()
+
+
+async def test_a_locked_customer_is_skipped_until_it_is_overdue_and_then_waited_for(shop: Shop) -> None:
+    await shop.meet(profile("ann"), profile("bob"))
+    await shop.take(cart("ann", NOON, "m1", "tea"), cart("bob", NOON, "m2", "tea", cart_id="c2"))
+    shop.clock.advance(READY)
+    await shop.safe(NOON + READY)
+    async with transaction(shop.pool) as conn:
+        await agenda.wait_for(conn, customer("ann"), await shop.safe_now())
+        assert await shop.timing.look() == 1
+        assert await shop.timing.look() == 0, "ann is locked, and not overdue yet"
+        await shop.safe(NOON + READY + MINUTE)
+        waiting = asyncio.ensure_future(shop.timing.look())
+        await shop.until_blocked()
+    assert await waiting == 1
+    assert len(shop.published()) == 2
+
+
+async def test_an_overdue_customer_that_somebody_else_has_decided_is_left_alone(shop: Shop) -> None:
+    await shop.take(cart("ann", NOON, "m1", "tea"))
+    await shop.safe(NOON + READY + MINUTE)
+    async with transaction(shop.pool) as conn:
+        await agenda.wait_for(conn, customer("ann"), await shop.safe_now())
+        waiting = asyncio.ensure_future(shop.timing.look())
+        await shop.until_blocked()
+        await conn.execute("UPDATE agenda SET next_live = NULL")
+    assert await waiting == 0
+
+
+async def test_a_home_that_moves_while_a_batch_waits_is_found_by_looking_again(shop: Shop) -> None:
+    await shop.take(cart("ann", NOON, "m1", "tea"))
+    async with transaction(shop.pool) as conn:
+        await agenda.wait_for(conn, customer("ann"), Safe(NOON, NOON))
+        batch_ = asyncio.ensure_future(shop.take(cart("ann", NOON + MINUTE, "m2", "pot", cart_id="c2")))
+        await shop.until_blocked()
+        await memberships.raise_to(conn, _memberships(moved("bob", {"ann": 2}, "ann")))
+    await batch_
+    assert await shop.planned() >= {customer("ann"), customer("bob")}
+
+
+async def test_a_home_that_two_instances_meet_first_is_planned_for_whom_it_belongs_to(shop: Shop) -> None:
+    async with transaction(shop.pool) as conn:
+        await memberships.add(conn, _memberships(moved("bob", {"ann": 2})))
+        batch_ = asyncio.ensure_future(shop.take(cart("ann", NOON, "m1", "tea")))
+        await shop.until_blocked()
+    await batch_
+    assert customer("bob") in await shop.planned()
+    await shop.meet(profile("bob"))
+    await shop.at(NOON + READY)
+    assert [event["subject"] for event in shop.published()] == [customer("bob")]
+
+
+async def test_a_cart_that_two_instances_meet_first_is_known_to_both(shop: Shop) -> None:
+    await shop.meet(profile("ann"))
+    async with transaction(shop.pool) as conn:
+        await conn.execute(
+            "INSERT INTO cart_key (cart_id, order_at, order_message) VALUES ('c1', $1, 'o1')", NOON + MINUTE
+        )
+        batch_ = asyncio.ensure_future(shop.take(cart("ann", NOON, "m1", "tea")))
+        await shop.until_blocked()
+    await batch_
+    await shop.at(NOON + READY)
+    assert await shop.outcomes("ann") == ["cart_abandoned ended ordered"]
+
+
+async def test_a_batch_that_keeps_being_overtaken_is_written_in_halves(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "REPEATS", 0)
+    halved = batch._halved
+    sizes: list[int] = []
+
+    async def once(*args: object) -> object:
+        sizes.append(len(args[2]))  # type: ignore[arg-type]
+        monkeypatch.setattr(batch, "REPEATS", 5 if len(sizes) > 2 else 0)
+        return await halved(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(batch, "_halved", once)
+    await shop.take(*(cart("ann", NOON + n * MINUTE, f"m{n}", "tea", cart_id=f"c{n}") for n in range(4)))
+    assert sizes == [4, 2, 1]
+    assert await shop.count("fact") == 4
+    assert await shop.position() == 4
+
+
+def _memberships(value: bytes) -> list[Membership]:
+    return list(gather([read_resolved(value, kinds_read([]))]).memberships.values())

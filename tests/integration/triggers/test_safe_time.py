@@ -1,0 +1,162 @@
+"""Safe time: the claims of identity and profile, believed once their ends are in this database (triggers.md §2)."""
+
+from __future__ import annotations
+
+import structlog
+from structlog.testing import capture_logs
+
+from integration.triggers.shop import DAY, HOUR, MINUTE, NOON, Shop, cart, profile
+from support.running import running
+from support.waiting import eventually
+from tern_common.bus import Message, Place, Span
+from tern_common.clock import ManualClock, SystemClock
+from tern_common.consume import Batch, consume
+from tern_common.db import connection
+from tern_common.events import Claim, encode
+from tern_common.progress import Claims
+from tern_common.rejecting import Rejecting
+from tern_common.topics import PROFILES, PROGRESS, REJECTED, RESOLVED
+from tern_triggers.consumer import GROUP, TOPICS
+from tern_triggers.domain.rounds import Safe
+from tern_triggers.safety import SafeTime
+from tern_triggers.store import positions
+
+HERE = Place(RESOLVED, 0)
+
+
+def claim(service: str, minutes: int, ends: dict[int, int]) -> Claim:
+    """A claim at so many minutes past noon."""
+    topic = RESOLVED if service == "identity" else PROFILES
+    return Claim(
+        service=service,
+        lane="live",
+        at=NOON + minutes * MINUTE,
+        ends={topic: {str(partition): end for partition, end in ends.items()}},
+    )
+
+
+async def safe(shop: Shop) -> Safe | None:
+    async with connection(shop.pool) as conn:
+        return await positions.safe(conn)
+
+
+async def test_safe_time_is_what_both_hops_have_proved_and_never_falls(shop: Shop) -> None:
+    claims = Claims(shop.bus)
+    safe_time = SafeTime(shop.pool, claims, shop.positions, SystemClock())
+    async with running(safe_time.follow()):
+        claims.believe(claim("identity", 10, {0: 0, 7: 0}))
+        assert await safe(shop) is None, "profile has not spoken"
+        claims.believe(claim("profile", 8, {0: 0}))
+        await eventually(lambda: _is(shop, 8), 10, "the lesser of the two")
+        claims.believe(claim("profile", 9, {0: 0}))
+        await eventually(lambda: _is(shop, 9), 10, "the next claim")
+    await shop.safe(NOON)
+    assert await _is(shop, 9)
+
+
+async def _is(shop: Shop, minutes: int) -> bool:
+    return await safe(shop) == Safe(NOON + minutes * MINUTE, NOON + minutes * MINUTE)
+
+
+async def test_a_claim_is_believed_once_everything_below_its_ends_is_applied(shop: Shop) -> None:
+    claims = Claims(shop.bus)
+    claims.believe(claim("identity", 10, {0: 2}))
+    claims.believe(claim("profile", 10, {0: 1}))
+    async with running(SafeTime(shop.pool, claims, shop.positions, SystemClock()).follow()):
+        await shop.take(cart("ann", NOON, "m1", "tea"))
+        await shop.meet(profile("ann"))
+        assert await safe(shop) is None
+        await shop.take(cart("ann", NOON, "m2", "tea"))
+        await eventually(lambda: _is(shop, 10), 10, "all of it is in")
+
+
+async def test_safe_time_moves_on_though_newer_claims_are_always_ahead(shop: Shop) -> None:
+    claims = Claims(shop.bus)
+    for number, service in enumerate(("identity", "profile")):
+        claims.believe(claim(service, 10 + number, {0: 0}))
+    async with running(SafeTime(shop.pool, claims, shop.positions, SystemClock()).follow()):
+        await eventually(lambda: _is(shop, 10), 10, "the first claims")
+        claims.believe(claim("identity", 20, {0: 1}))
+        await shop.take(cart("ann", NOON, "m1", "tea"))
+        claims.believe(claim("identity", 30, {0: 99}))
+        await eventually(lambda: _is(shop, 11), 10, "the claim it was waiting for")
+
+
+async def test_safe_time_that_stands_still_is_an_alarm_that_names_the_missing_claim(shop: Shop) -> None:
+    claims = Claims(shop.bus)
+    claims.believe(claim("identity", 10, {0: 5}))
+    claims.believe(claim("profile", 10, {0: 0}))
+    structlog.reset_defaults()
+    with capture_logs() as logs:
+        async with running(SafeTime(shop.pool, claims, shop.positions, ManualClock()).follow()):
+            await eventually(lambda: any(log["event"] == "safe time stands still" for log in logs), 10, "an alarm")
+    alarm = next(log for log in logs if log["event"] == "safe time stands still")
+    assert alarm["claims"] == ["identity"]
+
+
+async def test_a_position_follows_spans_and_never_leaps_over_what_was_not_read(shop: Shop) -> None:
+    async def apply(start: int, end: int) -> int | None:
+        await shop.handler.apply(Batch([], {HERE: Span(start, end)}))
+        return await shop.position()
+
+    assert await apply(0, 5) == 5, "gaps in the log count as read"
+    assert await apply(3, 4) == 5, "a redelivery moves nothing back"
+    assert await apply(4, 9) == 9
+    structlog.reset_defaults()
+    with capture_logs() as logs:
+        assert await apply(12, 20) == 9, "what lies between was not read here"
+    assert [(log["event"], log["partition"]) for log in logs] == [("records are missing: rewind the group", 0)]
+    assert await apply(9, 12) == 12
+
+
+async def test_a_partition_begins_where_its_log_begins(shop: Shop) -> None:
+    await shop.bus.producer.send([Message(RESOLVED, b"k", cart("ann", NOON, f"m{n}", "tea")) for n in range(20)])
+    (filled,) = (place for place in shop.broker.places(RESOLVED) if shop.broker.partition(place).end)
+    shop.broker.truncate(filled, 15)
+    await shop.positions.raise_to_starts(TOPICS)
+    async with connection(shop.pool) as conn:
+        found = await positions.of_topics(conn, [RESOLVED])
+    assert found == {place: 15 if place == filled else 0 for place in shop.broker.places(RESOLVED)}
+
+
+async def test_records_lost_to_retention_raise_the_position_with_an_alarm(shop: Shop) -> None:
+    await shop.positions.raise_to_starts(TOPICS)
+    await shop.bus.producer.send([Message(RESOLVED, b"k", b"{}")] * 20)
+    (filled,) = (place for place in shop.broker.places(RESOLVED) if shop.broker.partition(place).end)
+    shop.broker.truncate(filled, 15)
+    structlog.reset_defaults()
+    with capture_logs() as logs:
+        await shop.positions.raise_to_starts(TOPICS)
+        await shop.positions.raise_to_starts(TOPICS)
+    assert [(log["partition"], log["records"]) for log in logs] == [(filled.partition, 15)]
+
+
+async def test_records_become_decisions_and_junk_is_rejected(shop: Shop) -> None:
+    """The whole process but for HTTP, on the memory bus: consume, follow claims, decide, publish, relay."""
+    claims = Claims(shop.bus)
+    clock = SystemClock()
+    consumer = await shop.bus.subscribe(GROUP, TOPICS)
+    loops = (
+        consume(consumer, shop.handler, Rejecting(shop.bus.producer, "triggers"), clock, limit=100),
+        claims.follow(),
+        SafeTime(shop.pool, claims, shop.positions, clock).follow(),
+    )
+    async with running(*loops):
+        await shop.bus.producer.send(
+            [
+                Message(PROFILES, b"k", profile("ann")),
+                Message(RESOLVED, b"k", cart("ann", NOON, "m1", "tea")),
+                Message(RESOLVED, b"k", b"junk"),
+            ]
+        )
+        ends = {topic: await shop.bus.log.ends(topic) for topic in TOPICS}
+        for service, topic in (("identity", RESOLVED), ("profile", PROFILES)):
+            one = claim(service, 0, ends[topic])
+            shop.clock.advance(HOUR)
+            sent = Claim(service=one.service, lane="live", at=NOON + 2 * HOUR, ends=one.ends)
+            await shop.bus.producer.send([Message(PROGRESS, b"k", encode(sent))])
+        await eventually(lambda: safe(shop), 10, "safe time")
+        assert await shop.timing.look() == 1
+    assert len(shop.published()) == 1
+    assert [record.header("reason") for record in shop.bus.sent(REJECTED)] == ["not-a-resolved-record"]
+    assert DAY > HOUR
