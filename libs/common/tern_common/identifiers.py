@@ -26,6 +26,9 @@ DEFAULT_REGION = "CN"
 SHORTEST, LONGEST = 3, 256
 CACHED_VALUES = 1 << 16
 
+_MASKED_BOTH_ENDS = 6
+"""Characters from which on two at both ends do not give the whole away."""
+
 
 class Namespace(NamedTuple):
     """`unique` names one person, `strong` may be one person's, `weak` is a browser. Priority 1 is the strongest."""
@@ -257,3 +260,12 @@ def _read_context(raw: Raw) -> _Context:
         return _context.decode(raw)
     except (msgspec.DecodeError, RecursionError):
         return _Context()
+
+
+def masked(value: str) -> str:
+    """Enough of an identifier or contact to recognise one's own: `a***@e***.com`, `+8***34`."""
+    local, at, domain = value.rpartition("@")
+    if not at:
+        return f"{value[:2]}***{value[-2:]}" if len(value) >= _MASKED_BOTH_ENDS else f"{value[:1]}***"
+    host, dot, rest = domain.rpartition(".")
+    return f"{local[:1]}***@{host[:1]}***{dot}{rest}"

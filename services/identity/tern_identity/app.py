@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from tern_common.auth import Caller, require
-from tern_common.errors import Refused
-from tern_common.identifiers import NAMESPACES, Identifier, normalise
+from tern_common.http import customers_router
+from tern_common.identifiers import masked
 from tern_identity.store.lookup import HOMES_SHOWN, Directory, Known
 
 SUMMARY = "Who is it: one customer for many identifiers, provably."
-
-_UNKNOWN = Refused(404, "unknown-customer", "No customer has ever had this id or identifier.")
-
-Reader = Annotated[Caller, Depends(require("read"))]
-
-
-class Lookup(BaseModel):
-    """An identifier in the body, so that no e-mail need stand in a URL."""
-
-    namespace: str = Field(max_length=64, examples=["email"])
-    value: str = Field(max_length=1024, examples=["ann@example.com"])
 
 
 class IdentifierView(BaseModel):
@@ -45,53 +32,17 @@ class CustomerView(BaseModel):
 
 def customer_router(directory: Directory) -> APIRouter:
     """`/v1/customers`."""
-    router = APIRouter(prefix="/v1/customers", tags=["customers"])
-
-    @router.get("/{customer_id}")
-    async def by_customer(customer_id: UUID, caller: Reader) -> CustomerView:
-        """The customer that this id stands for now; any id that was ever published will do."""
-        return _view(await directory.by_id(customer_id), caller)
-
-    @router.get("/by/{namespace}/{value:path}")
-    async def by_identifier(
-        namespace: Annotated[str, Path(max_length=64)], value: Annotated[str, Path(max_length=1024)], caller: Reader
-    ) -> CustomerView:
-        """The customer of an identifier: `user_id`, `phone`, `email`, `anonymous_id`."""
-        return _view(await _find(directory, namespace, value), caller)
-
-    @router.post("/lookup")
-    async def by_body(wanted: Lookup, caller: Reader) -> CustomerView:
-        """The same, with the identifier in the body."""
-        return _view(await _find(directory, wanted.namespace, wanted.value), caller)
-
-    return router
+    return customers_router("customers", directory, CustomerView, view)
 
 
-async def _find(directory: Directory, namespace: str, value: str) -> Known | None:
-    known = normalise(namespace, value).value if namespace in NAMESPACES else ""
-    return await directory.by_identifier(Identifier(namespace, known)) if known else None
-
-
-def _view(known: Known | None, caller: Caller) -> CustomerView:
-    if known is None:
-        raise _UNKNOWN
-    shown = _masked if caller.role == "read" else _plain
+def view(known: Known, *, hide: bool) -> CustomerView:
+    """`hide`: mask personal data."""
     return CustomerView(
         customer_id=known.customer_id,
-        identifiers=[IdentifierView(namespace=one.namespace, value=shown(one.value)) for one in known.identifiers],
+        identifiers=[
+            IdentifierView(namespace=one.namespace, value=masked(one.value) if hide else one.value)
+            for one in known.identifiers
+        ],
         homes=list(known.homes),
         shared=known.shared,
     )
-
-
-def _plain(value: str) -> str:
-    return value
-
-
-def _masked(value: str) -> str:
-    """Enough to recognise one's own: `a***@e***.com`, `+8***34`."""
-    local, at, domain = value.rpartition("@")
-    if not at:
-        return f"{value[:2]}***{value[-2:]}"
-    host, dot, rest = domain.rpartition(".")
-    return f"{local[:1]}***@{host[:1]}***{dot}{rest}"

@@ -18,6 +18,7 @@ from tern_common.identifiers import (
     Identifier,
     identifiers_of,
     is_blocked_word,
+    masked,
     normalise,
 )
 
@@ -201,3 +202,18 @@ def test_broken_json_says_nothing(raw: bytes) -> None:
         message_id="m-1", type="identify", event_time=MOMENT, received_at=MOMENT, source_id="s", traits=Raw(raw)
     )
     assert identifiers_of(broken) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("ann@example.com", "a***@e***.com"),
+        ("a@b@shop.co.uk", "a***@s***.uk"),
+        ("+8613812345634", "+8***34"),
+        ("user-1", "us***-1"),
+        ("u1234", "u***"),
+        ("7", "7***"),
+    ],
+)
+def test_masked_is_enough_to_recognise_ones_own_and_never_all_of_it(value: str, shown: str) -> None:
+    assert masked(value) == shown

@@ -17,7 +17,7 @@ from tern_profile.domain.fragment import Fragment, fold
 from tern_profile.domain.reading import read
 from tern_profile.domain.record import Known, day, digest, public_record
 from tern_profile.domain.standing import Standing
-from tern_profile.domain.whole import Whole, is_personal, masked
+from tern_profile.domain.whole import Whole, is_personal
 from unit.profile.saying import ANN, BOB, at, heard, histories, identify, subject_of, track
 
 
@@ -131,9 +131,6 @@ class TestWhole:
     def test_reserved_traits_are_personal(self, name: str) -> None:
         assert is_personal(name)
         assert not is_personal("plan")
-
-    def test_a_phone_is_masked(self) -> None:
-        assert masked("+4915112345678") == "+4***78"
 
     @given(st.integers(1, 5), st.integers(1, 5))
     def test_a_cart_is_ordered_when_an_order_follows_its_last_change(self, added: int, ordered: int) -> None:

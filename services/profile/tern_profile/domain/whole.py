@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from tern_common.identifiers import masked
 from tern_profile.domain import carts, orders
 from tern_profile.domain.carts import Cart
 from tern_profile.domain.fragment import Activity
@@ -82,12 +83,3 @@ class Whole(NamedTuple):
 def is_personal(trait: str) -> bool:
     """Whether a trait of this name is hidden from who may not see personal data."""
     return "".join(letter for letter in trait.casefold() if letter.isalnum()) in PERSONAL_TRAITS
-
-
-def masked(contact: str) -> str:
-    """Enough to recognise one's own: `a***@e***.com`, `+4***34`."""
-    local, at, domain = contact.rpartition("@")
-    if not at:
-        return f"{contact[:2]}***{contact[-2:]}"
-    host, dot, rest = domain.rpartition(".")
-    return f"{local[:1]}***@{host[:1]}***{dot}{rest}"
