@@ -47,7 +47,7 @@ async def serve(settings: TriggersSettings) -> None:
             clock=on.clock,
         )
         loops = _loops(settings, on, writing)
-        await lifecycle.run(app, settings.http_host, settings.http_port, loops, clock=on.clock)
+        await lifecycle.run(app, settings.http_address, loops, clock=on.clock)
 
 
 def _topics(rules: Sequence[Rule]) -> list[str]:

@@ -8,6 +8,8 @@ DECISIONS = Counter("tern_triggers_decisions", "Decisions, and notes of ended cy
 ENDED = Counter("tern_triggers_ended", "Triggers withdrawn, retracted or cancelled.", ["rule", "how"])
 PUBLISHED = Counter("tern_triggers_published", "Records acknowledged on the trigger topics.", ["type"])
 LOOKS = Counter("tern_triggers_looks", "Customers looked at because their agenda said so.")
+OUTBOX_ROWS = Gauge("tern_triggers_outbox_rows", "Records decided and not acknowledged yet.")
+OUTBOX_AGE = Gauge("tern_triggers_outbox_oldest_seconds", "Real seconds that the oldest of them has waited.")
 SAFE_AGE = Gauge("tern_triggers_safe_time_age_seconds", "Domain seconds from safe time to now.", ["lane"])
 LATENESS = Histogram(
     "tern_triggers_lateness_seconds",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from tern_common.bus import Headers, Message, Producer
 from tern_common.clock import Clock
-from tern_common.db import Pool, transaction
+from tern_common.db import Pool, connection, transaction
 from tern_common.errors import Transient
 from tern_common.logs import logger
 from tern_triggers import meters
@@ -58,7 +58,14 @@ class Publisher:
         while True:
             while await self.publish():
                 pass
+            await self._measure()
             await self._clock.sleep(_PAUSE_S)
+
+    async def _measure(self) -> None:
+        async with connection(self._pool) as conn:
+            rows, age_s = await outbox.waiting(conn)
+        meters.OUTBOX_ROWS.set(rows)
+        meters.OUTBOX_AGE.set(age_s)
 
     async def _claim(self) -> list[Claimed]:
         policy = self._policy

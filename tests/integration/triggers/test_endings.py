@@ -7,6 +7,9 @@ from datetime import timedelta
 import pytest
 
 from integration.triggers.shop import HOUR, MINUTE, NOON, READY, Shop, cart, customer, moved, order, profile
+from support.running import running
+from support.waiting import eventually
+from tern_common.clock import SystemClock
 from tern_common.errors import Transient
 from tern_triggers.domain.policy import OutboxPolicy
 from tern_triggers.publishing import Publisher
@@ -104,6 +107,13 @@ async def test_a_crash_between_commit_and_publication_publishes_later_with_the_s
     assert await shop.publisher.publish() == 1
     (fired,), (decision,) = shop.published(), await shop.decisions()
     assert fired["id"] == decision.trigger_id
+
+
+async def test_the_relay_sweeps_up_what_a_dead_process_left(shop: Shop) -> None:
+    await unpublished(shop)
+    relay = Publisher(shop.pool, shop.bus.producer, SystemClock(), shop.policy.outbox)
+    async with running(relay.relay()):
+        await eventually(shop.published, 10, "the relay publishes")
 
 
 async def test_a_failed_send_is_an_attempt_so_a_later_exit_retracts(shop: Shop) -> None:
