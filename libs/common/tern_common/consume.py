@@ -19,6 +19,8 @@ from tern_common.logs import logger
 from tern_common.meters import UNMETERED, Meter
 from tern_common.rejecting import Rejecting
 
+WAIT_S = 0.25
+"""At most so long for the first record of a fetch."""
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 _ALIVE_EVERY_S = 1.0
@@ -67,17 +69,16 @@ async def consume(
     clock: Clock,
     *,
     limit: int,
-    wait_s: float = 0.25,
     meter: Meter = UNMETERED,
 ) -> None:
-    """Endless. Fetches at most `limit` records, waiting at most `wait_s` seconds for the first of them.
+    """Endless. Fetches at most `limit` records at once.
 
     Ends only by cancellation or a bug; what was fetched and not committed is then fetched again by the next owner.
     """
     loop = _Loop(consumer, handler, rejecting, clock, meter)
     consumer.resume()
     while True:
-        await loop.turn(limit, wait_s)
+        await loop.turn(limit)
 
 
 class _Loop(Generic[T]):
@@ -90,9 +91,9 @@ class _Loop(Generic[T]):
         self._clock = clock
         self._meter = meter
 
-    async def turn(self, limit: int, wait_s: float) -> None:
+    async def turn(self, limit: int) -> None:
         """One fetch, brought to its commit."""
-        poll = await self._insist(lambda: self._consumer.poll(limit, wait_s))
+        poll = await self._insist(lambda: self._consumer.poll(limit, WAIT_S))
         if not poll.spans:
             return
         begun = self._clock.monotonic()

@@ -50,22 +50,22 @@ def start(service: str, settings: type[S], serve: Callable[[S], Coroutine[Any, A
 
 async def run(
     app: ASGIApp,
-    host: str,
-    port: int,
+    address: tuple[str, int],
     loops: Mapping[str, Loop],
     *,
     announce: Callable[[int], None] | None = None,
     stop: asyncio.Event | None = None,
     clock: Clock | None = None,
 ) -> None:
-    """Serves and loops until a signal (or `stop`). Returns once requests are finished and the loops have ended.
+    """Serves at `address` (host, port) and loops, until a signal (or `stop`).
 
+    Returns once requests are finished and the loops have ended.
     `announce` is told the bound port, which is also logged. Raises an exception group when a loop failed, and
     `Misconfigured` when the address cannot be bound.
     """
     stopping = stop or asyncio.Event()
-    listener = _listen(host, port)
-    bound = int(listener.getsockname()[1])
+    listener = _listen(*address)
+    host, bound = address[0], int(listener.getsockname()[1])
     server = _server(app)
     with _stop_signals(stopping):
         async with asyncio.TaskGroup() as group:

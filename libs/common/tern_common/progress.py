@@ -73,80 +73,8 @@ def covered(positions: Mapping[Place, int], claim: Claim) -> bool:
     )
 
 
-async def claim_source(
-    log: Log,
-    producer: Producer,
-    clock: Clock,
-    *,
-    group: str,
-    source_topic: str,
-    output_topic: str,
-    service: str,
-    lane: str,
-    interval_s: float,
-    holdoff_s: float = 0.0,
-    meter: Meter = UNMETERED,
-) -> None:
-    """The first hop's loop: from what clients were told is acknowledged, to the service's output. Endless.
-
-    A round every `interval_s` real seconds. After an outage of `OUTAGE_S` no claims for `holdoff_s`: clients that were
-    refused come back in that time (triggers.md §2.5). Raises `Misconfigured` when the source topic was recreated.
-    """
-    hop = _Hop(log, producer, clock, group, source_topic, output_topic, service, lane, meter)
-    outage = _Outage(clock, holdoff_s)
-    look_s = interval_s / _LOOKS_PER_INTERVAL
-    while True:
-        try:
-            at = clock.now()  # before anything else: what is acknowledged later than this is not claimed
-            ends = await log.ends(source_topic)
-            await hop.until_committed(ends, look_s)
-            outage.over()
-            if not outage.holding_off():
-                await hop.claim(at)
-        except Transient as wrong:
-            outage.goes_on()
-            logger.warning("no claim now", service=service, lane=lane, why=str(wrong))
-        await clock.sleep(interval_s)
-
-
-async def claim_relay(
-    claims: Claims,
-    log: Log,
-    producer: Producer,
-    *,
-    upstream: str,
-    group: str,
-    source_topic: str,
-    output_topic: str,
-    service: str,
-    lane: str,
-    clock: Clock,
-    poll_s: float,
-    meter: Meter = UNMETERED,
-) -> None:
-    """A later hop's loop: each newer claim of `upstream` is passed on once it is true of the own output. Endless.
-
-    Looks every `poll_s` real seconds. Raises `Misconfigured` when the source topic was recreated.
-    """
-    hop = _Hop(log, producer, clock, group, source_topic, output_topic, service, lane, meter)
-    passed: datetime | None = None
-    while True:
-        claim = claims.newest(upstream, lane)
-        if claim is None or claim.at == passed or source_topic not in claim.ends:
-            await claims.changed()
-            continue
-        try:
-            ends = {int(partition): end for partition, end in claim.ends[source_topic].items()}
-            await hop.until_committed(ends, poll_s)
-            await hop.claim(claim.at)
-            passed = claim.at
-        except Transient as wrong:
-            logger.warning("no claim now", service=service, lane=lane, why=str(wrong))
-            await clock.sleep(poll_s)
-
-
 @dataclass(frozen=True)
-class _Hop:
+class Hop:
     """From a group's committed offsets on one topic to a claim about another."""
 
     log: Log
@@ -157,7 +85,7 @@ class _Hop:
     output_topic: str
     service: str
     lane: str
-    meter: Meter
+    meter: Meter = UNMETERED
 
     async def until_committed(self, ends: Mapping[int, int], look_s: float) -> None:
         """Returns when the group has committed up to `ends` in every partition."""
@@ -195,6 +123,49 @@ class _Hop:
             ends={self.output_topic: {str(partition): end for partition, end in sorted(ends.items())}},
         )
         await self.producer.send([Message(PROGRESS, f"{self.service}/{self.lane}".encode(), encode(claim))])
+
+
+async def claim_source(hop: Hop, *, interval_s: float, holdoff_s: float = 0.0) -> None:
+    """The first hop's loop: from what clients were told is acknowledged, to the service's output. Endless.
+
+    A round every `interval_s` real seconds. After an outage of `OUTAGE_S` no claims for `holdoff_s`: clients that were
+    refused come back in that time (triggers.md §2.5). Raises `Misconfigured` when the source topic was recreated.
+    """
+    outage = _Outage(hop.clock, holdoff_s)
+    look_s = interval_s / _LOOKS_PER_INTERVAL
+    while True:
+        try:
+            at = hop.clock.now()  # before anything else: what is acknowledged later than this is not claimed
+            ends = await hop.log.ends(hop.source_topic)
+            await hop.until_committed(ends, look_s)
+            outage.over()
+            if not outage.holding_off():
+                await hop.claim(at)
+        except Transient as wrong:
+            outage.goes_on()
+            logger.warning("no claim now", service=hop.service, lane=hop.lane, why=str(wrong))
+        await hop.clock.sleep(interval_s)
+
+
+async def claim_relay(hop: Hop, claims: Claims, *, upstream: str, poll_s: float) -> None:
+    """A later hop's loop: each newer claim of `upstream` is passed on once it is true of the own output. Endless.
+
+    Looks every `poll_s` real seconds. Raises `Misconfigured` when the source topic was recreated.
+    """
+    passed: datetime | None = None
+    while True:
+        claim = claims.newest(upstream, hop.lane)
+        if claim is None or claim.at == passed or hop.source_topic not in claim.ends:
+            await claims.changed()
+            continue
+        try:
+            ends = {int(partition): end for partition, end in claim.ends[hop.source_topic].items()}
+            await hop.until_committed(ends, poll_s)
+            await hop.claim(claim.at)
+            passed = claim.at
+        except Transient as wrong:
+            logger.warning("no claim now", service=hop.service, lane=hop.lane, why=str(wrong))
+            await hop.clock.sleep(poll_s)
 
 
 def _missing(ends: Mapping[int, int], committed: Mapping[int, int], starts: Mapping[int, int]) -> int:

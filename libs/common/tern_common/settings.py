@@ -42,6 +42,11 @@ class ServiceSettings(BaseSettings):
     policy_file: Path | None = Field(None, description="policy.yaml to use; without it, the one the service ships.")
     progress_interval_ms: int = Field(500, ge=10, le=60_000, description="Pause between two safe-time claims.")
 
+    @property
+    def http_address(self) -> tuple[str, int]:
+        """Host and port to listen on."""
+        return self.http_host, self.http_port
+
     @model_validator(mode="after")
     def _time_is_real_in_production(self) -> Self:
         if self.clock_file and self.deployment == "production":

@@ -12,7 +12,7 @@ from tern_common.http import create_app, policy_router
 from tern_common.lifecycle import Loop
 from tern_common.meters import PrometheusMeter
 from tern_common.policy import load_policy
-from tern_common.progress import claim_source
+from tern_common.progress import Hop, claim_source
 from tern_common.rejecting import Rejecting
 from tern_common.sealing import Sealer
 from tern_common.shipped import shipped
@@ -45,7 +45,7 @@ async def serve(settings: IdentitySettings) -> None:
             clock=on.clock,
         )
         loops = _loops(settings, on.bus, on.clock, EventHandler(store, on.pool, on.bus.producer))
-        await lifecycle.run(app, settings.http_host, settings.http_port, loops, clock=on.clock)
+        await lifecycle.run(app, settings.http_address, loops, clock=on.clock)
 
 
 def _loops(settings: IdentitySettings, bus: Bus, clock: Clock, handler: EventHandler) -> dict[str, Loop]:
@@ -57,18 +57,18 @@ def _loops(settings: IdentitySettings, bus: Bus, clock: Clock, handler: EventHan
         await consume(consumer, handler, rejecting, clock, limit=settings.batch_records, meter=meter)
 
     async def progress() -> None:
-        await claim_source(
-            bus.log,
-            bus.producer,
-            clock,
+        hop = Hop(
+            log=bus.log,
+            producer=bus.producer,
+            clock=clock,
             group=GROUP,
             source_topic=topics.EVENTS,
             output_topic=topics.RESOLVED,
             service=SERVICE,
             lane=LANE,
-            interval_s=settings.progress_interval_ms / 1000,
             meter=meter,
         )
+        await claim_source(hop, interval_s=settings.progress_interval_ms / 1000)
 
     return {"events": events, "progress": progress}
 

@@ -32,7 +32,7 @@ async def serve(settings: ServiceSettings) -> None:
         app = build(door, store, on.tokens, on.probes, _virtual_clock(settings))
         loops = {"write-keys": keyring.follow}
         front = Front(app, tracking(door), on.clock)
-        await lifecycle.run(front, settings.http_host, settings.http_port, loops, clock=on.clock)
+        await lifecycle.run(front, settings.http_address, loops, clock=on.clock)
 
 
 def _virtual_clock(settings: ServiceSettings) -> list[APIRouter]:

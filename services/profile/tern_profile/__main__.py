@@ -13,7 +13,7 @@ from tern_common.hashing import Hasher
 from tern_common.http import Standing, clock_router, create_app
 from tern_common.lifecycle import Loop
 from tern_common.meters import PrometheusMeter
-from tern_common.progress import Claims, claim_relay
+from tern_common.progress import Claims, Hop, claim_relay
 from tern_common.rejecting import Rejecting
 from tern_profile.app import SUMMARY, Profiles, profile_router
 from tern_profile.consumer import GROUP, ProfileHandler
@@ -42,7 +42,7 @@ async def serve(settings: ProfileSettings) -> None:
         )
         handler = ProfileHandler(on.pool, on.bus.producer, hasher, settings.version_epoch)
         loops = _loops(settings, on.bus, on.clock, claims, handler)
-        await lifecycle.run(app, settings.http_host, settings.http_port, loops, clock=on.clock)
+        await lifecycle.run(app, settings.http_address, loops, clock=on.clock)
 
 
 def _loops(
@@ -56,20 +56,19 @@ def _loops(
         await consume(consumer, handler, rejecting, clock, limit=settings.batch_records, meter=meter)
 
     async def progress() -> None:
-        await claim_relay(
-            claims,
-            bus.log,
-            bus.producer,
-            upstream=UPSTREAM,
+        hop = Hop(
+            log=bus.log,
+            producer=bus.producer,
+            clock=clock,
             group=GROUP,
             source_topic=topics.RESOLVED,
             output_topic=topics.PROFILES,
             service=SERVICE,
             lane=LANE,
-            clock=clock,
-            poll_s=settings.progress_interval_ms / 1000 / _LOOKS_PER_INTERVAL,
             meter=meter,
         )
+        poll_s = settings.progress_interval_ms / 1000 / _LOOKS_PER_INTERVAL
+        await claim_relay(hop, claims, upstream=UPSTREAM, poll_s=poll_s)
 
     return {"events": events, "claims": claims.follow, "progress": progress}
 

@@ -70,7 +70,7 @@ async def serve(settings):
     routes = [Route("/slow", slow), Route("/stuck", stuck), Route("/leave", let_go)]
     app = create_app(service="t", summary="t", probes=Probes({}), routes=routes)
     try:
-        await lifecycle.run(app, "127.0.0.1", settings.port, {"work": work})
+        await lifecycle.run(app, ("127.0.0.1", settings.port), {"work": work})
     finally:
         print('{"message": "closed"}', flush=True)
 
@@ -161,7 +161,7 @@ async def test_a_server_can_be_run_inside_another_process_and_told_to_stop() -> 
         await asyncio.Event().wait()
 
     app = create_app(service="t", summary="t", probes=Probes({}))
-    serving = asyncio.ensure_future(run(app, "127.0.0.1", 0, {"work": work}, announce=bound.set_result, stop=stop))
+    serving = asyncio.ensure_future(run(app, ("127.0.0.1", 0), {"work": work}, announce=bound.set_result, stop=stop))
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{await bound}") as http:
         assert (await http.get("/live")).json() == {"live": True}
     await worked.wait()
@@ -175,7 +175,7 @@ async def test_a_loop_that_fails_lets_the_caller_clean_up() -> None:
 
     app = create_app(service="t", summary="t", probes=Probes({}))
     with pytest.raises(ExceptionGroup) as told:
-        await run(app, "127.0.0.1", 0, {"work": fail})
+        await run(app, ("127.0.0.1", 0), {"work": fail})
     assert told.group_contains(ZeroDivisionError)
 
 

@@ -11,8 +11,9 @@ from tern_common.clock import ManualClock
 from tern_common.events import Claim, decode_claim
 from tern_common.memory import MemoryBroker, MemoryBus
 from tern_common.memory.bus import MemoryLog
+from tern_common.meters import UNMETERED, Meter
 from tern_common.partitioning import partition_of
-from tern_common.progress import Claims, claim_relay, claim_source
+from tern_common.progress import Claims, Hop, claim_relay, claim_source
 from tern_common.topics import PROGRESS, Topic
 
 SOURCE, OUTPUT, GROUP = "source", "output", "identity"
@@ -110,34 +111,25 @@ class World:
             if at < claim.at
         )
 
-    async def source_loop(self, log: MemoryLog, holdoff_s: float = 0) -> None:
-        await claim_source(
-            log,
-            self.bus.producer,
-            self.clock,
+    def hop(self, service: str, log: MemoryLog, meter: Meter = UNMETERED) -> Hop:
+        """From the group's commits on the source to claims about the output."""
+        return Hop(
+            log=log,
+            producer=self.bus.producer,
+            clock=self.clock,
             group=GROUP,
             source_topic=SOURCE,
             output_topic=OUTPUT,
-            service="identity",
+            service=service,
             lane="live",
-            interval_s=0.5,
-            holdoff_s=holdoff_s,
+            meter=meter,
         )
 
+    async def source_loop(self, log: MemoryLog, holdoff_s: float = 0) -> None:
+        await claim_source(self.hop("identity", log), interval_s=0.5, holdoff_s=holdoff_s)
+
     async def relay_loop(self, claims: Claims) -> None:
-        await claim_relay(
-            claims,
-            self.bus.log,
-            self.bus.producer,
-            upstream="identity",
-            group=GROUP,
-            source_topic=SOURCE,
-            output_topic=OUTPUT,
-            service="profile",
-            lane="live",
-            clock=self.clock,
-            poll_s=0.1,
-        )
+        await claim_relay(self.hop("profile", self.bus.log), claims, upstream="identity", poll_s=0.1)
 
 
 async def claimed(world: World, number: int = 1) -> None:

@@ -18,7 +18,7 @@ from tern_common.errors import Misconfigured, Transient
 from tern_common.meters import Unmetered
 from tern_common.progress import claim_source
 from tern_common.topics import PROGRESS
-from unit.common.claiming import GROUP, OUTPUT, PARTITIONS, SOURCE, START, Log, World, claimed
+from unit.common.claiming import OUTPUT, PARTITIONS, SOURCE, START, Log, World, claimed
 
 
 async def test_what_is_acknowledged_and_applied_is_claimed_again_and_again() -> None:
@@ -180,19 +180,8 @@ async def test_lag_is_told_to_the_meter() -> None:
         if question == "committed" and meter.seen:
             world.apply(len(meter.seen) - 1)
 
-    loop = claim_source(
-        Log(world.bus.broker, lambda q: apply(q) if len(meter.seen) < 3 else None),
-        world.bus.producer,
-        world.clock,
-        group=GROUP,
-        source_topic=SOURCE,
-        output_topic=OUTPUT,
-        service="identity",
-        lane="live",
-        interval_s=0.5,
-        meter=meter,
-    )
-    async with running(loop):
+    log = Log(world.bus.broker, lambda q: apply(q) if len(meter.seen) < 3 else None)
+    async with running(claim_source(world.hop("identity", log, meter), interval_s=0.5)):
         await claimed(world)
     assert meter.seen[:3] == [2, 1, 0]
 

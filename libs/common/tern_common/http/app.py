@@ -31,7 +31,7 @@ from tern_common.logs import logger
 BODY_LIMIT_BYTES = 1024 * 1024
 
 
-def create_app(
+def create_app(  # noqa: PLR0913 - options, given by name
     *,
     service: str,
     summary: str,
