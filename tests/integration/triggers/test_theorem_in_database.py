@@ -1,0 +1,74 @@
+"""The theorem on the real tables: random shops, shuffled, copied and cut, decide as the oracle does (triggers.md §10).
+
+Two instances take turns with the batches and the firing; what was fired is what was published, once each.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from datetime import datetime
+
+import pytest
+
+from integration.triggers.shop import Shop
+from tern_common.db import connection
+from tern_triggers.domain.agenda import Plan
+from tern_triggers.domain.candidates import stories
+from tern_triggers.domain.news import News
+from tern_triggers.domain.rounds import Safe, next_looks
+from tern_triggers.store import batch, firing, views
+from tern_triggers.store.batch import Writing
+from unit.triggers.chaos import POLICY, RULES, SLOTS, Scenario, expected
+from unit.triggers.saying import at
+
+WRITING = Writing(rules=RULES, policy=POLICY, source="/tern/test")
+
+
+@pytest.mark.parametrize("seed", range(100, 106))
+async def test_the_database_decides_what_the_oracle_says(shop: Shop, seed: int) -> None:
+    scenario = Scenario(seed)
+    rnd = random.Random(seed)
+    for slot in range(SLOTS):
+        for items in batches(scenario, slot, rnd):
+            await batch.apply(shop.pool, WRITING, items, {}, at(slot))
+            await check_agenda(shop)
+        await fire(shop, at(slot + 1))
+    oracle = expected(scenario)
+    decided = {
+        (d.rule, d.key, d.trigger_id, d.anchor, d.due, d.round, d.outcome in ("fired", "withdrawn"))
+        for d in await shop.decisions()
+        if d.outcome != "ended"
+    }
+    assert decided == {(v.rule, v.key, v.trigger_id, v.anchor, v.due, v.round, v.fired) for v in oracle.verdicts}
+    ids = [event["id"] for family in ("cart", "recall") for event in shop.published(family)]
+    assert len(ids) == len(set(ids))
+
+
+def batches(scenario: Scenario, slot: int, rnd: random.Random) -> Sequence[list[News]]:
+    """What is acknowledged in a slot, with copies of it and of what came before."""
+    fresh = [said.news for said in scenario.said if said.slot == slot]
+    old = [said.news for said in scenario.said if said.slot < slot]
+    items = [*fresh, *rnd.sample(fresh, len(fresh) // 2), *(rnd.sample(old, min(2, len(old))) if fresh else [])]
+    rnd.shuffle(items)
+    half = rnd.randrange(len(items) + 1)
+    return [part for part in (items[:half], items[half:]) if part]
+
+
+async def fire(shop: Shop, safe: datetime) -> None:
+    await shop.safe(safe)
+    while (await firing.fire_due(shop.pool, WRITING, Safe(safe, safe), safe)).customers:
+        await shop.publisher.publish()
+
+
+async def check_agenda(shop: Shop) -> None:
+    """The agenda may be early, never late."""
+    async with connection(shop.pool) as conn:
+        rows = await conn.fetch("SELECT customer_id, next_live, next_all FROM agenda")
+        holders = {str(row[0]) for row in await conn.fetch("SELECT DISTINCT customer_id FROM membership")}
+        planned = {str(row[0]): Plan(row[1], row[2]) for row in rows}
+        for view in await views.load(conn, RULES, holders, lock=False):
+            true = next_looks(RULES, stories(RULES, view, POLICY.settle), view.decisions, POLICY)
+            known = planned.get(view.customer_id, Plan())
+            for ready, look in ((true.live, known.live), (true.all, known.all)):
+                assert ready is None or (look is not None and look <= ready)
