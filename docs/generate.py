@@ -29,6 +29,10 @@ def topics() -> str:
         GENERATED.format("libs/common/tern_common/topics.py")
         + "# Topics\n\nServices refuse to start when one of theirs is missing or shaped differently;\n"
         "`tern topics create` creates what is missing. Partitions are a minimum.\n\n"
+        "Every record has a key and the headers `message-id`, `schema` and `mode` (`live`, `replay`, `backfill`).\n"
+        "What is published twice has the same `message-id` both times: an event its own, a trigger its `id`, any\n"
+        "other record a digest of its value. A rejected record keeps the headers it came with, behind those that\n"
+        "say why.\n\n"
         + table(("topic", "key", "from", "to", "partitions", "kept"), map(_topic_row, TABLE))
     )
 

@@ -21,6 +21,7 @@ from tern_common.bus import Bus, Log, Message, Place, Producer
 from tern_common.clock import Clock
 from tern_common.errors import Misconfigured, Poison, Transient
 from tern_common.events import Claim, decode_claim, encode
+from tern_common.headers import headers_of
 from tern_common.logs import logger
 from tern_common.meters import UNMETERED, Meter
 from tern_common.topics import PROGRESS
@@ -122,7 +123,9 @@ class Hop:
             at=at,
             ends={self.output_topic: {str(partition): end for partition, end in sorted(ends.items())}},
         )
-        await self.producer.send([Message(PROGRESS, f"{self.service}/{self.lane}".encode(), encode(claim))])
+        value = encode(claim)
+        key = f"{self.service}/{self.lane}".encode()
+        await self.producer.send([Message(PROGRESS, key, value, headers_of("claim", value, self.lane))])
 
 
 async def claim_source(hop: Hop, *, interval_s: float, holdoff_s: float = 0.0) -> None:

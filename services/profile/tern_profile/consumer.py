@@ -8,12 +8,13 @@ from uuid import UUID
 
 import msgspec
 
-from tern_common.bus import Headers, Message, Producer, Record
+from tern_common.bus import Message, Producer, Record
 from tern_common.consume import Batch
 from tern_common.db import Pool
 from tern_common.errors import Poison
 from tern_common.events import Event, MembershipChange, ResolvedEvent, decode_event, decode_resolved
 from tern_common.hashing import HASH_BYTES, Hasher
+from tern_common.headers import headers_of
 from tern_common.topics import PROFILES
 from tern_profile.domain.reading import read
 from tern_profile.domain.statements import Filed, Membership, Moved, Statement, plan
@@ -22,7 +23,6 @@ from tern_profile.store.batch import Publication
 from tern_profile.store.records import Basis
 
 GROUP = "profile"
-HEADERS: Headers = (("schema", b"profile"),)
 
 
 class ProfileHandler:
@@ -104,4 +104,8 @@ def _customer(text: str) -> str:
 
 
 def _messages(published: Sequence[Publication]) -> list[Message]:
-    return [Message(PROFILES, customer.encode(), record.encode(), HEADERS) for customer, record in published]
+    return [_message(customer.encode(), record.encode()) for customer, record in published]
+
+
+def _message(customer: bytes, record: bytes) -> Message:
+    return Message(PROFILES, customer, record, headers_of("profile", record))

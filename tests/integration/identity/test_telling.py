@@ -69,6 +69,18 @@ async def test_a_login_moves_the_visitors_homes_and_says_merged(worker: Worker) 
     assert (merged.survivor, merged.absorbed) == (login.customer_id, visit.customer_id)
 
 
+async def test_all_that_identity_adds_has_an_id_a_schema_and_a_mode(worker: Worker) -> None:
+    await worker.hear(VISIT)
+    await worker.hear(LOGIN)
+    added = [one for one in worker.bus.sent(RESOLVED) if one.header("schema") == "membership"]
+    added += worker.bus.sent(IDENTITY)
+    assert {one.header("schema") for one in added} == {"membership", "merged"}
+    assert {one.header("mode") for one in added} == {"live"}
+    ids = [one.header("message-id") for one in added]
+    assert None not in ids
+    assert len(set(ids)) == len(ids)
+
+
 async def test_a_pair_that_joins_two_says_which_and_names_the_merge(worker: Worker, graphs: Graphs) -> None:
     await worker.hear(Said(1, 0, email=1))
     [guest] = worker.resolved()

@@ -92,6 +92,8 @@ async def test_redelivery_counts_nothing_twice_and_publishes_again(pool: Pool, w
     again = await worker.deliver(shop.said)
     assert by_id(again) == by_id(first)
     assert len(again) == 2, "once per customer and batch"
+    ids = [dict(message.headers)["message-id"] for message in worker.wire.sent]
+    assert set(ids[:-2]) >= set(ids[-2:]), "what is published again has the same id"
     assert await whole(pool, "ann") == before
 
 

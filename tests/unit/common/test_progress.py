@@ -34,6 +34,9 @@ async def test_what_is_acknowledged_and_applied_is_claimed_again_and_again() -> 
     assert (first.service, first.lane) == ("identity", "live")
     assert sum(first.ends[OUTPUT].values()) == 4
     assert [record.key for record in world.bus.sent(PROGRESS)[:2]] == [b"identity/live"] * 2
+    assert {(record.header("schema"), record.header("mode")) for record in world.bus.sent(PROGRESS)} == {
+        ("claim", "live")
+    }
     assert all(map(world.is_true, world.claims))
 
 
