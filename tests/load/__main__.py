@@ -1,14 +1,20 @@
-"""`make bench`: measures, prints a table, writes bench.json. Talks to loopback only and stops by itself."""
+"""`make bench`: measures, prints a table, writes bench.json. Talks to loopback only and stops by itself.
+
+`make bench ARGS="pipeline ingest"` measures these parts only: lateness, drains, ingest, pipeline.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import platform
+import sys
 import tempfile
+from collections.abc import Sequence, Set
 from pathlib import Path
 
-from load import drain_bench, ingest_bench, pipeline_bench
+from load import drain_bench, ingest_bench, lateness_bench, pipeline_bench
 from load.rig import Rig
 from tern_common.clock import SystemClock
 from tern_common.kafka import kafka_bus
@@ -16,7 +22,8 @@ from tern_local.folder import Folder
 from tern_local.platform import open_platform
 
 OUTPUT = Path("bench.json")
-COLUMNS = ("what", "figure", "floor", "ratio", "aim", "p99_ms", "cpu_us_per_event")
+COLUMNS = ("what", "figure", "floor", "ratio", "aim", "p99_ms", "cpu_us_per_event", "cores", "foreign_cores", "void")
+PARTS = ("lateness", "drains", "ingest", "pipeline")
 
 
 def say(line: str) -> None:
@@ -24,8 +31,20 @@ def say(line: str) -> None:
     print(f"  · {line}", flush=True)
 
 
-async def main() -> None:
-    """Everything once, on a platform of its own with durable settings."""
+async def main(parts: Sequence[str]) -> None:
+    """The parts asked for, else all, on platforms of their own with durable settings."""
+    wanted = set(parts or PARTS)
+    rows: list[dict[str, object]] = []
+    if "lateness" in wanted:
+        say("waiting for timed triggers")
+        rows.append(await lateness_bench.measure(say))
+    if wanted - {"lateness"}:
+        rows += await _throughput(wanted)
+    report(rows)
+
+
+async def _throughput(wanted: Set[str]) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory(prefix="tern-bench-") as data:
         async with (
             Folder(Path(data)) as folder,
@@ -33,19 +52,23 @@ async def main() -> None:
             kafka_bus(running.kafka, "bench") as bus,
         ):
             rig = Rig(running, bus, SystemClock())
-            say("draining preloaded topics")
-            rows = await drain_bench.measure(rig)
-            say("loading ingest")
-            rows += await ingest_bench.measure(rig)
-            say("loading the whole pipeline")
-            rows.append(await pipeline_bench.measure(rig))
-    report(rows)
+            if "pipeline" in wanted:
+                say("loading the whole pipeline")
+                rows += await pipeline_bench.measure(rig)
+            if "drains" in wanted:
+                say("draining preloaded topics")
+                rows += await drain_bench.measure(rig)
+            if "ingest" in wanted:
+                say("loading ingest")
+                rows += await ingest_bench.measure(rig)
+    return rows
 
 
 def report(rows: list[dict[str, object]]) -> None:
     """The table, and the same as JSON."""
     show(rows)
-    OUTPUT.write_text(json.dumps({"machine": platform.platform(), "rows": rows}, indent=1) + "\n")
+    machine = {"platform": platform.platform(), "cores": os.cpu_count(), "python": platform.python_version()}
+    OUTPUT.write_text(json.dumps({"machine": machine, "rows": rows}, indent=1) + "\n")
     print(f"written to {OUTPUT}")
 
 
@@ -57,4 +80,4 @@ def show(rows: list[dict[str, object]]) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
-asyncio.run(main())
+asyncio.run(main(sys.argv[1:]))

@@ -6,17 +6,16 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from load import traffic
-from load.rig import CONSUMERS, Rig
+from load.rig import CONSUMERS, LOOK_S, Rig
 from tern_common.bus import Message
 from tern_common.clock import SystemClock
 from tern_common.db import Pool, connection, open_pool, transaction
 from tern_common.events import Event, encode
-from tern_common.topics import EVENTS, PROFILES, RESOLVED
+from tern_common.topics import EVENTS
 
-EVENTS_COUNT = 60_000
+EVENTS_COUNT = 50_000
 PERSONS = 15_000
 BATCH = 2_000
-READS = {"identity": (EVENTS,), "profile": (RESOLVED,), "triggers": (RESOLVED, PROFILES)}
 AIM = 0.25
 
 _UPSERT = """
@@ -28,35 +27,34 @@ ON CONFLICT (id) DO UPDATE SET at = greatest(f.at, excluded.at), n = f.n + exclu
 
 async def measure(rig: Rig) -> list[dict[str, object]]:
     """One row per consumer. Each runs alone; what it reads was written before it started."""
+    await rig.drained()
     await rig.only()
-    for service in CONSUMERS:
-        await _caught_up(rig, service)
-    await preload(rig, traffic.events(seed=1, count=EVENTS_COUNT, persons=PERSONS))
-    floor = await upsert_rate(rig.platform.postgres, traffic.events(seed=1, count=EVENTS_COUNT, persons=PERSONS))
+    events = list(traffic.events(seed=1, count=EVENTS_COUNT, end=rig.clock.now(), persons=PERSONS))
+    await preload(rig, events)
+    floor = await upsert_rate(rig.platform.postgres, events)
     return [await _drain(rig, service, floor) for service in CONSUMERS]
 
 
-async def _caught_up(rig: Rig, service: str) -> None:
-    await rig.only(service)
-    await rig.drained(service, READS[service])
-    await rig.only()
-
-
 async def _drain(rig: Rig, service: str, floor: float) -> dict[str, object]:
-    records = await rig.behind(service, READS[service])
-    cpu = rig.cpu_seconds()
+    """From its first commit to its last: joining the group is not draining."""
+    records = left = await rig.behind(service)
     await rig.only(service)
-    seconds = await rig.drained(service, READS[service])
-    cpu_us = (rig.cpu_seconds() - cpu) / EVENTS_COUNT * 1e6
+    while left == records:
+        await rig.clock.sleep(LOOK_S / 5)
+        left = await rig.behind(service)
+    begun = rig.usage()
+    await rig.drained([service])
+    used = rig.usage().since(begun)
+    events = round(EVENTS_COUNT * left / records)
+    rate = events / used.at
     await rig.only()
-    rate = EVENTS_COUNT / seconds
     return {
         "what": f"{service}, drained",
-        "figure": f"{rate:,.0f} events/s ({records:,} records)",
+        "figure": f"{rate:,.0f} events/s ({left:,} records)",
         "floor": f"{floor:,.0f} rows/s",
         "ratio": round(rate / floor, 3),
         "aim": AIM,
-        "cpu_us_per_event": round(cpu_us),
+        **used.row(events),
     }
 
 

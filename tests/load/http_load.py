@@ -1,8 +1,10 @@
-"""A closed-loop HTTP load: N connections, each sends its next request when the last one is answered.
+"""An HTTP load. Closed loop: a connection sends again when it is answered. Open loop: at a fixed rate, come what may.
 
-Run as a process of its own: python -m load.http_load PORT CONNECTIONS SECONDS < request-template
-The template is a whole HTTP request; `@@@@@@@@@@@@` in it is replaced by a number that never repeats, so that message
-ids differ. Prints one JSON object: {"ok", "failed", "seconds", "p50_ms", "p99_ms"}. Bounded in time and in connections.
+Run as a process of its own: python -m load.http_load PORT CONNECTIONS SECONDS RATE < requests
+Rate 0 is the closed loop. In the open one a latency counts from when the request was due, so that a stall is seen by
+all whom it keeps waiting. The requests: whole HTTP requests separated by NUL, each sent once; or a single one with
+`@@@@@@@@@@@@` in it, sent again and again with numbers that never repeat in its place.
+Ends after SECONDS or the last request. Prints a JSON object: {"ok", "failed", "seconds", "p50_ms", "p99_ms", "max_ms"}.
 """
 
 from __future__ import annotations
@@ -11,12 +13,30 @@ import asyncio
 import json
 import sys
 import time
+from collections import deque
+from collections.abc import Iterator
+from itertools import count
 from typing import cast
 
 import uvloop
 
 SLOT = b"@" * 12
+SEPARATOR = b"\0"
 LIMIT_CONNECTIONS = 1024
+_TICK_S = 0.001
+
+
+def requests(given: bytes) -> Iterator[bytes]:
+    """What to send, in order."""
+    pieces = given.split(SEPARATOR)
+    return _filled(pieces[0]) if SLOT in pieces[0] else iter(pieces)
+
+
+def _filled(template: bytes) -> Iterator[bytes]:
+    parts = template.split(SLOT)
+    salt, numbers = time.perf_counter_ns() % 10_000, count()
+    while True:
+        yield b"".join([parts[0], *(b"%04d%08d%b" % (salt, next(numbers), part) for part in parts[1:])])
 
 
 class Connection(asyncio.Protocol):
@@ -25,18 +45,20 @@ class Connection(asyncio.Protocol):
     def __init__(self, load: Load) -> None:
         self._load = load
         self._buffer = b""
-        self._sent_at = 0.0
+        self._due = 0.0
+        self._waits = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._next()
+        self._load.free(self)
 
-    def _next(self) -> None:
-        if self._load.over():
-            self._transport.close()
-            return
-        self._sent_at = time.perf_counter()
-        self._transport.write(self._load.request())
+    def send(self, request: bytes, due: float) -> None:
+        """Sends a request whose latency counts from `due`."""
+        self._due, self._waits = due, True
+        self._transport.write(request)
+
+    def close(self) -> None:
+        self._transport.close()
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -46,51 +68,91 @@ class Connection(asyncio.Protocol):
         length = int(self._buffer[:head].lower().split(b"content-length:")[1].split(b"\r\n")[0])
         if len(self._buffer) < head + 4 + length:
             return
-        self._load.answered(self._buffer[9:12] == b"200", time.perf_counter() - self._sent_at)
-        self._buffer = b""
-        self._next()
+        ok, self._buffer, self._waits = self._buffer[9:12] == b"200", b"", False
+        self._load.answered(ok, time.perf_counter() - self._due)
+        self._load.free(self)
 
     def connection_lost(self, _why: Exception | None) -> None:
+        if self._waits:
+            self._load.answered(False, 0.0)
         self._load.closed()
 
 
 class Load:
-    """The whole run: counts, latencies, and the moment to stop."""
+    """The whole run: what is left to send, counts, latencies, and the moment to stop."""
 
-    def __init__(self, template: bytes, connections: int, seconds: float) -> None:
-        self._parts = template.split(SLOT)
-        self._count = 0
+    def __init__(self, given: bytes, connections: int, seconds: float, rate: float) -> None:
+        self._requests = requests(given)
         self._open = connections
-        self._end = time.perf_counter() + seconds
+        self._start = time.perf_counter()
+        self._end = self._start + seconds
+        self._rate = rate
+        self._due: Iterator[float] = (self._start + number / rate for number in count()) if rate else iter(())
+        self._next_due = next(self._due, 0.0)
+        self._late: deque[float] = deque()
+        self._idle: list[Connection] = []
+        self._over = False
         self._latencies: list[float] = []
         self._failed = 0
-        self.done = asyncio.get_running_loop().create_future()
-        self._start = time.perf_counter()
-        self._salt = int(time.perf_counter_ns() % 10_000)
+        self._loop = asyncio.get_running_loop()
+        self.done = self._loop.create_future()
+        if rate:
+            self._pace()
 
-    def over(self) -> bool:
-        return time.perf_counter() >= self._end
+    def free(self, connection: Connection) -> None:
+        """The connection can take a request."""
+        if self._late:
+            self._send(connection, self._late.popleft())
+        elif not self._rate and time.perf_counter() < self._end:
+            self._send(connection, time.perf_counter())
+        elif self._rate and not self._over:
+            self._idle.append(connection)
+        else:
+            connection.close()
 
-    def request(self) -> bytes:
-        pieces = [self._parts[0]]
-        for part in self._parts[1:]:
-            self._count += 1
-            pieces.append(b"%04d%08d" % (self._salt, self._count))
-            pieces.append(part)
-        return b"".join(pieces)
+    def _send(self, connection: Connection, due: float) -> None:
+        request = next(self._requests, None)
+        if request is None:
+            self._finish()
+            connection.close()
+        else:
+            connection.send(request, due)
+
+    def _pace(self) -> None:
+        """Sends what has fallen due; what finds no free connection waits for the next one."""
+        now = time.perf_counter()
+        while self._next_due <= min(now, self._end) and not self._over:
+            if self._idle:
+                self._send(self._idle.pop(), self._next_due)
+            else:
+                self._late.append(self._next_due)
+            self._next_due = next(self._due)
+        if now >= self._end:
+            self._finish()
+        if not self._over:
+            self._loop.call_later(_TICK_S, self._pace)
+
+    def _finish(self) -> None:
+        """No more falls due."""
+        self._over = True
+        while self._idle:
+            self._idle.pop().close()
 
     def answered(self, ok: bool, seconds: float) -> None:
+        """Counts an answer; only 200 has a latency."""
         if not ok:
             self._failed += 1
             return
         self._latencies.append(seconds)
 
     def closed(self) -> None:
+        """A connection is gone; the last one ends the run."""
         self._open -= 1
         if not self._open:
             self.done.set_result(None)
 
     def report(self) -> dict[str, float]:
+        """What is printed."""
         ranked = sorted(self._latencies) or [0.0]
         return {
             "ok": len(self._latencies),
@@ -98,12 +160,13 @@ class Load:
             "seconds": time.perf_counter() - self._start,
             "p50_ms": ranked[len(ranked) // 2] * 1000,
             "p99_ms": ranked[int(len(ranked) * 0.99)] * 1000,
+            "max_ms": ranked[-1] * 1000,
         }
 
 
-async def run(port: int, connections: int, seconds: float, template: bytes) -> dict[str, float]:
+async def run(port: int, connections: int, seconds: float, rate: float, given: bytes) -> dict[str, float]:
     """Runs the load against 127.0.0.1 and returns the report."""
-    load = Load(template, min(connections, LIMIT_CONNECTIONS), seconds)
+    load = Load(given, min(connections, LIMIT_CONNECTIONS), seconds, rate)
     loop = asyncio.get_running_loop()
     await asyncio.gather(
         *(loop.create_connection(lambda: Connection(load), "127.0.0.1", port) for _ in range(connections))
@@ -113,5 +176,6 @@ async def run(port: int, connections: int, seconds: float, template: bytes) -> d
 
 
 if __name__ == "__main__":
-    report = uvloop.run(run(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), sys.stdin.buffer.read()))
+    port, connections = int(sys.argv[1]), int(sys.argv[2])
+    report = uvloop.run(run(port, connections, float(sys.argv[3]), float(sys.argv[4]), sys.stdin.buffer.read()))
     sys.stdout.write(json.dumps(report))

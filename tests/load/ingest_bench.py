@@ -6,19 +6,20 @@ import asyncio
 import json
 import socket
 import sys
-from base64 import b64encode
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from statistics import median
 from typing import NamedTuple
 
+from load import calls
 from load.http_load import SLOT
-from load.rig import Rig, run_module
+from load.rig import Rig, Usage, load
 from tern_common.topics import EVENTS, REJECTED
 
 ROUNDS = 3
-SECONDS = 3.0
+SECONDS = 2.5
+OPEN_CONNECTIONS, OPEN_RATE, OPEN_SECONDS = 64, 500.0, 8.0
+OPEN_AIM_P99_MS = 8.0
 
 
 class Case(NamedTuple):
@@ -50,24 +51,20 @@ def request(batch: int, write_key: str) -> bytes:
         "context": {"library": {"name": "analytics-python", "version": "2.3.2"}, "ip": "203.0.113.7"},
     }
     body = json.dumps(event if batch == 1 else {"batch": [event] * batch}).encode()
-    path = "track" if batch == 1 else "batch"
-    key = b64encode(f"{write_key}:".encode()).decode()
-    head = (
-        f"POST /v1/{path} HTTP/1.1\r\nhost: shop\r\nauthorization: Basic {key}\r\ncontent-length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+    return calls.request("track" if batch == 1 else "batch", body, write_key)
 
 
 async def measure(rig: Rig) -> list[dict[str, object]]:
     """One row per case, with the median of the rounds. Raises when what was stored is not what was acknowledged."""
-    port = int(rig.platform.services["ingest"].rpartition(":")[2])
+    await rig.only()
     async with _noop() as floor_port:
         rows = []
         for case in CASES:
             template = request(case.batch, rig.platform.write_keys["server"])
-            rounds = [await _round(rig, case, template, floor_port, port) for _ in range(ROUNDS)]
+            rounds = [await _round(rig, case, template, floor_port) for _ in range(ROUNDS)]
             rows.append(_row(case, rounds))
-        return rows
+    rows.append(await _open_loop(rig))
+    return rows
 
 
 class Round(NamedTuple):
@@ -76,34 +73,28 @@ class Round(NamedTuple):
     floor: float
     rate: float
     p99_ms: float
-    cpu_us: float
+    used: Usage
+    events: int
 
     @property
     def ratio(self) -> float:
         return self.rate / self.floor
 
 
-async def _round(rig: Rig, case: Case, template: bytes, floor_port: int, port: int) -> Round:
-    floor = await _load(floor_port, case, template)
-    stored, cpu = await _stored(rig), rig.cpu_seconds()
-    found = await _load(port, case, template)
-    acknowledged = int(found["ok"]) * case.batch
-    new = await _stored(rig) - stored
+async def _round(rig: Rig, case: Case, template: bytes, floor_port: int) -> Round:
+    floor = await load(floor_port, case.connections, SECONDS, 0, template)
+    stored, begun = await _stored(rig), rig.usage()
+    found = await load(rig.ingest_port, case.connections, SECONDS, 0, template)
+    used, events = rig.usage().since(begun), int(found["ok"]) * case.batch
+    await verify(rig, stored, events)
+    return Round(floor["ok"] / floor["seconds"], found["ok"] / found["seconds"], found["p99_ms"], used, events)
+
+
+async def verify(rig: Rig, before: int, acknowledged: int) -> None:
+    """Raises when there are not as many new events in Kafka as were acknowledged."""
+    new = await _stored(rig) - before
     if new != acknowledged:
-        raise AssertionError(f"{case.name}: {acknowledged} events acknowledged, {new} stored")
-    cpu_us = (rig.cpu_seconds() - cpu) / acknowledged * 1e6
-    return Round(_rate(floor), _rate(found), found["p99_ms"], cpu_us)
-
-
-async def _load(port: int, case: Case, template: bytes) -> Mapping[str, float]:
-    found = await run_module("load.http_load", port, case.connections, SECONDS, given=template)
-    if found["failed"]:
-        raise AssertionError(f"{case.name}: {found['failed']} requests failed")
-    return found
-
-
-def _rate(found: Mapping[str, float]) -> float:
-    return found["ok"] / found["seconds"]
+        raise AssertionError(f"{acknowledged} events acknowledged, {new} stored")
 
 
 async def _stored(rig: Rig) -> int:
@@ -111,15 +102,31 @@ async def _stored(rig: Rig) -> int:
 
 
 def _row(case: Case, rounds: list[Round]) -> dict[str, object]:
-    ratio = median(one.ratio for one in rounds)
+    middle = sorted(rounds, key=lambda one: one.ratio)[len(rounds) // 2]
     return {
         "what": f"ingest, {case.name}",
-        "figure": f"{median(one.rate for one in rounds) * case.batch:,.0f} events/s",
-        "floor": f"{median(one.floor for one in rounds):,.0f} req/s",
-        "ratio": round(ratio, 3),
+        "figure": f"{middle.rate:,.0f} req/s ({middle.rate * case.batch:,.0f} events/s)",
+        "floor": f"{middle.floor:,.0f} req/s",
+        "ratio": round(middle.ratio, 3),
         "aim": case.aim,
-        "p99_ms": round(median(one.p99_ms for one in rounds), 1),
-        "cpu_us_per_event": round(median(one.cpu_us for one in rounds)),
+        "p99_ms": round(middle.p99_ms, 1),
+        **middle.used.row(middle.events),
+    }
+
+
+async def _open_loop(rig: Rig) -> dict[str, object]:
+    """Latency at a rate that leaves time to breathe, counted from when each request was due."""
+    template = request(1, rig.platform.write_keys["server"])
+    stored, begun = await _stored(rig), rig.usage()
+    found = await load(rig.ingest_port, OPEN_CONNECTIONS, OPEN_SECONDS, OPEN_RATE, template)
+    used, events = rig.usage().since(begun), int(found["ok"])
+    await verify(rig, stored, events)
+    return {
+        "what": f"ingest, open loop at {OPEN_RATE:.0f} req/s, {OPEN_CONNECTIONS} connections",
+        "figure": f"p50 {found['p50_ms']:.1f} ms, p99 {found['p99_ms']:.1f} ms",
+        "aim": f"p99 {OPEN_AIM_P99_MS:.0f} ms",
+        "p99_ms": round(found["p99_ms"], 1),
+        **used.row(events),
     }
 
 

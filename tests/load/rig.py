@@ -4,19 +4,50 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from load import cpu
 from tern_common.bus import Bus
 from tern_common.clock import SystemClock
+from tern_common.topics import EVENTS, PROFILES, RESOLVED
 from tern_local.platform import Platform
 
-CONSUMERS = ("identity", "profile", "triggers")
+READS: Mapping[str, tuple[str, ...]] = {"identity": (EVENTS,), "profile": (RESOLVED,), "triggers": (RESOLVED, PROFILES)}
+CONSUMERS = tuple(READS)
+VOID_ABOVE_CORES = 0.15
 LOOK_S = 0.05
-DRAIN_LIMIT_S = 600.0
+DRAIN_LIMIT_S = 120.0
+
+
+class Usage(NamedTuple):
+    """Seconds that passed, and CPU seconds: of the platform, of everything this run started, of the whole machine."""
+
+    at: float
+    platform: float
+    own: float
+    machine: float
+
+    def since(self, earlier: Usage) -> Usage:
+        """What was used between two moments."""
+        return Usage(*(now - then for now, then in zip(self, earlier, strict=True)))
+
+    def row(self, events: int) -> dict[str, object]:
+        """What `events` cost the platform, broker and database included."""
+        return {"cpu_us_per_event": round(self.platform / events * 1e6), **self.disturbance()}
+
+    def disturbance(self) -> dict[str, object]:
+        """Cores that the platform used, and processes that are not ours. A run that those disturbed is void."""
+        foreign = max(0.0, self.machine - self.own) / self.at
+        return {
+            "cores": round(self.platform / self.at, 2),
+            "foreign_cores": round(foreign, 2),
+            "void": "disturbed" if foreign > VOID_ABOVE_CORES else "",
+        }
 
 
 @dataclass(frozen=True)
@@ -27,6 +58,10 @@ class Rig:
     bus: Bus
     clock: SystemClock
 
+    @property
+    def ingest_port(self) -> int:
+        return int(self.platform.services["ingest"].rpartition(":")[2])
+
     async def only(self, *names: str) -> None:
         """Stops every consumer that is not named; starts those that are."""
         await self.platform.supervisor.rest(*(name for name in CONSUMERS if name not in names))
@@ -34,40 +69,50 @@ class Rig:
             if not await self.platform.servers[name].is_ready():
                 await self.platform.supervisor.wake(self.platform.servers[name])
 
-    def cpu_seconds(self) -> float:
-        """Of all services, the broker and the database so far."""
-        return cpu.seconds(self.platform.supervisor.pids().values())
+    def usage(self) -> Usage:
+        """Up to now. Of processes that live: take both readings between two starts or stops."""
+        return Usage(
+            self.clock.monotonic(),
+            cpu.seconds(self.platform.supervisor.pids().values()),
+            cpu.seconds([os.getpid()]),
+            cpu.system_busy(),
+        )
 
     async def ends(self, topic: str) -> int:
         """Records ever written to the topic."""
         return sum((await self.bus.log.ends(topic)).values())
 
-    async def behind(self, group: str, topics: Iterable[str]) -> int:
-        """Records that the group has not committed."""
+    async def behind(self, *groups: str) -> int:
+        """Records that the groups have not committed."""
         left = 0
-        for topic in topics:
-            ends, committed = await self.bus.log.ends(topic), await self.bus.log.committed(group, topic)
-            left += sum(end - committed.get(partition, 0) for partition, end in ends.items())
+        for group in groups:
+            for topic in READS[group]:
+                ends, committed = await self.bus.log.ends(topic), await self.bus.log.committed(group, topic)
+                left += sum(end - committed.get(partition, 0) for partition, end in ends.items())
         return left
 
-    async def drained(self, group: str, topics: Sequence[str]) -> float:
-        """Real seconds until the group has committed all there is."""
-        begun = self.clock.monotonic()
-        while await self.behind(group, topics):
-            if self.clock.monotonic() - begun > DRAIN_LIMIT_S:
-                raise TimeoutError(f"{group} did not drain within {DRAIN_LIMIT_S:.0f} s")
-            await self.clock.sleep(LOOK_S)
-        return self.clock.monotonic() - begun
+    async def drained(self, groups: Sequence[str] = CONSUMERS) -> None:
+        """Returns once the groups have committed all there is, each one what the ones before it made of it."""
+        deadline = self.clock.monotonic() + DRAIN_LIMIT_S
+        for group in groups:
+            while left := await self.behind(group):
+                if self.clock.monotonic() > deadline:
+                    raise TimeoutError(f"{group} is {left} records behind after {DRAIN_LIMIT_S:.0f} s")
+                await self.clock.sleep(LOOK_S)
 
 
-async def run_module(module: str, *arguments: object, given: bytes = b"") -> Mapping[str, float]:
-    """Runs `python -m module` to its end; returns the JSON object that it prints."""
-    words = [sys.executable, "-m", module, *map(str, arguments)]
+async def load(
+    port: int, connections: int, seconds: float, rate: float, requests: Iterable[bytes] | bytes
+) -> Mapping[str, float]:
+    """Runs `load.http_load` in a process of its own. Raises `AssertionError` when a request failed."""
+    words = [sys.executable, "-m", "load.http_load", *map(str, (port, connections, seconds, rate))]
     process = await asyncio.create_subprocess_exec(
         *words, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[1]
     )
-    printed, _ = await process.communicate(given)
+    printed, _ = await process.communicate(requests if isinstance(requests, bytes) else b"\0".join(requests))
     if process.returncode:
-        raise RuntimeError(f"{module} ended with {process.returncode}")
+        raise RuntimeError(f"the load ended with {process.returncode}")
     found: Mapping[str, float] = json.loads(printed)
+    if found["failed"]:
+        raise AssertionError(f"{found['failed']:.0f} requests failed, {found['ok']:.0f} did not")
     return found

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 
@@ -60,11 +61,17 @@ class Platform:
 
 @asynccontextmanager
 async def open_platform(
-    folder: Folder, say: Say, *, fast: bool = False, virtual_clock: bool = False
+    folder: Folder,
+    say: Say,
+    *,
+    fast: bool = False,
+    virtual_clock: bool = False,
+    environment: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
 ) -> AsyncIterator[Platform]:
     """Yields once every service is ready; keeps all processes up meanwhile; stops them on the way out.
 
-    With `virtual_clock`, time is the machine's plus the offset in the folder's file `clock`.
+    With `virtual_clock`, time is the machine's plus the offset in the folder's file `clock`. `environment`: further
+    variables by the name of the service that is to have them.
     """
     run_file = folder / "run.json"
     run_file.unlink(missing_ok=True)
@@ -73,7 +80,7 @@ async def open_platform(
         database = provision.in_database(stack.postgres.address)
         say("Kafka and PostgreSQL are up")
         await _prepare(stack, database)
-        services = _services(stack, database, clock_file, http)
+        services = _services(stack, database, clock_file, http, environment)
         for service in services:
             await stack.supervisor.start(service)
         token = await provision.api_token(stack, database)  # while they start
@@ -111,7 +118,13 @@ async def _prepare(stack: Stack, database: str) -> None:
         await family.success(migrating)
 
 
-def _services(stack: Stack, database: str, clock_file: Path | None, http: httpx.AsyncClient) -> list[Service]:
+def _services(
+    stack: Stack,
+    database: str,
+    clock_file: Path | None,
+    http: httpx.AsyncClient,
+    environment: Mapping[str, Mapping[str, str]],
+) -> list[Service]:
     ports = stack.folder.ports(NAMES)
     shared = {
         "TERN_DEPLOYMENT": "development",
@@ -122,7 +135,10 @@ def _services(stack: Stack, database: str, clock_file: Path | None, http: httpx.
     }
     passwords = {name: stack.folder.secret(f"database_{name}") for name in NAMES}
     urls = {name: provision.as_service(database, name, password) for name, password in passwords.items()}
-    return [Service(name, ports[name], {**shared, "TERN_DATABASE_URL": urls[name]}, http) for name in NAMES]
+    return [
+        Service(name, ports[name], {**shared, "TERN_DATABASE_URL": urls[name], **environment.get(name, {})}, http)
+        for name in NAMES
+    ]
 
 
 async def _platform(stack: Stack, database: str, services: list[Service], token: str) -> Platform:
