@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
+from aiokafka.structs import ConsumerRecord
 
 from support.names import unique
 from support.waiting import eventually
@@ -28,9 +29,10 @@ PATIENCE_S = 60.0
 
 @dataclass(frozen=True)
 class Shop:
-    """One platform's doors. `now` is the platform's virtual time."""
+    """One platform's doors, and what it prints. `clock` is the platform's, virtual."""
 
     run_file: Path
+    log: Path
     http: httpx.AsyncClient
     clock: VirtualClock
 
@@ -140,9 +142,7 @@ class Shop:
         consumer = AIOKafkaConsumer(*topics, bootstrap_servers=self.door("kafka"), auto_offset_reset="earliest")
         await consumer.start()
         try:
-            places = await eventually(consumer.assignment, 10, "the topics have partitions")
-            ends = await consumer.end_offsets(places)
-            return [event async for event in _read(consumer, ends)]
+            return [json.loads(record.value) async for record in read_all(consumer)]
         finally:
             await consumer.stop()
 
@@ -150,11 +150,14 @@ class Shop:
         return [event for event in await self.triggers() if event["subject"] == customer_id]
 
 
-async def _read(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> AsyncIterator[Json]:
+async def read_all(consumer: AIOKafkaConsumer) -> AsyncIterator[ConsumerRecord]:
+    """What its topics hold by now, from where it stands."""
+    places = await eventually(consumer.assignment, 10, "the topics have partitions")
+    ends = await consumer.end_offsets(places)
     while any([await consumer.position(place) < end for place, end in ends.items()]):
         for records in (await consumer.getmany(timeout_ms=200)).values():
             for record in records:
-                yield json.loads(record.value)
+                yield record
 
 
 @asynccontextmanager
