@@ -32,8 +32,7 @@ def topics() -> str:
         "Every record has a key and the headers `message-id`, `schema` and `mode` (`live`, `replay`, `backfill`).\n"
         "What is published twice has the same `message-id` both times: an event its own, a trigger its `id`, any\n"
         "other record a digest of its value. A rejected record keeps the headers it came with, behind those that\n"
-        "say why.\n\n"
-        + table(("topic", "key", "from", "to", "partitions", "kept"), map(_topic_row, TABLE))
+        "say why.\n\n" + table(("topic", "key", "from", "to", "partitions", "kept"), map(_topic_row, TABLE))
     )
 
 
