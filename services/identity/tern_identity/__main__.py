@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from fastapi import APIRouter
+
 from tern_common import lifecycle, topics
 from tern_common.bus import Bus
 from tern_common.clock import Clock
 from tern_common.consume import consume
 from tern_common.ground import ground
 from tern_common.hashing import Hasher
-from tern_common.http import create_app, policy_router
+from tern_common.http import claimed_clock_router, create_app, policy_router
 from tern_common.lifecycle import Loop
 from tern_common.meters import PrometheusMeter
 from tern_common.policy import load_policy
-from tern_common.progress import Hop, claim_source
+from tern_common.progress import Claims, Hop, claim_source
 from tern_common.rejecting import Rejecting
 from tern_common.sealing import Sealer
 from tern_common.shipped import shipped
@@ -36,16 +38,17 @@ async def serve(settings: IdentitySettings) -> None:
     sealer = Sealer.parse(settings.sealing_keys.get_secret_value())
     async with ground(SERVICE, settings, _TOPICS) as on:
         store = Store(on.pool, Keys(hasher, sealer, on.clock), Numbers(rules, settings.version_epoch))
+        clock_routers, clock_loops = _virtual_clock(settings, on.bus)
         app = create_app(
             service=SERVICE,
             summary=SUMMARY,
             probes=on.probes,
-            routers=[customer_router(Directory(on.pool, hasher, sealer)), policy_router(rules)],
+            routers=[customer_router(Directory(on.pool, hasher, sealer)), policy_router(rules), *clock_routers],
             tokens=on.tokens,
             clock=on.clock,
         )
         loops = _loops(settings, on.bus, on.clock, EventHandler(store, on.pool, on.bus.producer))
-        await lifecycle.run(app, settings.http_address, loops, clock=on.clock)
+        await lifecycle.run(app, settings.http_address, loops | clock_loops, clock=on.clock)
 
 
 def _loops(settings: IdentitySettings, bus: Bus, clock: Clock, handler: EventHandler) -> dict[str, Loop]:
@@ -71,6 +74,14 @@ def _loops(settings: IdentitySettings, bus: Bus, clock: Clock, handler: EventHan
         await claim_source(hop, interval_s=settings.progress_interval_ms / 1000)
 
     return {"events": events, "progress": progress}
+
+
+def _virtual_clock(settings: IdentitySettings, bus: Bus) -> tuple[list[APIRouter], dict[str, Loop]]:
+    """Identity has no timers; it follows its own claims only for who moves the clock."""
+    if not settings.clock_file:
+        return [], {}
+    claims = Claims(bus)
+    return [claimed_clock_router(claims, SERVICE, LANE)], {"claims": claims.follow}
 
 
 if __name__ == "__main__":

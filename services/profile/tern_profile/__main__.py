@@ -10,7 +10,7 @@ from tern_common.clock import Clock
 from tern_common.consume import consume
 from tern_common.ground import ground
 from tern_common.hashing import Hasher
-from tern_common.http import Standing, clock_router, create_app
+from tern_common.http import claimed_clock_router, create_app
 from tern_common.lifecycle import Loop
 from tern_common.meters import PrometheusMeter
 from tern_common.progress import Claims, Hop, claim_relay
@@ -74,13 +74,8 @@ def _loops(
 
 
 def _virtual_clock(settings: ProfileSettings, claims: Claims) -> list[APIRouter]:
-    """Profiles have no timers yet; their safe time is what was claimed in their name."""
-
-    async def standing() -> Standing:
-        claim = claims.newest(SERVICE, LANE)
-        return Standing(next=None, safe_time=claim.at if claim else None)
-
-    return [clock_router(standing)] if settings.clock_file else []
+    """Profiles have no timers yet."""
+    return [claimed_clock_router(claims, SERVICE, LANE)] if settings.clock_file else []
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import socket
 from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
 from uuid import UUID
 
 import httpx
@@ -14,6 +16,7 @@ from integration.identity.graph_in_database import KEYS, Graphs
 from integration.identity.shop_talk import Worker
 from support.names import unique
 from support.running import running
+from support.waiting import eventually
 from tern_common import topics
 from tern_common.access import store as access
 from tern_common.access.store import Role, StoredToken
@@ -93,7 +96,7 @@ async def test_events_are_resolved_and_junk_is_rejected(bus: Bus, graphs: Graphs
 
 
 async def test_the_process_consumes_claims_and_answers(
-    bus: Bus, graphs: Graphs, module_database: str, kafka_bootstrap: str
+    bus: Bus, graphs: Graphs, module_database: str, kafka_bootstrap: str, tmp_path: Path
 ) -> None:
     mark = unique("user")
     login = encode(event(Said(1, 0, user=1, browser=1))).replace(b"user-1", mark.encode())
@@ -106,6 +109,8 @@ async def test_the_process_consumes_claims_and_answers(
             "hash_key": "a key for tests only",
             "sealing_keys": f"test:{base64.b64encode(bytes(32)).decode()}",
             "progress_interval_ms": 20,
+            "deployment": "development",
+            "clock_file": tmp_path / "clock",
         }
     )
     address = f"http://127.0.0.1:{settings.http_port}"
@@ -118,7 +123,13 @@ async def test_the_process_consumes_claims_and_answers(
         answer = await client.get(f"/v1/customers/by/user_id/{mark}", headers=headers)
         assert answer.json()["customer_id"] == resolved.key.decode()
         assert (await client.get("/v1/policy", headers=headers)).json()["browsers_per_account"] == 500
-        assert (await client.get("/v1/clock/next", headers=headers)).status_code == 404
+
+        async def safe_time() -> bool:
+            standing = (await client.get("/v1/clock/next", headers=headers)).json()
+            assert standing["next"] is None
+            return bool(standing["safe_time"]) and datetime.fromisoformat(standing["safe_time"]) >= claim.at
+
+        await eventually(safe_time, 10, "safe time is what identity claimed")
 
 
 @pytest.fixture

@@ -18,17 +18,21 @@ from starlette.routing import Route
 from tern_common.auth import require
 from tern_common.clock import ManualClock
 from tern_common.errors import Misconfigured, Transient
+from tern_common.events import Claim
 from tern_common.http import (
     PROBLEM,
     Probes,
     Standing,
+    claimed_clock_router,
     clock_router,
     create_app,
     policy_router,
 )
 from tern_common.http.limits import BodyLimit, CleanAddress, Measured
+from tern_common.memory import MemoryBus
 from tern_common.metrics import render
 from tern_common.policy import Policy
+from tern_common.progress import Claims
 from unit.common.edges import AllPass, client, guarded_client, hello, raising
 
 
@@ -105,6 +109,18 @@ async def test_the_clock_and_the_policy_have_the_same_doors_everywhere() -> None
         http.headers["Authorization"] = "Bearer tt_good"
         assert (await http.get("/v1/clock/next")).json() == {"next": "2026-01-01T00:00:00Z", "safe_time": None}
         assert (await http.get("/v1/policy")).json() == {"version": 3}
+
+
+async def test_without_timers_the_clock_says_what_was_claimed_in_the_services_name() -> None:
+    claims, at = Claims(MemoryBus()), datetime(2026, 1, 1, tzinfo=UTC)
+    routers = [claimed_clock_router(claims, "profile", "live")]
+    app = create_app(service="t", summary="t", probes=Probes({}), routers=routers, tokens=AllPass())  # type: ignore[arg-type]
+    headers = {"Authorization": "Bearer tt_good"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test", headers=headers) as http:
+        claims.believe(Claim(service="identity", lane="live", at=at, ends={}))
+        assert (await http.get("/v1/clock/next")).json() == {"next": None, "safe_time": None}
+        claims.believe(Claim(service="profile", lane="live", at=at, ends={}))
+        assert (await http.get("/v1/clock/next")).json() == {"next": None, "safe_time": "2026-01-01T00:00:00Z"}
 
 
 async def test_a_caller_that_hangs_up_is_no_fault_of_ours() -> None:

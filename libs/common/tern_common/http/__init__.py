@@ -2,7 +2,7 @@
 
 from tern_common.http.app import create_app
 from tern_common.http.customers import customers_router
-from tern_common.http.doors import Standing, clock_router, policy_router
+from tern_common.http.doors import Standing, claimed_clock_router, clock_router, policy_router
 from tern_common.http.probes import Probes
 from tern_common.http.problems import CODE_AND_MESSAGE, PROBLEM, ErrorStyle
 
@@ -12,6 +12,7 @@ __all__ = [
     "ErrorStyle",
     "Probes",
     "Standing",
+    "claimed_clock_router",
     "clock_router",
     "create_app",
     "customers_router",
