@@ -15,6 +15,8 @@ from tern_ingest.domain.policy import Policy
 _PACKED = (b"\x1f\x8b", b"\x78")
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 _ENCODINGS = frozenset({b"", b"identity", b"gzip", b"x-gzip", b"deflate"})
+_MOST_MEMBERS = 32
+"""Of one gzipped body. Each costs a copy of the rest, and a body of empty ones has hundreds of thousands."""
 
 
 class Gone(Exception):
@@ -43,10 +45,14 @@ class Hold:
 
 
 class Bodies:
-    """Reads bodies. All that one process holds of them at once stays below `in_flight_bytes`."""
+    """Reads bodies. All that one process holds of them at once stays below `in_flight_bytes`.
+
+    `large` is held while a large one is worked on, so that what is made of them stays bounded too.
+    """
 
     def __init__(self, policy: Policy) -> None:
         self.in_flight = 0
+        self.large = asyncio.Lock()
         self.limit = policy.limits.in_flight_bytes
         self.retry_after_s = policy.waits.retry_after_s
         self._longest = policy.limits.body_bytes
@@ -95,7 +101,9 @@ class Bodies:
     def _unpacked(self, packed: bytes, hold: Hold) -> bytes:
         """Goes by what the bytes are: the header is lost or added on the way, and JSON cannot begin so."""
         found = b""
-        while packed:
+        for _ in range(_MOST_MEMBERS):
+            if not packed:
+                break
             member = zlib.decompressobj(_GZIP_OR_ZLIB)
             try:
                 found += member.decompress(packed, self._longest + 1 - len(found))
@@ -106,6 +114,8 @@ class Bodies:
             if not member.eof:
                 raise Refused(400, "not-gzip", "the gzipped body is cut off")
             packed = member.unused_data
+        if packed:
+            raise Refused(400, "not-gzip", f"a gzipped body has at most {_MOST_MEMBERS} members")
         hold.take(len(found))
         return found
 

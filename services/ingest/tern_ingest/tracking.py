@@ -9,26 +9,29 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
 from urllib.parse import parse_qs
 
 from starlette.types import Receive, Scope, Send
 
-from tern_common.bus import Producer
+from tern_common.bus import Message, Producer
 from tern_common.clock import Clock
 from tern_common.errors import Refused, Transient, Unusable
 from tern_common.events import EventType
 from tern_common.ids import new_uuid7
-from tern_ingest import answers, counters
+from tern_ingest import answers, meters
 from tern_ingest.bodies import Bodies, Gone
-from tern_ingest.domain import calls, decisions, tolerant
+from tern_ingest.domain import bounds, calls, decisions, tolerant
 from tern_ingest.domain.calls import Call, Parsed
-from tern_ingest.domain.decisions import Stamp
-from tern_ingest.domain.keys import WriteKey
+from tern_ingest.domain.decisions import Decision, Stamp
 from tern_ingest.domain.policy import Policy
 from tern_ingest.keyring import Keyring
 from tern_ingest.outgoing import messages
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _TOO_LONG_FOR_THE_LOOP = 64 * 1024
 GONE = 499
@@ -82,32 +85,39 @@ class Tracking:
         key = await door.keyring.identify(written) if written else None
         with door.bodies.hold() as hold:
             body = await door.bodies.read(receive, head, hold)
-            parsed = await self._parsed(body)
+            parsed = await self._worked(len(body), self._parsed, body)
             key = key or await door.keyring.identify(_key_in_the_body(parsed))
-            await self._publish(parsed, key)
+            stamp = Stamp(key.source_id, key.trusted, door.clock.now(), self._path_type)
+            await self._publish(*await self._worked(len(body), self._decided, parsed, stamp))
 
-    async def _parsed(self, body: bytes) -> Parsed:
+    async def _worked(self, size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `work` returns. What comes of a large body is worked on in a thread, one at a time: others go on."""
+        if size <= _TOO_LONG_FOR_THE_LOOP:
+            return work(*args, **kwargs)
+        async with self._door.bodies.large:
+            return await asyncio.to_thread(work, *args, **kwargs)
+
+    def _parsed(self, body: bytes) -> Parsed:
         limits = self._door.policy.limits
         try:
-            parsed = calls.parse(body, limits)
-            if parsed is None and len(body) > _TOO_LONG_FOR_THE_LOOP:
-                return await asyncio.to_thread(tolerant.parse, body, limits)
-            return parsed or tolerant.parse(body, limits)
+            return calls.parse(body, limits) or tolerant.parse(body, limits)
         except Unusable as wrong:
-            status = 413 if wrong.reason == calls.TOO_MANY else 400
+            status = 413 if wrong.reason == bounds.TOO_MANY else 400
             raise Refused(status, wrong.reason, wrong.detail) from None
 
-    async def _publish(self, parsed: Parsed, key: WriteKey) -> None:
-        stamp = Stamp(key.source_id, key.trusted, self._door.clock.now(), self._path_type)
+    def _decided(self, parsed: Parsed, stamp: Stamp) -> tuple[list[Decision], list[Message]]:
         decided = decisions.decide(parsed, stamp, self._new_ids())
+        return decided, messages(decided, stamp.source_id, self._path)
+
+    async def _publish(self, decided: list[Decision], found: list[Message]) -> None:
         waits = self._door.policy.waits
         try:
-            await self._door.producer.send(messages(decided, key.source_id, self._path), waits.kafka_s)
+            await self._door.producer.send(found, waits.kafka_s)
         except Transient:
             raise Refused(
                 503, "kafka-unavailable", "events cannot be stored now; send them again", waits.retry_after_s
             ) from None
-        counters.count(decided)
+        meters.count(decided)
 
     def _new_ids(self) -> Iterator[str]:
         while True:

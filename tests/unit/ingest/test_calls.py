@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tern_common.errors import Unusable
-from tern_ingest.domain import calls, tolerant
+from tern_ingest.domain import bounds, calls, tolerant
 from tern_ingest.domain.calls import Call, Parsed
 from tern_ingest.domain.policy import Limits
 
@@ -145,6 +145,13 @@ def test_a_nest_is_one_bad_event(depth: int) -> None:
     assert outcomes(nested(depth)) == ["event-too-deep"]
 
 
+def test_a_broken_event_is_no_json_however_many_brackets_it_has() -> None:
+    assert outcomes(b'{"batch":[{"a":[' + b"[" * 50 + b"]" * 50 + b"] oops}," + GOOD + b"]}") == [
+        "event-not-json",
+        "u1",
+    ]
+
+
 @pytest.mark.parametrize("opens", [b'{"a":', b"[", b'{"a":['], ids=["objects", "arrays", "both"])
 def test_a_nesting_bomb_is_refused(opens: bytes) -> None:
     closes = opens[::-1].replace(b"{", b"}").replace(b"[", b"]").replace(b':"a"', b"")
@@ -156,7 +163,7 @@ def test_a_nesting_bomb_is_refused(opens: bytes) -> None:
 
 def test_too_many_events_are_refused() -> None:
     for event in (b"{}", b"NaN"):
-        with pytest.raises(Unusable, match=calls.TOO_MANY):
+        with pytest.raises(Unusable, match=bounds.TOO_MANY):
             read(b'{"batch":[' + b",".join([event] * (LIMITS.batch_events + 1)) + b"]}")
 
 

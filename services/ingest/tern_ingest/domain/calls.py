@@ -1,24 +1,25 @@
 """The envelope of a tracking request: one event or a batch, each as its bytes and its call. The fast way.
 
-Each event is parsed once, its free-form parts staying the bytes that came. What this parser does not take as it is goes
-to `tolerant.py`. Knows nothing of what a call means.
+Nothing becomes an object before its bytes are known to be few. An event's free-form parts stay the bytes that came.
+What this parser does not take as it is goes to `tolerant.py`. Knows nothing of what a call means.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from tern_common.errors import Unusable
+from tern_ingest.domain.bounds import check_count, check_numbers, events_of, is_too_deep
 from tern_ingest.domain.policy import Limits
 
 ABSENT = Raw(b"")
-TOO_MANY = "too-many-events"
 NUL = b"\\u0000"
 MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+LONGEST_VALUE = 2_048
+"""Bytes of a value of the envelope itself: a time, or a write key."""
 
 
 class Call(Struct, rename="camel", frozen=True):
@@ -42,10 +43,26 @@ class Call(Struct, rename="camel", frozen=True):
     integrations: Raw = ABSENT
 
 
-class _Body(Call, rename="camel", frozen=True):
-    """A request's body: an event, or an envelope around a batch."""
+class _Small(Call, rename="camel", frozen=True):
+    """A body no longer than one event may be: an event, or an envelope around a batch."""
 
     batch: list[Raw] | UnsetType = UNSET
+
+
+class _Large(Struct, rename="camel", frozen=True):
+    """Any body, nothing of it read yet."""
+
+    batch: Raw = ABSENT
+    sent_at: Raw = ABSENT
+    write_key: Raw = ABSENT
+
+
+class Envelope(NamedTuple):
+    """A body taken apart. `events` is None when it is itself the one event; the others are JSON, or empty."""
+
+    events: list[Raw] | list[bytes] | None
+    sent_at: bytes = b""
+    write_key: bytes = b""
 
 
 class Part(NamedTuple):
@@ -63,73 +80,78 @@ class Parsed(NamedTuple):
     write_key: object = None
 
 
-_anything = msgspec.json.Decoder()
-_body = msgspec.json.Decoder(_Body)
+_value = msgspec.json.Decoder()
+_small = msgspec.json.Decoder(_Small)
+_large = msgspec.json.Decoder(_Large)
 _call = msgspec.json.Decoder(Call)
 
 
 def parse(body: bytes, limits: Limits) -> Parsed | None:
     """The events of a well-formed body, or None when only the tolerant parser can tell. Raises `Unusable`.
 
-    Raw parts pass msgspec unchecked for UTF-8 and for the range of numbers, so the body is decoded as a whole first:
-    what stands on the events topic can be decoded by everyone. NUL escapes are valid JSON, but no store takes them.
+    Raw parts pass msgspec unchecked for UTF-8 and for the range of numbers, so both are checked here: what stands on
+    the events topic can be decoded by everyone. NUL escapes are valid JSON, but no store takes them.
     """
-    if NUL in body:
-        return None
     try:
-        _anything.decode(body)
-        outer = _body.decode(body)
+        if NUL in body or not is_text(body):
+            return None
+        return _of_small(body, limits) if len(body) <= limits.event_bytes else _of_large(body, limits)
     except MALFORMED:
         return None
-    if outer.batch is UNSET:
-        return Parsed([Part(body, unfit(body, limits) or outer)], outer.sent_at, outer.write_key)
-    check_count(len(outer.batch), limits)
-    parts = [Part(raw, unfit(raw, limits) or decode(raw)) for raw in outer.batch]
-    return Parsed(parts, outer.sent_at, outer.write_key)
 
 
-def check_count(events: int, limits: Limits) -> None:
-    """Raises `Unusable` when a request has more events than one may have."""
-    if events > limits.batch_events:
-        raise Unusable(TOO_MANY, f"send at most {limits.batch_events} events in one request")
+def is_text(body: bytes) -> bool:
+    """Whether it is UTF-8."""
+    try:
+        return body.isascii() or bool(body.decode())
+    except UnicodeDecodeError:
+        return False
 
 
-def one(raw: bytes) -> Call | None:
-    """A single well-formed event's call, or None. May raise any of `MALFORMED`."""
-    if NUL in raw:
-        return None
-    _anything.decode(raw)
+def split(body: bytes, limits: Limits) -> Envelope:
+    """A body of any length, taken apart. Raises `Unusable` when its events are too many, and any of `MALFORMED`."""
+    outer = _large.decode(body)
+    events = events_of(bytes(outer.batch), limits.batch_events) if len(outer.batch) else None
+    return Envelope(events, bytes(outer.sent_at), bytes(outer.write_key))
+
+
+def one(raw: bytes | Raw, limits: Limits) -> Call | str:
+    """The call of a well-formed event, or the reason why it is none. May raise any of `MALFORMED`.
+
+    `raw` is text, without NUL escapes.
+    """
+    data = bytes(raw)
+    if len(data) > limits.event_bytes:
+        return "event-too-large"
+    check_numbers(data)
+    try:
+        call = _call.decode(data)
+    except msgspec.ValidationError:
+        return "event-not-an-object"
+    return "event-too-deep" if is_too_deep(data, limits.event_depth) else call
+
+
+def whole(raw: bytes) -> Call:
+    """The call of an event that is known to be well-formed and within the limits."""
     return _call.decode(raw)
 
 
-def decode(raw: bytes | Raw) -> Call | str:
-    """The call of an event that is well-formed JSON, or the reason why it is none."""
-    try:
-        return _call.decode(raw)
-    except msgspec.ValidationError:
-        return "event-not-an-object"
+def value(raw: bytes) -> object:
+    """A value of the envelope; None when there is none, or it is too long to be one. May raise any of `MALFORMED`."""
+    return _value.decode(raw) if 0 < len(raw) <= LONGEST_VALUE else None
 
 
-def unfit(raw: bytes | Raw, limits: Limits) -> str | None:
-    """The reason why an event is beyond the limits, or None. `raw` is well-formed."""
-    if len(raw) > limits.event_bytes:
-        return "event-too-large"
-    data = bytes(raw)
-    brackets = data.count(b"{") + data.count(b"[")
-    if brackets > limits.event_depth and deeper(_anything.decode(data), limits.event_depth):
-        return "event-too-deep"
-    return None
+def _of_small(body: bytes, limits: Limits) -> Parsed:
+    outer = _small.decode(body)
+    check_numbers(body)
+    if outer.batch is UNSET:
+        call = "event-too-deep" if is_too_deep(body, limits.event_depth) else outer
+        return Parsed([Part(body, call)], outer.sent_at, outer.write_key)
+    check_count(len(outer.batch), limits.batch_events)
+    return Parsed([Part(raw, one(raw, limits)) for raw in outer.batch], outer.sent_at, outer.write_key)
 
 
-def deeper(value: object, limit: int) -> bool:
-    """Whether objects and arrays stand within each other more than `limit` deep. Needs no recursion."""
-    level = _containers([value])
-    for _ in range(limit):
-        if not level:
-            return False
-        level = [child for node in level for child in _containers(node.values() if isinstance(node, dict) else node)]
-    return bool(level)
-
-
-def _containers(values: Iterable[object]) -> list[dict[str, object] | list[object]]:
-    return [value for value in values if isinstance(value, dict | list)]
+def _of_large(body: bytes, limits: Limits) -> Parsed:
+    events, sent_at, write_key = split(body, limits)
+    parts = [Part(raw, one(raw, limits)) for raw in ([body] if events is None else events)]
+    return Parsed(parts, value(sent_at), value(write_key))

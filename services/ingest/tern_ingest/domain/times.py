@@ -11,6 +11,7 @@ NEWEST = timedelta(minutes=5)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
+_LONGEST = 64
 _FIRST_MILLISECONDS = 1e11
 _ALL_DIGITS = re.compile(r"-?[0-9]{9,20}(\.[0-9]+)?", re.ASCII)
 _MONTH = re.compile(r"[0-9]{4}-[0-9]{2}", re.ASCII)
@@ -38,6 +39,8 @@ def read_time(said: object) -> datetime | None:
     """
     if isinstance(said, str):
         text = said.strip()
+        if len(text) > _LONGEST:
+            return None
         return _from_unix(float(text)) if _ALL_DIGITS.fullmatch(text) else _from_iso(text)
     if isinstance(said, int | float) and not isinstance(said, bool):
         return _from_unix(said)
