@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tern_common.events import Event
+from tern_common.identifiers import Identifier, identifiers_of
 from tern_ingest.domain import calls, decisions, tolerant
 from tern_ingest.domain.decisions import TYPES, Accepted, Decision, Rejected, Stamp, record_key
 from unit.ingest.door import NOW, POLICY
@@ -206,3 +207,12 @@ def test_a_record_is_filed_under_the_user_else_the_browser_else_itself() -> None
     assert record_key(accepted(userId="ü", anonymousId="a", messageId="m")) == "ü".encode()
     assert record_key(accepted(anonymousId="a", messageId="m")) == b"a"
     assert record_key(accepted(messageId="m")) == b"m"
+
+
+@pytest.mark.parametrize("short", ["7", "42", 7, 42])
+def test_a_short_user_id_is_accepted_and_is_no_identifier(short: object) -> None:
+    """Numeric ids of small shops: they would join strangers, so the event is filed under its browser, else itself."""
+    event = accepted(userId=short, anonymousId="browser-1")
+    assert event.user_id == str(short)
+    assert identifiers_of(event) == [Identifier("anonymous_id", "browser-1")]
+    assert identifiers_of(accepted(userId=short)) == []
