@@ -128,7 +128,7 @@ class Hop:
         await self.producer.send([Message(PROGRESS, key, value, headers_of("claim", value, self.lane))])
 
 
-async def claim_source(hop: Hop, *, interval_s: float, holdoff_s: float = 0.0) -> None:
+async def claim_source(hop: Hop, *, interval_s: float, holdoff_s: float) -> None:
     """The first hop's loop: from what clients were told is acknowledged, to the service's output. Endless.
 
     A round every `interval_s` real seconds. After an outage of `OUTAGE_S` no claims for `holdoff_s`: clients that were

@@ -6,9 +6,8 @@ from fastapi import APIRouter
 
 from tern_common import lifecycle, topics
 from tern_common.bus import Bus
-from tern_common.clock import Clock
 from tern_common.consume import consume
-from tern_common.ground import ground
+from tern_common.ground import Ground, ground
 from tern_common.hashing import Hasher
 from tern_common.http import claimed_clock_router, create_app, policy_router
 from tern_common.lifecycle import Loop
@@ -47,12 +46,18 @@ async def serve(settings: IdentitySettings) -> None:
             tokens=on.tokens,
             clock=on.clock,
         )
-        loops = _loops(settings, on.bus, on.clock, EventHandler(store, on.pool, on.bus.producer))
+        handler = EventHandler(store, on.pool, on.bus.producer)
+        loops = _loops(settings, on, handler, _holdoff_s(settings, rules))
         await lifecycle.run(app, settings.http_address, loops | clock_loops, clock=on.clock)
 
 
-def _loops(settings: IdentitySettings, bus: Bus, clock: Clock, handler: EventHandler) -> dict[str, Loop]:
-    meter = PrometheusMeter(SERVICE)
+def _holdoff_s(settings: IdentitySettings, rules: Rules) -> float:
+    """None on a virtual clock: who moves it is the only client, and would wait for it in real time."""
+    return 0.0 if settings.clock_file else rules.holdoff.total_seconds()
+
+
+def _loops(settings: IdentitySettings, on: Ground, handler: EventHandler, holdoff_s: float) -> dict[str, Loop]:
+    bus, clock, meter = on.bus, on.clock, PrometheusMeter(SERVICE)
 
     async def events() -> None:
         consumer = await bus.subscribe(GROUP, [topics.EVENTS])
@@ -71,7 +76,7 @@ def _loops(settings: IdentitySettings, bus: Bus, clock: Clock, handler: EventHan
             lane=LANE,
             meter=meter,
         )
-        await claim_source(hop, interval_s=settings.progress_interval_ms / 1000)
+        await claim_source(hop, interval_s=settings.progress_interval_ms / 1000, holdoff_s=holdoff_s)
 
     return {"events": events, "progress": progress}
 

@@ -184,7 +184,7 @@ async def test_lag_is_told_to_the_meter() -> None:
             world.apply(len(meter.seen) - 1)
 
     log = Log(world.bus.broker, lambda q: apply(q) if len(meter.seen) < 3 else None)
-    async with running(claim_source(world.hop("identity", log, meter), interval_s=0.5)):
+    async with running(claim_source(world.hop("identity", log, meter), interval_s=0.5, holdoff_s=0)):
         await claimed(world)
     assert meter.seen[:3] == [2, 1, 0]
 

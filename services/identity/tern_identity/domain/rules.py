@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from tern_common.durations import Duration
 from tern_common.identifiers import NAMESPACES
 
 Guard = Literal["partners", "velocity"]
@@ -16,7 +17,10 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class Rules(BaseModel):
-    """identity.md §3. A change of any number is a new `version`: the graph is a function of the ledger and of these."""
+    """identity.md §3. A change of any number is a new `version`: the graph is a function of the ledger and of these.
+
+    `holdoff` is about time, not about the graph: how long to claim nothing after an outage (triggers.md §2.5).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -26,6 +30,7 @@ class Rules(BaseModel):
     partners_other: Count
     new_partners_per_hour: Count
     browsers_per_account: Count
+    holdoff: Duration = timedelta(minutes=2)
 
     @model_validator(mode="after")
     def _every_strong_namespace_has_a_limit(self) -> Self:
