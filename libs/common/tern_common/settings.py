@@ -40,7 +40,6 @@ class ServiceSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     db_pool_size: int = Field(8, ge=1, le=200, description="Most connections to PostgreSQL.")
     policy_file: Path | None = Field(None, description="policy.yaml to use; without it, the one the service ships.")
-    progress_interval_ms: int = Field(500, ge=10, le=60_000, description="Pause between two safe-time claims.")
 
     @property
     def http_address(self) -> tuple[str, int]:
@@ -54,9 +53,10 @@ class ServiceSettings(BaseSettings):
         return self
 
 
-class KeyedSettings(ServiceSettings):
-    """For services that know identifiers by their keyed hash; the same key in all of them."""
+class PipelineSettings(ServiceSettings):
+    """For services that events pass through: they know identifiers by one keyed hash, and claim safe time."""
 
+    progress_interval_ms: int = Field(500, ge=10, le=60_000, description="Pause between two safe-time claims.")
     hash_key: SecretStr = Field(
         min_length=16, max_length=64, description="Key of the identifiers' hash; never changes."
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field, SecretStr
 
-from tern_common.settings import KeyedSettings
+from tern_common.settings import PipelineSettings
 
 
-class IdentitySettings(KeyedSettings):
+class IdentitySettings(PipelineSettings):
     """Everything the service shares with others, the keys of what it seals, its batch, and its epoch."""
 
     sealing_keys: SecretStr = Field(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from tern_common.settings import KeyedSettings
+from tern_common.settings import PipelineSettings
 
 
-class ProfileSettings(KeyedSettings):
+class ProfileSettings(PipelineSettings):
     """Everything the service shares with others, its batch, and its epoch."""
 
     batch_records: int = Field(2000, ge=1, le=20_000, description="Most records that one transaction applies.")

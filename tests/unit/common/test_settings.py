@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from tern_common.errors import Misconfigured
-from tern_common.settings import KeyedSettings, ServiceSettings, read_settings
+from tern_common.settings import PipelineSettings, ServiceSettings, read_settings
 
 GOOD = {"TERN_DATABASE_URL": "postgresql://secret@db/tern", "TERN_KAFKA_BOOTSTRAP": "broker:9092"}
 
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    for name in ServiceSettings.model_fields.keys() | KeyedSettings.model_fields.keys():
+    for name in ServiceSettings.model_fields.keys() | PipelineSettings.model_fields.keys():
         monkeypatch.delenv(f"TERN_{name.upper()}", raising=False)
     for name, value in GOOD.items():
         monkeypatch.setenv(name, value)
@@ -33,10 +33,10 @@ def test_addresses_and_secrets_have_to_be_given(environment: pytest.MonkeyPatch)
 
 def test_a_key_has_no_default_and_is_not_shown_when_it_is_wrong(environment: pytest.MonkeyPatch) -> None:
     with pytest.raises(Misconfigured, match="TERN_HASH_KEY: is not set"):
-        read_settings(KeyedSettings)
+        read_settings(PipelineSettings)
     environment.setenv("TERN_HASH_KEY", "too-short")
     with pytest.raises(Misconfigured, match="TERN_HASH_KEY") as told:
-        read_settings(KeyedSettings)
+        read_settings(PipelineSettings)
     assert "too-short" not in str(told.value)
 
 
@@ -49,5 +49,5 @@ def test_a_virtual_clock_is_never_for_production(environment: pytest.MonkeyPatch
 
 
 def test_a_service_has_room_for_settings_of_its_own() -> None:
-    assert len(KeyedSettings.model_fields) <= 12
-    assert all(field.description for field in KeyedSettings.model_fields.values())
+    assert len(PipelineSettings.model_fields) <= 12
+    assert all(field.description for field in PipelineSettings.model_fields.values())
