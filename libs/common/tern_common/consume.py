@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import count, groupby
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from tern_common.bus import Consumer, Place, Poll, Record, Span
@@ -23,6 +23,8 @@ WAIT_S = 0.25
 """At most so long for the first record of a fetch."""
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
+TRIES_OF_MANY = 6
+"""How often a batch is tried as a whole before it is tried in halves: about three seconds."""
 _ALIVE_EVERY_S = 1.0
 
 T = TypeVar("T")
@@ -139,7 +141,18 @@ class _Loop(Generic[T]):
 
     async def _try(self, decoded: list[_Decoded[T]], spans: dict[Place, Span]) -> None:
         batch = Batch([item for _, item in decoded], spans)
-        await self._insist(lambda: self._handler.apply(batch))
+        try:
+            await self._insist(lambda: self._handler.apply(batch), TRIES_OF_MANY if len(decoded) > 1 else None)
+        except Transient:
+            await self._in_halves(decoded, spans)
+
+    async def _in_halves(self, decoded: list[_Decoded[T]], spans: dict[Place, Span]) -> None:
+        """What is too much for one transaction (a time limit, locks) may pass in parts. Nothing is rejected for it."""
+        middle = len(decoded) // 2
+        for half in (decoded[:middle], decoded[middle:]):
+            await self._try(half, {})
+        if spans:
+            await self._try([], spans)
 
     async def _reject(self, records: list[Record], reason: str) -> None:
         """Must succeed, or nothing of this fetch is ever committed."""
@@ -155,17 +168,23 @@ class _Loop(Generic[T]):
         await self._insist(lambda: self._rejecting.reject(records, reason))
         self._meter.rejected(reason, len(records))
 
-    async def _insist(self, step: Callable[[], Awaitable[R]]) -> R:
-        """Tries until no `Transient` is raised, with growing pauses; the member polls on, so that it stays a member."""
+    async def _insist(self, step: Callable[[], Awaitable[R]], tries: int | None = None) -> R:
+        """Tries until no `Transient` is raised, with growing pauses; the member polls on, so that it stays a member.
+
+        Raises the last `Transient` after `tries`, where they are limited.
+        """
         pause_s = FIRST_PAUSE_S
-        while True:
+        for attempt in count(1):
             try:
                 return await step()
             except Transient as wrong:
                 self._meter.retried()
+                if attempt == tries:
+                    raise
                 logger.warning("tried again soon", why=str(wrong), pause_s=pause_s)
             await self._stay_alive(pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+        raise AssertionError("counting has no end")
 
     async def _stay_alive(self, seconds: float) -> None:
         self._consumer.pause()

@@ -2,67 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-
 import pytest
 
 from support.running import running
 from support.waiting import eventually
-from tern_common.bus import Message, Place, Producer, Record, Span
+from tern_common.bus import Message, Producer
 from tern_common.clock import ManualClock
 from tern_common.consume import Batch, consume
-from tern_common.errors import Poison, Transient, Unusable
+from tern_common.errors import Transient, Unusable
 from tern_common.memory import MemoryBus
 from tern_common.meters import PrometheusMeter
 from tern_common.metrics import render
 from tern_common.rejecting import Rejecting
 from tern_common.topics import EVENTS, REJECTED
-
-GROUP = "identity"
-
-
-def event(key: str, text: str) -> Message:
-    return Message(EVENTS, key.encode(), text.encode(), (("message-id", text.encode()),))
-
-
-@dataclass
-class Recorder:
-    """A handler that notes what it was given. `refuse` may raise for a batch of texts."""
-
-    refuse: Callable[[list[str]], None] = lambda _: None
-    batches: list[tuple[list[str], dict[Place, Span]]] = field(default_factory=list)
-    attempts: int = 0
-
-    def decode(self, record: Record) -> str:
-        if record.value.startswith(b"poison"):
-            raise Poison("not-an-event")
-        return record.value.decode()
-
-    async def apply(self, batch: Batch[str]) -> None:
-        self.attempts += 1
-        self.refuse(batch.items)
-        self.batches.append((list(batch.items), dict(batch.spans)))
-
-    @property
-    def applied(self) -> list[str]:
-        return [text for items, _ in self.batches for text in items]
-
-
-async def consuming(bus: MemoryBus, handler: Recorder, limit: int = 100) -> None:
-    consumer = await bus.subscribe(GROUP, [EVENTS])
-    await consume(consumer, handler, Rejecting(bus.producer, "identity"), ManualClock(), limit=limit)
-
-
-async def committed(bus: MemoryBus) -> int:
-    return sum((await bus.log.committed(GROUP, EVENTS)).values())
-
-
-async def until_committed(bus: MemoryBus, records: int) -> None:
-    async def all_in() -> bool:
-        return await committed(bus) == records
-
-    await eventually(all_in, 5, f"{records} records committed")
+from unit.common.consuming import GROUP, Recorder, committed, consuming, event, until_committed
 
 
 async def test_a_fetch_is_one_batch_with_its_spans_and_is_committed_after_it() -> None:
@@ -159,7 +112,7 @@ async def test_only_the_last_part_of_a_halved_batch_carries_the_spans() -> None:
 
 
 async def test_a_transient_error_retries_the_same_batch_until_it_is_in() -> None:
-    left = [Transient("database away")] * 20
+    left = [Transient("database away")] * 5
 
     def refuse(_: list[str]) -> None:
         if left:
@@ -169,8 +122,22 @@ async def test_a_transient_error_retries_the_same_batch_until_it_is_in() -> None
     await bus.producer.send([event("ann", "a"), event("ann", "b")])
     async with running(consuming(bus, handler)):
         await until_committed(bus, 2)
-    assert handler.attempts == 21
+    assert handler.attempts == 6
     assert handler.applied == ["a", "b"]
+    assert bus.sent(REJECTED) == []
+
+
+async def test_a_batch_that_is_too_much_at_once_is_applied_in_parts_and_rejects_nothing() -> None:
+    def too_slow(texts: list[str]) -> None:
+        if len(texts) > 2:
+            raise Transient("the database asks to try again (57014)")
+
+    bus, handler = MemoryBus(), Recorder(too_slow)
+    await bus.producer.send([event("ann", str(number)) for number in range(7)])
+    async with running(consuming(bus, handler)):
+        await until_committed(bus, 7)
+    assert handler.applied == [str(number) for number in range(7)]
+    assert [bool(spans) for _, spans in handler.batches] == [False] * (len(handler.batches) - 1) + [True]
     assert bus.sent(REJECTED) == []
 
 
