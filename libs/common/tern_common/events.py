@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -20,6 +20,10 @@ Mode = Literal["live", "replay", "backfill"]
 
 _T = TypeVar("_T")
 
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""An instant: never without its offset."""
+
+FIRST_YEAR, LAST_YEAR = 1970, 2999
 LATE_AFTER = timedelta(hours=4)
 EMPTY = Raw(b"{}")
 
@@ -33,8 +37,8 @@ class Event(Struct, kw_only=True, omit_defaults=True, frozen=True):
 
     message_id: str
     type: EventType
-    event_time: datetime
-    received_at: datetime
+    event_time: Moment
+    received_at: Moment
     source_id: str
     trusted: bool = False
     name: str | None = None
@@ -42,8 +46,8 @@ class Event(Struct, kw_only=True, omit_defaults=True, frozen=True):
     anonymous_id: str | None = None
     previous_id: str | None = None
     group_id: str | None = None
-    sent_at: datetime | None = None
-    replayed_at: datetime | None = None
+    sent_at: Moment | None = None
+    replayed_at: Moment | None = None
     mode: Mode = "live"
     vouched: tuple[str, ...] = ()
     context: Raw = EMPTY
@@ -133,7 +137,7 @@ class Claim(Struct, kw_only=True, frozen=True):
 
     service: str
     lane: str
-    at: datetime
+    at: Moment
     ends: dict[str, dict[str, int]]
 
 
@@ -180,8 +184,15 @@ def _decode(decoder: msgspec.json.Decoder[_T], value: bytes, reason: str) -> _T:
 
 
 def decode_event(value: bytes | Raw) -> Event:
-    """Raises `Poison`."""
-    return _decode(_event, bytes(value), "not-an-event")
+    """Raises `Poison`, also for a year that no calendar arithmetic survives."""
+    event = _decode(_event, bytes(value), "not-an-event")
+    if not all(at is None or FIRST_YEAR <= at.year <= LAST_YEAR for at in _times(event)):
+        raise Poison("time-out-of-range")
+    return event
+
+
+def _times(event: Event) -> tuple[datetime | None, ...]:
+    return event.event_time, event.received_at, event.sent_at, event.replayed_at
 
 
 def decode_resolved(value: bytes) -> Resolved:
