@@ -190,7 +190,8 @@ def _refund(said: Properties, _event: Event) -> RefundSaid | None:
         return None
     stated = (amount(said.get(name)) for name in ("total", "amount"))
     given = next((value for value in stated if value is not None), None)
-    return RefundSaid(order_id, given if given is not None else _worth(_items(said)))
+    worth = _worth(_items(said)) if given is None else abs(given)  # many systems book money that goes back as negative
+    return RefundSaid(order_id, worth)
 
 
 def _worth(items: tuple[Item, ...]) -> Decimal | None:

@@ -89,6 +89,10 @@ def test_a_refund_without_an_amount_is_full_and_one_of_products_is_their_worth()
     assert said("Order Refunded", {}) is None
 
 
+def test_money_that_goes_back_is_the_same_money_whatever_its_sign() -> None:
+    assert said("Order Refunded", {"order_id": "o-1", "total": -3}) == RefundSaid("o-1", Decimal(3))
+
+
 def test_a_cancellation_needs_its_order() -> None:
     assert said("Order Cancelled", {"order_id": "o-1"}) == CancelSaid("o-1")
     assert said("Order Cancelled", {}) is None
