@@ -28,6 +28,8 @@ def _kept(days: int) -> dict[str, str]:
 
 
 COMPACTED = {"cleanup.policy": "compact"}
+# Claims come several times a second and are read from the start by every process: what is old must go soon.
+COMPACTED_SOON = {**COMPACTED, "segment.ms": "600000", "min.cleanable.dirty.ratio": "0.1"}
 
 EVENTS = "tern.events.v1"
 REJECTED = "tern.events.rejected.v1"
@@ -57,7 +59,7 @@ TABLE: tuple[Topic, ...] = (
     Topic(IDENTITY, 4, "customer_id", "identity", "anyone", _kept(30)),
     Topic(PROFILES, 8, "customer_id", "profile", "triggers, anyone", COMPACTED),
     *(Topic(triggers_topic(f), 4, "customer_id", "triggers", "marketing systems", _kept(7)) for f in FAMILIES),
-    Topic(PROGRESS, 1, "service/lane", "identity, profile", "profile, triggers", COMPACTED),
+    Topic(PROGRESS, 1, "service/lane", "identity, profile", "profile, triggers", COMPACTED_SOON),
 )
 BY_NAME: Mapping[str, Topic] = {topic.name: topic for topic in TABLE}
 
