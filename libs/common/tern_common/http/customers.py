@@ -54,11 +54,16 @@ def customers_router(noun: str, customers: Customers[T], shape: type[BaseModel],
     """`/v1/{noun}/…`, answered in `shape`. Personal data is hidden from tokens that may only read."""
     router = APIRouter(prefix=f"/v1/{noun}", tags=[noun])
 
-    async def answer(asked: Awaitable[T | None], caller: Caller) -> BaseModel:
+    async def answer(asked: Awaitable[T | None], caller: Caller, *, hide: bool = False) -> BaseModel:
         known = await asked
         if known is None:
             raise _UNKNOWN
-        return view(known, hide=caller.role == "read")
+        return view(known, hide=hide or caller.role == "read")
+
+    async def answer_for(identifier: Identifier, caller: Caller) -> BaseModel:
+        """By a browser's id nobody's data is shown: a cookie can be forged (identity.md §12)."""
+        weak = NAMESPACES[identifier.namespace].kind == "weak"
+        return await answer(customers.by_identifier(identifier), caller, hide=weak)
 
     @router.get("/{customer_id}", response_model=shape)
     async def by_customer(customer_id: UUID, caller: Reader) -> BaseModel:
@@ -68,12 +73,12 @@ def customers_router(noun: str, customers: Customers[T], shape: type[BaseModel],
     @router.get("/by/{namespace}/{value:path}", response_model=shape)
     async def by_identifier(namespace: NamespaceInPath, value: ValueInPath, caller: Reader) -> BaseModel:
         """The customer of an identifier: `user_id`, `phone`, `email`, `anonymous_id`."""
-        return await answer(customers.by_identifier(_identifier(namespace, value)), caller)
+        return await answer_for(_identifier(namespace, value), caller)
 
     @router.post("/lookup", response_model=shape)
     async def by_body(wanted: Lookup, caller: Reader) -> BaseModel:
         """The same, with the identifier in the body."""
-        return await answer(customers.by_identifier(_identifier(wanted.namespace, wanted.value)), caller)
+        return await answer_for(_identifier(wanted.namespace, wanted.value), caller)
 
     return router
 
