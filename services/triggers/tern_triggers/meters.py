@@ -7,6 +7,9 @@ from prometheus_client import Counter, Gauge, Histogram
 DECISIONS = Counter("tern_triggers_decisions", "Decisions, and notes of ended cycles.", ["rule", "outcome", "reason"])
 ENDED = Counter("tern_triggers_ended", "Triggers withdrawn, retracted or cancelled.", ["rule", "how"])
 PUBLISHED = Counter("tern_triggers_published", "Records acknowledged on the trigger topics.", ["type"])
+SET_ASIDE = Counter(
+    "tern_triggers_set_aside", "Records that no broker takes; now on the rejected topic.", ["type", "reason"]
+)
 LOOKS = Counter("tern_triggers_looks", "Customers looked at because their agenda said so.")
 OUTBOX_ROWS = Gauge("tern_triggers_outbox_rows", "Records decided and not acknowledged yet.")
 OUTBOX_AGE = Gauge("tern_triggers_outbox_oldest_seconds", "Real seconds that the oldest of them has waited.")

@@ -1,22 +1,29 @@
 """Takes letters from the outbox to Kafka: claim, send, delete. Knows neither rules nor customers.
 
-Whoever fires or revokes publishes at once after its own commit; the relay only sweeps up what was left behind.
+Whoever fires or revokes publishes at once after its own commit; the relay only sweeps up what was left behind. A letter
+that the broker will never take is taken out and set aside, so that it stops no other letter and no consumer.
 """
 
 from __future__ import annotations
 
-from tern_common.bus import Headers, Message, Producer
+from collections.abc import Sequence
+
+from tern_common.bus import Headers, Message, Producer, Record
 from tern_common.clock import Clock
 from tern_common.db import Pool, connection, transaction
-from tern_common.errors import Transient
+from tern_common.errors import Transient, Unusable
 from tern_common.logs import logger
+from tern_common.rejecting import Rejecting
 from tern_triggers import meters
-from tern_triggers.domain.contract import CONTENT_TYPE
+from tern_triggers.domain.contract import CONTENT_TYPE, FIRED
+from tern_triggers.domain.decisions import Why
 from tern_triggers.domain.policy import OutboxPolicy
-from tern_triggers.store import outbox, positions
+from tern_triggers.store import decisions, outbox, positions
 from tern_triggers.store.outbox import Claimed, Letter
 
 _PAUSE_S = 0.5
+_SERVICE = "triggers"
+_NO_PARTITION = -1
 
 
 class Publisher:
@@ -27,12 +34,22 @@ class Publisher:
         self._producer = producer
         self._clock = clock
         self._policy = policy
+        self._rejecting = Rejecting(producer, _SERVICE)
 
     async def publish(self) -> int:
-        """One round; returns how many letters were acknowledged. Raises `Transient`: they will be sent again."""
+        """One round; returns how many letters left the outbox. Raises `Transient`: they will be sent again."""
         claimed = await self._claim()
         if not claimed:
             return 0
+        try:
+            await self._send(claimed)
+        except Unusable:
+            for one in claimed:
+                await self._send_alone(one)
+        return len(claimed)
+
+    async def _send(self, claimed: Sequence[Claimed]) -> None:
+        """Raises `Transient`, having given the letters back; and `Unusable`, when one of them can never be sent."""
         seqs = [one.seq for one in claimed]
         try:
             await self._producer.send([_message(one.letter) for one in claimed])
@@ -44,7 +61,29 @@ class Publisher:
             await outbox.delivered(conn, seqs)
         for one in claimed:
             meters.PUBLISHED.labels(one.letter.type).inc()
-        return len(claimed)
+
+    async def _send_alone(self, one: Claimed) -> None:
+        """The letters behind it go out when their lease has ended, should this raise `Transient`."""
+        try:
+            await self._send([one])
+        except Unusable as wrong:
+            await self._set_aside(one, wrong.reason)
+
+    async def _set_aside(self, one: Claimed, reason: str) -> None:
+        """To the rejected topic, out of the outbox; a trigger that nobody has seen is withdrawn."""
+        seq, letter = one
+        logger.error("letter can never be sent", reason=reason, seq=seq, trigger_id=letter.trigger_id, type=letter.type)
+        meters.SET_ASIDE.labels(letter.type, reason).inc()
+        message = _message(letter)
+        lost = Record(letter.topic, _NO_PARTITION, seq, letter.key, letter.value, message.headers)
+        try:
+            await self._rejecting.reject([lost], reason)
+        except Unusable as wrong:
+            logger.error("nor can it be rejected", reason=wrong.reason, seq=seq, trigger_id=letter.trigger_id)
+        async with transaction(self._pool) as conn:
+            if letter.type == FIRED:
+                await decisions.withdraw(conn, {letter.trigger_id: Why.UNPUBLISHABLE})
+            await outbox.delivered(conn, [seq])
 
     async def publish_now(self) -> None:
         """Publishes what was just committed, if that works: else the relay will."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -9,11 +10,16 @@ import pytest
 from integration.triggers.shop import HOUR, MINUTE, NOON, READY, Shop, cart, customer, moved, order, profile
 from support.running import running
 from support.waiting import eventually
+from tern_common.bus import Message, Producer, Record
 from tern_common.clock import SystemClock
-from tern_common.errors import Transient
+from tern_common.consume import Batch
+from tern_common.errors import Transient, Unusable
+from tern_common.topics import REJECTED, RESOLVED
+from tern_triggers.consumer import TriggersHandler
 from tern_triggers.domain.policy import OutboxPolicy
 from tern_triggers.publishing import Publisher
 from tern_triggers.store import firing
+from tern_triggers.timing import Timing
 
 AWAY = Transient("the broker is away")
 LATE = NOON + 30 * MINUTE
@@ -168,3 +174,47 @@ class _Died(Exception):
 class _NeverSends:
     async def send(self, _messages: object, _timeout_s: float = 0) -> None:
         raise _Died
+
+
+class _TakesNothingFrom:
+    """A producer that can never send what a customer's key is on, as long as it is not on the rejected topic."""
+
+    def __init__(self, producer: Producer, who: str, *, rejects_too: bool = False) -> None:
+        self._producer = producer
+        self._key = customer(who).encode()
+        self._open = frozenset() if rejects_too else frozenset({REJECTED})
+
+    async def send(self, messages: Sequence[Message], timeout_s: float = 5.0) -> None:
+        if any(self._key in (m.key, dict(m.headers).get("key")) and m.topic not in self._open for m in messages):
+            raise Unusable("message-too-large")
+        await self._producer.send(messages, timeout_s)
+
+
+@pytest.mark.parametrize("rejects_too", [False, True])
+async def test_a_letter_that_no_broker_takes_stops_no_other_and_no_consumer(shop: Shop, rejects_too: bool) -> None:
+    picky = _TakesNothingFrom(shop.bus.producer, "bob", rejects_too=rejects_too)
+    publisher = Publisher(shop.pool, picky, shop.clock, shop.policy.outbox)
+    who = ("ann", "bob", "cat")
+    await shop.meet(*(profile(one) for one in who))
+    await shop.take(*(cart(one, NOON, f"m-{one}", "tea", cart_id=one) for one in who))
+    shop.clock.advance(READY)
+    await shop.safe(NOON + READY)
+    await Timing(shop.pool, shop.writing, publisher, shop.clock).look()
+    assert sorted(event["subject"] for event in shop.published()) == sorted([customer("ann"), customer("cat")])
+    assert await shop.outcomes("bob") == ["cart_abandoned withdrawn unpublishable"]
+    assert await shop.count("outbox") == 0
+    rejected = [] if rejects_too else ["message-too-large"]
+    assert [record.header("reason") for record in shop.bus.sent(REJECTED)] == rejected
+
+
+async def test_a_revocation_that_no_broker_takes_is_set_aside_and_its_record_is_not_blamed(shop: Shop) -> None:
+    await reminded(shop)
+    picky = _TakesNothingFrom(shop.bus.producer, "ann")
+    publisher = Publisher(shop.pool, picky, shop.clock, shop.policy.outbox)
+    handler = TriggersHandler(shop.pool, shop.writing, shop.positions, publisher, shop.clock)
+    late = handler.decode(Record(RESOLVED, 0, 9, b"k", order("ann", LATE, "o1", "tea")))
+    await handler.apply(Batch([late], {}))
+    assert kinds(shop) == ["fired"]
+    assert await shop.outcomes("ann") == ["cart_abandoned fired -"]
+    assert await shop.count("outbox") == 0
+    assert [record.header("schema") for record in shop.bus.sent(REJECTED)] == ["tern.trigger.retracted.v1"]

@@ -11,7 +11,7 @@ from cloudevents.core.bindings.kafka import KafkaMessage, from_structured_event
 from cloudevents.core.formats.json import JSONFormat
 from msgspec.structs import replace
 
-from tern_common.commerce import Item
+from tern_common.commerce import AMOUNT_LIMIT, AMOUNT_STEP, QUANTITY_LIMIT, TEXT_LIMIT, Item
 from tern_common.events import Contact
 from tern_triggers.domain import contract
 from tern_triggers.domain.candidates import stories
@@ -131,3 +131,19 @@ def test_retractions_and_cancellations_have_ids_of_their_own_and_name_their_trig
 def test_the_latest_moment_to_act_is_the_expiry() -> None:
     expires = published(snap(0, "m1", "tea"))["data"]["timing"]["expires_at"]
     assert expires == (at(60) + timedelta(hours=24)).isoformat().replace("+00:00", "Z")
+
+
+def test_a_huge_cart_shows_its_most_valuable_lines_and_counts_the_rest() -> None:
+    told = said("snapshot", 0, "m1", *(Item(f"p{n:03}", 1, Decimal(n)) for n in range(130)), Item("gift", 1))
+    shown = published(told)["data"]["cart"]
+    assert [line["product_id"] for line in shown["items"]] == [f"p{n:03}" for n in range(30, 130)]
+    assert (shown["more"], "total" in shown) == (31, False)
+
+
+def test_the_worst_cart_that_can_be_said_fits_into_a_record() -> None:
+    """Each text as long as `commerce` lets it be, of characters that JSON writes in six bytes."""
+    ugly = "\x01" * (TEXT_LIMIT - 4)
+    lines = [Item(f"{n:04}{ugly}", QUANTITY_LIMIT, AMOUNT_LIMIT - AMOUNT_STEP, ugly) for n in range(1000)]
+    seen = view(*(said("add", n, f"m{n}", *lines[n::10]) for n in range(10)), profile=PROFILE)
+    (ruling,) = decided(seen, 10 + READY, [CART])
+    assert len(contract.encode(contract.fired(ruling, seen, SOURCE))) < 500_000

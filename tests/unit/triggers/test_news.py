@@ -116,7 +116,7 @@ def test_late_and_imported_events_are_passive(received: float, mode: Mode, passi
     [
         ({"event_time": datetime(9000, 1, 1, tzinfo=UTC)}, "event-time-out-of-range"),
         ({"event_time": datetime(1960, 1, 1, tzinfo=UTC)}, "event-time-out-of-range"),
-        ({"event_time": START.replace(tzinfo=None), "received_at": START.replace(tzinfo=None)}, "event-time-out"),
+        ({"event_time": START.replace(tzinfo=None), "received_at": START.replace(tzinfo=None)}, "time-out-of-range"),
         ({"message_id": "a\x00b"}, "message-id-with-nul"),
     ],
 )

@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from tern_common.commerce import Item
 from tern_triggers.domain.decisions import Decision
 from tern_triggers.domain.endings import Ending, Revocation
 from tern_triggers.domain.rounds import Ruling
@@ -24,6 +25,8 @@ REVOKED = {
     Revocation.CANCELLED: "tern.trigger.cancelled.v1",
 }
 CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"
+LINES = 100
+"""At most so many lines of a cart: a record must stay well below what a topic takes, whatever is in the cart."""
 _CONTACT_OF = {"email": "email", "sms": "phone"}
 
 
@@ -64,11 +67,15 @@ class CartLine(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class CartContent(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The cart when the trigger fired. No `total` where a price is unknown; no `cart_id` for the unnamed cart."""
+    """The cart when the trigger fired. No `total` where a price is unknown; no `cart_id` for the unnamed cart.
+
+    `items` are the `LINES` most valuable lines, by product; `more` counts those left out, which `total` includes.
+    """
 
     items: list[CartLine]
     cart_id: str | None = None
     total: Decimal | None = None
+    more: int = 0
 
 
 class OrdersContent(msgspec.Struct, frozen=True):
@@ -192,6 +199,17 @@ def _contact(channel: str, view: View) -> str | None:
 def _content(story: Story) -> tuple[CartContent | None, OrdersContent | None]:
     shown = story.shown
     if isinstance(shown, CartShown):
-        return CartContent([CartLine(*item) for item in shown.items], shown.cart_id or None, shown.total), None
+        return _cart(shown), None
     assert isinstance(shown, OrdersShown), "whoever speaks has something to show"
     return None, OrdersContent(shown.kept, shown.last_order_id, shown.last_order_at)
+
+
+def _cart(shown: CartShown) -> CartContent:
+    kept = sorted(shown.items, key=_worth)[:LINES]
+    lines = [CartLine(*item) for item in sorted(kept, key=lambda item: item.product_id)]
+    return CartContent(lines, shown.cart_id or None, shown.total, len(shown.items) - len(lines))
+
+
+def _worth(item: Item) -> tuple[Decimal, str]:
+    """The most valuable first; a total order, since a cart has one line a product."""
+    return -(item.price or Decimal(0)) * item.quantity, item.product_id

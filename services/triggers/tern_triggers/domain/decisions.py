@@ -29,12 +29,13 @@ class Outcome(StrEnum):
 
 
 class Why(StrEnum):
-    """Why a step was suppressed. Part of the contract."""
+    """Why a step was suppressed or (`unpublishable`: no broker takes its trigger) withdrawn. Part of the contract."""
 
     EXPIRED = "expired"
     SHARED = "shared-customer"
     NO_CONSENT = "no-consent"
     ALREADY = "already"
+    UNPUBLISHABLE = "unpublishable"
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
