@@ -99,7 +99,10 @@ async def open_pool(url: str, *, service: str, size: int) -> Pool:
 
 @asynccontextmanager
 async def connection(pool: Pool) -> AsyncIterator[Connection]:
-    """A connection without a transaction. Raises Tern's errors, as `translated` says."""
+    """A connection without a transaction. Raises Tern's errors, as `translated` says.
+
+    A `TimeoutError` of the block's own counts as the database's: nothing tells them apart.
+    """
     source = cast(Any, pool)
     with _in_our_words(_gone):
         acquired = await source.acquire(timeout=ACQUIRE_TIMEOUT_S)
@@ -164,8 +167,10 @@ def translated(error: Exception, *, lost: bool = False) -> TernError | None:
             return _by_state(error)
         case asyncpg.InterfaceError():
             return Transient("the connection to the database is gone") if lost else None
-        case _:
+        case TimeoutError():
             return Transient("the database does not answer")
+        case _:  # an OSError, which on a sound connection is of the caller's own doing
+            return Transient("the database does not answer") if lost else None
 
 
 def _by_state(error: asyncpg.PostgresError) -> TernError | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -127,6 +127,28 @@ async def test_a_connection_that_broke_between_two_statements_is_transient(pool:
 
     with pytest.raises(Transient):
         await use_after_the_end()
+
+
+async def test_an_operating_systems_error_of_ones_own_is_not_the_databases(pool: Pool) -> None:
+    async def read_a_file_that_is_not_there() -> None:
+        async with transaction(pool) as conn:
+            await conn.fetchval("SELECT 1")
+            raise FileNotFoundError
+
+    with pytest.raises(FileNotFoundError):
+        await read_a_file_that_is_not_there()
+    await db.check(pool)
+
+
+async def test_an_operating_systems_error_on_a_lost_connection_is_transient(pool: Pool) -> None:
+    async def lose_it() -> None:
+        async with connection(pool) as mine:
+            cast(Any, mine).terminate()
+            raise ConnectionResetError
+
+    with pytest.raises(Transient):
+        await lose_it()
+    await db.check(pool)
 
 
 async def test_what_must_be_set_up_differently_is_misconfigured(pool: Pool) -> None:
