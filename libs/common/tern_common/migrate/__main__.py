@@ -65,7 +65,7 @@ async def work(asked: Namespace) -> int:
     if asked.check:
         wrong = {service: found for service in services if (found := await differences(asked.admin_url, service))}
         for service, found in wrong.items():
-            logger.error("tables are not as declared", service=service, differences=found)
+            logger.error("tables are not as declared", schema=service, differences=found)
         return 1 if wrong else 0
     unknown = sorted(set(services) - set(known))
     if unknown:

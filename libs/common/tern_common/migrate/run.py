@@ -69,10 +69,10 @@ async def _upgraded(admin_url: str, service: str, clock: Clock) -> None:
         except DBAPIError as wrong:
             if getattr(wrong.orig, "sqlstate", None) != asyncpg.LockNotAvailableError.sqlstate:
                 raise
-            logger.warning("a table is locked", service=service)
+            logger.warning("a table is locked", schema=service)
             await clock.sleep(_LOCK_PAUSE_S)
         else:
-            logger.info("migrated", service=service, before=before, after=after)
+            logger.info("migrated", schema=service, before=before, after=after)
             return
     raise Transient(f"schema {service}: a table stayed locked; try again when the load is less")
 
