@@ -20,8 +20,6 @@ from tern_common.events import Event
 Kind = Literal["cart", "checkout", "order", "refund", "cancel"]
 How = Literal["snapshot", "add", "remove", ""]
 
-FIRST_YEAR, LAST_YEAR = 1970, 2999
-
 
 class Body(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a fact says beyond its key. `how` is of cart facts; `cart_id`, `total` and `currency` are of orders.
@@ -73,7 +71,7 @@ def decode_body(value: bytes) -> Body:
 
 
 def fact_of(event: Event, home_id: str, kinds: Collection[str]) -> Fact | None:
-    """The fact in an event, if it is of one of `kinds`. Raises `Poison` for a time no calendar of rules can reach."""
+    """The fact in an event, if it is of one of `kinds`. Raises `Poison`."""
     said = read(event)
     found = _parts(said) if said is not None else None
     if found is None or found[0] not in kinds:
@@ -85,13 +83,10 @@ def fact_of(event: Event, home_id: str, kinds: Collection[str]) -> Fact | None:
 
 
 def _stamped(event: Event) -> datetime:
-    """The event's time in UTC. Raises `Poison` where arithmetic or storage would fail."""
-    at = event.event_time
-    if at.tzinfo is None or event.received_at.tzinfo is None or not FIRST_YEAR <= at.year <= LAST_YEAR:
-        raise Poison("event-time-out-of-range")
+    """The event's time in UTC; `decode_event` has seen to its range. Raises `Poison` where storage would fail."""
     if "\x00" in event.message_id:
         raise Poison("message-id-with-nul")
-    return at.astimezone(UTC)
+    return event.event_time.astimezone(UTC)
 
 
 def _parts(said: Said) -> tuple[Kind, str, Body] | None:
