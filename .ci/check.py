@@ -18,6 +18,7 @@ GATES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("architecture", ("lint-imports",)),
     ("file length", ("python", ".ci/file_length.py")),
     ("documents", ("python", "docs/generate.py", "--check")),
+    ("references", ("python", ".ci/references.py")),
     ("example of deploy/.env", ("python", "-m", "deploy.env_example", "--check")),
     ("dead code", ("vulture",)),
     *(

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 LIMIT = 300
-FOLDERS = ("libs", "services", "deploy", "tests", "examples", ".ci")
+FOLDERS = ("libs", "services", "deploy", "tests", "docs", "examples", ".ci")
 
 
 def main() -> int:
