@@ -10,13 +10,16 @@ from tern_common.clock import Clock
 from tern_common.consume import consume
 from tern_common.ground import ground
 from tern_common.hashing import Hasher
-from tern_common.http import claimed_clock_router, create_app
+from tern_common.http import claimed_clock_router, create_app, policy_router
 from tern_common.lifecycle import Loop
 from tern_common.meters import PrometheusMeter
+from tern_common.policy import load_policy
 from tern_common.progress import Claims, Hop, claim_relay
 from tern_common.rejecting import Rejecting
+from tern_common.shipped import shipped
 from tern_profile.app import SUMMARY, Profiles, profile_router
 from tern_profile.consumer import GROUP, ProfileHandler
+from tern_profile.domain.policy import Policy
 from tern_profile.settings import ProfileSettings
 
 SERVICE = "profile"
@@ -29,6 +32,7 @@ _LOOKS_PER_INTERVAL = 5
 
 async def serve(settings: ProfileSettings) -> None:
     """Runs until it is told to stop."""
+    policy = load_policy(settings.policy_file or shipped("tern_profile", "policy.yaml"), Policy)
     hasher = Hasher(settings.hash_key.get_secret_value().encode())
     async with ground(SERVICE, settings, _TOPICS) as on:
         claims = Claims(on.bus)
@@ -36,11 +40,15 @@ async def serve(settings: ProfileSettings) -> None:
             service=SERVICE,
             summary=SUMMARY,
             probes=on.probes,
-            routers=[profile_router(Profiles(on.pool, hasher)), *_virtual_clock(settings, claims)],
+            routers=[
+                profile_router(Profiles(on.pool, hasher, policy)),
+                policy_router(policy),
+                *_virtual_clock(settings, claims),
+            ],
             tokens=on.tokens,
             clock=on.clock,
         )
-        handler = ProfileHandler(on.pool, on.bus.producer, hasher, settings.version_epoch)
+        handler = ProfileHandler(on.pool, on.bus.producer, hasher, policy, settings.version_epoch)
         loops = _loops(settings, on.bus, on.clock, claims, handler)
         await lifecycle.run(app, settings.http_address, loops, clock=on.clock)
 

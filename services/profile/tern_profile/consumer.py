@@ -16,6 +16,7 @@ from tern_common.events import Event, MembershipChange, ResolvedEvent, decode_ev
 from tern_common.hashing import HASH_BYTES, Hasher
 from tern_common.headers import headers_of
 from tern_common.topics import PROFILES
+from tern_profile.domain.policy import Policy
 from tern_profile.domain.reading import read
 from tern_profile.domain.statements import Filed, Membership, Moved, Statement, plan
 from tern_profile.store import batch
@@ -28,11 +29,11 @@ GROUP = "profile"
 class ProfileHandler:
     """`consume.Handler` of the profile service."""
 
-    def __init__(self, pool: Pool, producer: Producer, hasher: Hasher, epoch: int = 0) -> None:
+    def __init__(self, pool: Pool, producer: Producer, hasher: Hasher, policy: Policy, epoch: int = 0) -> None:
         self._pool = pool
         self._producer = producer
         self._hasher = hasher
-        self._basis = Basis(self.subject_of, epoch)
+        self._basis = Basis(self.subject_of, policy, epoch)
 
     def decode(self, record: Record) -> Statement:
         """Raises `Poison`."""
@@ -56,7 +57,7 @@ class ProfileHandler:
         raw = _text(bytes(said.event))
         event = _checked(decode_event(said.event))
         membership = Membership(_customer(said.customer_id), said.membership_version, said.shared)
-        fragment = read(event, self.subject_of)
+        fragment = read(event, self.subject_of, self._basis.policy)
         return Filed(_home(said.home_id), membership, event.message_id, event.event_time, raw, fragment)
 
 

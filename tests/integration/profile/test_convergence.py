@@ -16,19 +16,22 @@ from tern_common.events import PublicProfile
 from tern_profile.domain.fragment import Fragment
 from tern_profile.domain.whole import Whole
 from tern_profile.store import lookup
-from unit.profile.saying import ANN, BOB, event, identify, track
+from tern_profile.store.records import Basis
+from unit.profile.saying import ANN, BOB, POLICY, event, identify, track
+
+BASIS = Basis(subject_of, POLICY)
 
 
 async def whole(pool: Pool, name: str) -> Whole:
     """All that is known about whoever the customer is now."""
-    found = await lookup.by_customer(pool, customer(name), subject_of)
+    found = await lookup.by_customer(pool, customer(name), BASIS)
     assert found is not None
     return found
 
 
 async def everything(pool: Pool) -> dict[str, Fragment]:
     """Customer id → the fold of his homes as the API sees it, for whoever answers to any id."""
-    shown = [one for one in [await lookup.by_customer(pool, name, subject_of) for name in ids()] if one]
+    shown = [one for one in [await lookup.by_customer(pool, name, BASIS) for name in ids()] if one]
     return {
         one.known.customer_id: Fragment(one.known.first_at, one.known.last_at, one.activity, one.known.standing)
         for one in shown

@@ -17,7 +17,7 @@ from tern_profile.consumer import ProfileHandler
 from tern_profile.domain.statements import plan
 from tern_profile.store import batch
 from tern_profile.store.records import Basis
-from unit.profile.saying import ANN, BOB, identify, track
+from unit.profile.saying import ANN, BOB, POLICY, identify, track
 
 
 @pytest.fixture
@@ -49,8 +49,8 @@ async def _somebody_waits(pool: Pool) -> bool:
 
 async def uncommitted(conn: Connection, records: Sequence[Record]) -> None:
     """Another instance's batch, in a transaction that is still open."""
-    decode = ProfileHandler(cast(Pool, None), Wire(), HASHER).decode
-    await batch._apply(conn, plan(map(decode, records)), Basis(subject_of), set())
+    decode = ProfileHandler(cast(Pool, None), Wire(), HASHER, POLICY).decode
+    await batch._apply(conn, plan(map(decode, records)), Basis(subject_of, POLICY), set())
 
 
 async def test_a_home_that_moves_while_its_customer_is_locked_is_looked_at_again(

@@ -24,12 +24,13 @@ from tern_common.events import PublicProfile, decode_profile
 from tern_common.http import Probes, create_app
 from tern_common.kafka import kafka_bus
 from tern_common.rejecting import Rejecting
+from tern_common.shipped import shipped
 from tern_common.topics import PROFILES, REJECTED, Topic
 from tern_profile.__main__ import serve
 from tern_profile.app import SUMMARY, Profiles, profile_router
 from tern_profile.consumer import ProfileHandler
 from tern_profile.settings import ProfileSettings
-from unit.profile.saying import ANN, event, identify, track
+from unit.profile.saying import ANN, POLICY, event, identify, track
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ async def test_records_become_profiles_and_junk_is_rejected(bus: Bus, pool: Pool
     await bus.producer.send([*good[:3], junk, *good[3:]])
 
     clock = SystemClock()
-    handler = ProfileHandler(pool, bus.producer, HASHER)
+    handler = ProfileHandler(pool, bus.producer, HASHER, POLICY)
     consumer = await bus.subscribe(unique("profile"), [source])
     loop = consume(consumer, handler, Rejecting(bus.producer, "profile"), clock, limit=500)
     async with running(loop):
@@ -100,7 +101,7 @@ async def _token(pool: Pool, role: Role) -> dict[str, str]:
 async def api(pool: Pool, shop: World) -> AsyncIterator[httpx.AsyncClient]:
     """The API over what the shop said; `token` is one that may read, but not personal data."""
     await Worker(pool, Wire()).deliver(shop.said)
-    router = profile_router(Profiles(pool, HASHER))
+    router = profile_router(Profiles(pool, HASHER, POLICY))
     tokens = Tokens(pool, SystemClock())
     app = create_app(service="profile", summary=SUMMARY, probes=Probes({}), routers=[router], tokens=tokens)
     transport = httpx.ASGITransport(app)
@@ -194,12 +195,14 @@ class TestApi:
         assert [item["product_id"] for item in found["cart"]["items"]] == ["pen", "ink"]
 
 
-async def test_the_process_consumes_and_answers(
+async def test_the_process_consumes_and_answers_by_the_policy_it_is_given(
     bus: Bus, pool: Pool, database: str, kafka_bootstrap: str, shop: World, tmp_path: Path
 ) -> None:
     owner = unique("ann")
     shop.place("elsewhere", owner)
-    said = shop.file("elsewhere", identify(1, plan="b"))
+    said = shop.file("elsewhere", identify(1, plan="b", a_longer_one="x" * 100))
+    policy_file = tmp_path / "policy.yaml"
+    policy_file.write_text(shipped("tern_profile", "policy.yaml").read_text().replace("4096", "50"))
     settings = ProfileSettings.model_validate(
         {
             "database_url": database,
@@ -208,6 +211,7 @@ async def test_the_process_consumes_and_answers(
             "deployment": "development",
             "clock_file": tmp_path / "clock",
             "hash_key": "a key for tests only",
+            "policy_file": policy_file,
         }
     )
     address = f"http://127.0.0.1:{settings.http_port}"
@@ -217,6 +221,7 @@ async def test_the_process_consumes_and_answers(
         assert (await client.get("/ready")).json() == {"ready": True, "missing": {}}
         headers = await _token(pool, "read")
         assert (await client.get(f"/v1/profiles/{customer(owner)}", headers=headers)).json()["traits"] == {"plan": "b"}
+        assert (await client.get("/v1/policy", headers=headers)).json()["trait_bytes"] == 50
         assert (await client.get("/v1/clock/next", headers=headers)).json().keys() == {"next", "safe_time"}
 
 

@@ -33,6 +33,7 @@ from tern_profile.domain.fragment import Fragment, fold
 from tern_profile.domain.reading import read
 from tern_profile.domain.record import Known, Topic, public_record
 from tern_profile.domain.standing import Standing
+from unit.profile.saying import POLICY
 
 HASHER = Hasher(b"a key for tests only")
 
@@ -105,8 +106,8 @@ class World:
         """Home → the fold of its events."""
         found: dict[str, list[Fragment]] = {name: [] for name in self.owner}
         for (name, _), event in self.events.items():
-            found[name].append(read(event, subject_of))
-        return {name: fold(parts) for name, parts in found.items()}
+            found[name].append(read(event, subject_of, POLICY))
+        return {name: fold(parts, POLICY) for name, parts in found.items()}
 
     def expected(self) -> dict[str, PublicProfile]:
         """Customer id → the public record, without version, of everybody who has homes with events."""
@@ -120,7 +121,7 @@ class World:
         owned: dict[str, list[Fragment]] = {}
         for name, (owner, _) in self.owner.items():
             owned.setdefault(customer(owner), []).append(fragments[name])
-        return {one: fold(parts) for one, parts in owned.items()}
+        return {one: fold(parts, POLICY) for one, parts in owned.items()}
 
 
 def _known(customer_id: str, folded: Fragment) -> Known:
@@ -129,7 +130,7 @@ def _known(customer_id: str, folded: Fragment) -> Known:
 
 def _named(fragments: Iterable[Fragment]) -> dict[str, dict[Topic, consent.Consent]]:
     found: dict[str, dict[Topic, consent.Consent]] = {}
-    everything = fold(fragments).standing or Standing()
+    everything = fold(fragments, POLICY).standing or Standing()
     for text, said in everything.consents.items():
         key = consent.key_of(text)
         found.setdefault(key.subject, {})[key.purpose, key.channel] = said
@@ -160,7 +161,7 @@ class Worker:
 
     def __init__(self, pool: Pool, wire: Wire | None = None, epoch: int = 0) -> None:
         self.wire = wire or Wire()
-        self._handler = ProfileHandler(pool, self.wire, HASHER, epoch)
+        self._handler = ProfileHandler(pool, self.wire, HASHER, POLICY, epoch)
 
     async def deliver(self, records: Sequence[Record]) -> list[PublicProfile]:
         """One batch; returns what has been published since, by anyone on the same wire."""

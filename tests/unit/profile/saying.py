@@ -11,12 +11,17 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from tern_common.events import Event, EventType
+from tern_common.policy import load_policy
+from tern_common.shipped import shipped
 from tern_profile.domain.fragment import Fragment, fold
+from tern_profile.domain.policy import Policy
 from tern_profile.domain.reading import read
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ANN = "ann@example.com"
 BOB = "bob@example.com"
+
+POLICY = load_policy(shipped("tern_profile", "policy.yaml"), Policy)
 
 
 def subject_of(namespace: str, value: str) -> str:
@@ -49,9 +54,9 @@ def identify(hours: float, message_id: str = "", /, *, trusted: bool = False, **
     return event(message_id or f"identify@{hours}", hours, type="identify", trusted=trusted, traits=traits)
 
 
-def heard(*events: Event) -> Fragment:
+def heard(*events: Event, policy: Policy = POLICY) -> Fragment:
     """The fold of what these events say."""
-    return fold(read(one, subject_of) for one in events)
+    return fold((read(one, subject_of, policy) for one in events), policy)
 
 
 _hours = st.integers(0, 30).map(float) | st.sampled_from([24.0 * 91, 24.0 * 181])

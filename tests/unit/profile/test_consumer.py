@@ -16,7 +16,7 @@ from tern_common.events import HomeVersion, MembershipChange, Resolved, Resolved
 from tern_common.hashing import Hasher
 from tern_profile.consumer import ProfileHandler
 from tern_profile.domain.statements import Filed, Membership, Moved
-from unit.profile.saying import at, track
+from unit.profile.saying import POLICY, at, track
 
 HOME, DOOR = "ab" * 16, "cd" * 16
 ANN, VISITOR = "018f0000-0000-7000-8000-000000000001", "018f0000-0000-7000-8000-000000000002"
@@ -26,7 +26,7 @@ EVENT = encode(track("Search", 1, "m"))
 @pytest.fixture
 def handler() -> ProfileHandler:
     """One that only reads."""
-    return ProfileHandler(cast(Pool, None), cast(Producer, None), Hasher(b"a key for tests only"))
+    return ProfileHandler(cast(Pool, None), cast(Producer, None), Hasher(b"a key for tests only"), POLICY)
 
 
 def record(said: Resolved | bytes) -> Record:
@@ -71,7 +71,7 @@ def test_times_are_kept_in_utc(handler: ProfileHandler) -> None:
         (resolved(home="ab"), "not-a-home"),
         (resolved(customer="ann"), "not-a-customer"),
         (resolved(EVENT.replace(b'"m"', b'"m\\u0000"')), "not-a-stamped-event"),
-        (resolved(EVENT.replace(b"T13:00:00Z", b"T13:00:00")), "not-a-stamped-event"),
+        (resolved(EVENT.replace(b"T13:00:00Z", b"T13:00:00")), "not-an-event"),
         (resolved(EVENT[:-1] + b',"x":"\xff"}'), "not-utf-8"),
     ],
 )

@@ -14,8 +14,9 @@ from tern_common.events import Event
 from tern_profile.domain import carts, fragment
 from tern_profile.domain.fragment import Activity, Fragment, combine, fold
 from tern_profile.domain.merging import bound
+from tern_profile.domain.policy import CartPolicy
 from tern_profile.domain.reading import read
-from unit.profile.saying import at, event, heard, histories, identify, subject_of, track
+from unit.profile.saying import POLICY, at, event, heard, histories, identify, subject_of, track
 
 
 @given(histories(), st.randoms(use_true_random=False))
@@ -26,21 +27,22 @@ def test_the_order_of_arrival_does_not_matter(said: list[Event], random: Random)
 
 @given(histories(), st.integers(0, 12))
 def test_the_fold_of_a_union_is_the_combination_of_the_folds(said: list[Event], cut: int) -> None:
-    assert heard(*said) == combine(heard(*said[:cut]), heard(*said[cut:]))
+    assert heard(*said) == combine(heard(*said[:cut]), heard(*said[cut:]), POLICY)
 
 
 @given(histories(), histories(), histories())
 def test_combining_is_commutative_and_associative(a: list[Event], b: list[Event], c: list[Event]) -> None:
     x, y, z = heard(*a), heard(*b), heard(*c)
-    assert combine(x, y) == combine(y, x)
-    assert combine(combine(x, y), z) == combine(x, combine(y, z))
+    assert combine(x, y, POLICY) == combine(y, x, POLICY)
+    left = combine(combine(x, y, POLICY), z, POLICY)
+    assert left == combine(x, combine(y, z, POLICY), POLICY)
 
 
 @given(histories(), histories())
 def test_merging_and_splitting_gives_back_the_same(a: list[Event], b: list[Event]) -> None:
     mine, other = heard(*a), heard(*b)
     kept = heard(*a), heard(*b)
-    combine(mine, other)
+    combine(mine, other, POLICY)
     assert (mine, other) == kept, "a fold leaves its parts as they were"
 
 
@@ -58,13 +60,13 @@ def test_a_fragment_survives_being_stored(said: list[Event]) -> None:
 
 @given(histories())
 def test_reading_does_not_depend_on_anything_but_the_event(said: list[Event]) -> None:
-    assert [read(one, subject_of) for one in said] == [read(one, subject_of) for one in said]
+    once, again = ([read(one, subject_of, POLICY) for one in said] for _ in range(2))
+    assert once == again
 
 
 def test_nothing_folds_to_nothing() -> None:
-    assert (
-        fold([]) == Fragment() == Fragment(None, None, fragment.decode_activity(None), fragment.decode_standing(None))
-    )
+    stored = Fragment(None, None, fragment.decode_activity(None), fragment.decode_standing(None))
+    assert fold([], POLICY) == Fragment() == stored
 
 
 def test_first_and_last_seen_are_event_times() -> None:
@@ -94,8 +96,8 @@ def test_a_bounded_map_depends_on_the_set_of_keys_alone(parts: list[set[str]]) -
 
 
 def test_names_without_end_do_not_grow_a_fragment_without_end() -> None:
-    found = heard(*(track(f"name {number}", 1) for number in range(fragment.NAMES_KEPT + 9)))
-    assert len(found.activity.counts) == fragment.NAMES_KEPT
+    found = heard(*(track(f"name {number}", 1) for number in range(POLICY.event_names + 9)))
+    assert len(found.activity.counts) == POLICY.event_names
 
 
 _cart_said = st.builds(
@@ -115,12 +117,11 @@ class TestCart:
 
     @given(st.lists(_cart_said, max_size=9), st.integers(0, 9), st.randoms(use_true_random=False))
     def test_bounds_do_not_make_it_depend_on_order(self, said: list[Event], cut: int, random: Random) -> None:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(carts, "KEPT", 2)
-            patch.setattr(carts, "WINDOW", timedelta(hours=3))
-            numbered = [msgspec.structs.replace(one, message_id=f"m{number}") for number, one in enumerate(said)]
-            shuffled = random.sample(numbered, len(numbered))
-            assert heard(*numbered) == combine(heard(*shuffled[:cut]), heard(*shuffled[cut:]))
+        tight = POLICY.model_copy(update={"carts": CartPolicy(statements=2, window=timedelta(hours=3))})
+        numbered = [msgspec.structs.replace(one, message_id=f"m{number}") for number, one in enumerate(said)]
+        shuffled = random.sample(numbered, len(numbered))
+        parts = heard(*shuffled[:cut], policy=tight), heard(*shuffled[cut:], policy=tight)
+        assert heard(*numbered, policy=tight) == combine(*parts, tight)
 
     @pytest.fixture
     def three_pens(self) -> Event:
@@ -168,7 +169,7 @@ class TestCart:
 
     def test_a_cart_without_end_is_bounded(self) -> None:
         said = [track("Product Added", number / 60, f"m{number}", product_id="pen") for number in range(150)]
-        assert len(heard(*said).activity.carts[""]) == carts.KEPT
+        assert len(heard(*said).activity.carts[""]) == POLICY.carts.statements
 
     def test_carts_that_fell_silent_are_forgotten(self, three_pens: Event) -> None:
         much_later = track("Product Added", 24 * 92, cart_id="d", product_id="ink")

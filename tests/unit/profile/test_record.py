@@ -18,7 +18,7 @@ from tern_profile.domain.reading import read
 from tern_profile.domain.record import Known, day, digest, public_record
 from tern_profile.domain.standing import Standing
 from tern_profile.domain.whole import Whole, is_personal
-from unit.profile.saying import ANN, BOB, at, heard, histories, identify, subject_of, track
+from unit.profile.saying import ANN, BOB, POLICY, at, heard, histories, identify, subject_of, track
 
 
 def known(*said: Event, merged_into: str | None = None, shared: bool = False) -> Known:
@@ -80,8 +80,8 @@ class TestChange:
 
     @given(histories(6), histories(4))
     def test_a_change_that_is_not_public_leaves_the_record_as_it_was(self, old: list[Event], new: list[Event]) -> None:
-        renamed = [read(one, subject_of) for one in new]
-        before, after = heard(*old), fold([heard(*old), *renamed])
+        renamed = [read(one, subject_of, POLICY) for one in new]
+        before, after = heard(*old), fold([heard(*old), *renamed], POLICY)
         if not change(before, after).public:
             assert _record(before) == _record(after)
 

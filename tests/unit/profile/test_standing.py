@@ -12,9 +12,8 @@ from tern_common.events import Event
 from tern_common.identifiers import contacts_of
 from tern_profile.domain import orders
 from tern_profile.domain.orders import Kept, Totals
-from tern_profile.domain.reading import VALUE_LIMIT
-from tern_profile.domain.standing import REMOVED, TRAITS_KEPT, Standing, contact_points
-from unit.profile.saying import ANN, BOB, at, event, heard, identify, track
+from tern_profile.domain.standing import REMOVED, Standing, contact_points
+from unit.profile.saying import ANN, BOB, POLICY, at, event, heard, identify, track
 
 
 def standing(*said: Event) -> Standing:
@@ -56,7 +55,7 @@ class TestTraits:
         assert heard(said).standing is None
 
     def test_what_is_too_large_stays_on_the_event(self) -> None:
-        said = identify(1, plan="x" * VALUE_LIMIT, city="Riga", **as_said({"n" * 200: 1}))
+        said = identify(1, plan="x" * POLICY.trait_bytes, city="Riga", **as_said({"n" * 200: 1}))
         assert traits(said).keys() == {"city"}
 
     @pytest.mark.parametrize("value", [b"1e999", b"[" * 17 + b"]" * 17, b"[" * 1500 + b"]" * 1500])
@@ -72,9 +71,8 @@ class TestTraits:
         assert "odd" not in traits(said)
 
     def test_keys_without_end_do_not_grow_a_standing_without_end(self) -> None:
-        assert (
-            len(traits(identify(1, **as_said({f"t{number}": 1 for number in range(TRAITS_KEPT + 50)})))) == TRAITS_KEPT
-        )
+        many = as_said({f"t{number}": 1 for number in range(POLICY.traits + 50)})
+        assert len(traits(identify(1, **many))) == POLICY.traits
 
 
 class TestContactPoints:

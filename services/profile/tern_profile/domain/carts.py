@@ -1,22 +1,20 @@
 """The contents of carts, as a function of the set of what was said about them.
 
-Kept per cart: the newest snapshot and what was said after it, at most `KEPT` statements, and none older than the
-newest statement about any cart by more than `WINDOW`. A statement is dropped only for newer ones, which are themselves
+Kept per cart: the newest snapshot and what was said after it, at most `statements` of them, and none older than the
+newest statement about any cart by more than `window`. A statement is dropped only for newer ones, which are themselves
 kept or dropped for still newer ones: so the bounded fold stays commutative and associative. Knows no order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
 from tern_common.commerce import Item
-
-KEPT = 100
-WINDOW = timedelta(days=90)
+from tern_profile.domain.policy import CartPolicy
 
 Carts = dict[str, "list[Heard]"]
 
@@ -47,13 +45,13 @@ def _rank(heard: Heard) -> _Rank:
     return heard.at, heard.how == "snapshot", heard.message_id, heard.how, items
 
 
-def merge_carts(into: Carts, other: Mapping[str, list[Heard]]) -> None:
+def merge_carts(into: Carts, other: Mapping[str, list[Heard]], policy: CartPolicy) -> None:
     """Adds what `other` heard to `into`, and drops what is overruled."""
     if not other:
         return
     for cart_id, heard in other.items():
-        into[cart_id] = _relevant([*into.get(cart_id, ()), *heard])
-    oldest = max(heard[-1].at for heard in into.values()) - WINDOW
+        into[cart_id] = _relevant([*into.get(cart_id, ()), *heard], policy.statements)
+    oldest = max(heard[-1].at for heard in into.values()) - policy.window
     for cart_id, heard in list(into.items()):
         if heard[0].at < oldest:
             into[cart_id] = [one for one in heard if one.at >= oldest]
@@ -61,10 +59,10 @@ def merge_carts(into: Carts, other: Mapping[str, list[Heard]]) -> None:
             del into[cart_id]
 
 
-def _relevant(heard: list[Heard]) -> list[Heard]:
+def _relevant(heard: list[Heard], most: int) -> list[Heard]:
     heard.sort(key=_rank)
     newest = max((place for place, one in enumerate(heard) if one.how == "snapshot"), default=0)
-    return heard[newest:][-KEPT:]
+    return heard[newest:][-most:]
 
 
 def last_cart(carts: Mapping[str, list[Heard]]) -> Cart | None:

@@ -14,9 +14,8 @@ from msgspec import Struct
 from tern_profile.domain import standing as slow
 from tern_profile.domain.carts import Heard, merge_carts
 from tern_profile.domain.merging import bound, merge
+from tern_profile.domain.policy import Policy
 from tern_profile.domain.standing import Standing
-
-NAMES_KEPT = 256
 
 
 class Activity(Struct, omit_defaults=True):
@@ -35,30 +34,30 @@ class Fragment(Struct):
     standing: Standing | None = None
 
 
-def combine(a: Fragment, b: Fragment) -> Fragment:
+def combine(a: Fragment, b: Fragment, policy: Policy) -> Fragment:
     """What both say together. Commutative and associative; of disjoint sets of messages."""
-    return fold((a, b))
+    return fold((a, b), policy)
 
 
-def fold(fragments: Iterable[Fragment]) -> Fragment:
+def fold(fragments: Iterable[Fragment], policy: Policy) -> Fragment:
     """What all of them say together; a single event's reading is a fragment too."""
     into = Fragment()
     for fragment in fragments:
-        _absorb(into, fragment)
+        _absorb(into, fragment, policy)
     return into
 
 
-def _absorb(into: Fragment, other: Fragment) -> None:
+def _absorb(into: Fragment, other: Fragment, policy: Policy) -> None:
     into.first_at = _first(into.first_at, other.first_at)
     into.last_at = _last(into.last_at, other.last_at)
     merge(into.activity.counts, other.activity.counts, int.__add__)
-    bound(into.activity.counts, NAMES_KEPT)
-    merge_carts(into.activity.carts, other.activity.carts)
+    bound(into.activity.counts, policy.event_names)
+    merge_carts(into.activity.carts, other.activity.carts, policy.carts)
     if other.standing is None:
         return
     if into.standing is None:
         into.standing = Standing()
-    slow.absorb(into.standing, other.standing)
+    slow.absorb(into.standing, other.standing, policy.traits)
 
 
 def _first(a: datetime | None, b: datetime | None) -> datetime | None:

@@ -1,6 +1,6 @@
 """What one event says, as a fragment. Pure and tolerant: an ill-formed part says nothing, the rest still counts.
 
-Depends on nothing but the event and the deployment's hash, so that every copy says the same.
+Depends on nothing but the event, the deployment's hash and its policy, so that every copy says the same.
 """
 
 from __future__ import annotations
@@ -19,15 +19,13 @@ from tern_profile.domain import consent
 from tern_profile.domain.carts import Heard
 from tern_profile.domain.fragment import Activity, Fragment
 from tern_profile.domain.orders import NOTHING, Order, Returned
+from tern_profile.domain.policy import Policy
 from tern_profile.domain.standing import Reach, Standing, Trait
 
 SubjectOf = Callable[[str, str], str]
 """(namespace, normalised value) → hex of its keyed hash."""
 
 NAME_LIMIT = 128
-VALUE_LIMIT = 4096
-"""Bytes of a trait's JSON. What is larger stays on the event, so that a public record always fits on Kafka."""
-
 DEPTH_LIMIT = 16
 """Levels of a trait's JSON: readers of the record need not be built for more."""
 
@@ -44,13 +42,13 @@ class _Context(msgspec.Struct):
 _context = msgspec.json.Decoder(_Context)
 
 
-def read(event: Event, subject_of: SubjectOf) -> Fragment:
+def read(event: Event, subject_of: SubjectOf, policy: Policy) -> Fragment:
     """The event's fragment."""
     said = commerce.read(event)
     activity = Activity({_name(event): 1})
     if isinstance(said, CartSaid):
         activity.carts[said.cart_id] = [Heard(event.event_time, event.message_id, said.how, said.items)]
-    return Fragment(event.event_time, event.event_time, activity, _standing(event, said, subject_of))
+    return Fragment(event.event_time, event.event_time, activity, _standing(event, said, subject_of, policy))
 
 
 def _name(event: Event) -> str:
@@ -58,10 +56,10 @@ def _name(event: Event) -> str:
     return event.name[:NAME_LIMIT] if event.type == "track" and event.name else event.type
 
 
-def _standing(event: Event, said: commerce.Said | None, subject_of: SubjectOf) -> Standing | None:
+def _standing(event: Event, said: commerce.Said | None, subject_of: SubjectOf, policy: Policy) -> Standing | None:
     standing = Standing()
     if event.type == "identify":
-        standing.traits = _traits_of(event)
+        standing.traits = _traits_of(event, policy.trait_bytes)
     _read_contacts(event, standing)
     _read_commerce(event, said, standing)
     if isinstance(said, ConsentSaid):
@@ -72,18 +70,18 @@ def _standing(event: Event, said: commerce.Said | None, subject_of: SubjectOf) -
 _NOTHING_SAID = Standing()
 
 
-def _traits_of(event: Event) -> dict[str, Trait]:
+def _traits_of(event: Event, longest: int) -> dict[str, Trait]:
     said = _decode(event.traits) or _decode(_context_traits(event.context))
     return {
         name: Trait(event.event_time, event.trusted, event.message_id, Raw(bytes(value)))
         for name, value in said.items()
-        if name not in CONTACTS and len(name) <= NAME_LIMIT and _is_kept(bytes(value))
+        if name not in CONTACTS and len(name) <= NAME_LIMIT and _is_kept(bytes(value), longest)
     }
 
 
-def _is_kept(value: bytes) -> bool:
+def _is_kept(value: bytes, longest: int) -> bool:
     """Whether every reader can read it. `Raw` was only skipped over: a number may be out of any range."""
-    if len(value) > VALUE_LIMIT:
+    if len(value) > longest:
         return False
     try:
         return _is_shallow(msgspec.json.decode(value), DEPTH_LIMIT)
@@ -141,8 +139,6 @@ def _worth(items: tuple[Item, ...]) -> Decimal | None:
 
 
 def _read_consent(event: Event, said: ConsentSaid, standing: Standing, subject_of: SubjectOf) -> None:
-    if not (consent.is_word(said.purpose) and consent.is_word(said.channel)):
-        return
     subject = subject_of(*said.contact) if said.contact else consent.OWN
     key = consent.Key(subject, said.purpose, said.channel)
     trusted = event.trusted or (said.contact is not None and said.contact[0] in event.vouched)

@@ -11,7 +11,6 @@ from tern_profile.domain.consent import Consent
 from tern_profile.domain.merging import bound, merge
 from tern_profile.domain.orders import Order, Returned
 
-TRAITS_KEPT = 200
 REMOVED = Raw(b"null")
 
 
@@ -50,10 +49,10 @@ class Standing(Struct, omit_defaults=True):
     consents: dict[str, Consent] = {}
 
 
-def absorb(into: Standing, other: Standing) -> None:
-    """Adds `other` to `into`."""
+def absorb(into: Standing, other: Standing, most_traits: int) -> None:
+    """Adds `other` to `into`, and keeps `most_traits` traits of both."""
     merge(into.traits, other.traits, _newer_trait)
-    bound(into.traits, TRAITS_KEPT)
+    bound(into.traits, most_traits)
     merge(into.trusted, other.trusted, max)
     merge(into.typed, other.typed, max)
     merge(into.orders, other.orders, orders.earlier)

@@ -66,7 +66,7 @@ async def _apply(conn: Connection, plan: Plan, basis: Basis, wider: set[str]) ->
     placed = await _place(conn, plan)
     rerouted = await homes.move(conn, plan.edges)
     inserted = await events.insert(conn, plan.filed)
-    brought = await fragments.bring(conn, plan.filed, inserted, placed.locked, basis.subject_of)
+    brought = await fragments.bring(conn, plan.filed, inserted, placed.locked, basis)
     customers = _touched(placed, brought) | rerouted | await consents.owners(conn, brought.spoken) | wider
     made = await records.make(conn, customers, brought.spoken, placed.departed(), basis)
     seen = await _seen(conn, plan, placed, inserted) - made.keys()

@@ -11,6 +11,7 @@ from tern_profile.domain import fragment
 from tern_profile.domain.change import Change, change
 from tern_profile.domain.consent import Consent, Key
 from tern_profile.domain.fragment import Fragment
+from tern_profile.domain.policy import Policy
 from tern_profile.domain.reading import SubjectOf, read
 from tern_profile.domain.standing import Standing
 from tern_profile.domain.statements import Filed, MessageKey, subjects_of
@@ -18,6 +19,7 @@ from tern_profile.store import consents, events, homes
 from tern_profile.store.consents import Link
 from tern_profile.store.events import Inserted
 from tern_profile.store.homes import Home, Saved
+from tern_profile.store.records import Basis
 
 
 @dataclass(frozen=True)
@@ -36,33 +38,38 @@ async def bring(
     filed: Mapping[MessageKey, Filed],
     inserted: Inserted,
     locked: Mapping[bytes, Home],
-    subject_of: SubjectOf,
+    basis: Basis,
 ) -> Brought:
     """Writes fragments, and what they say about named contacts."""
     refolded = {home for home, _ in inserted.lowered}
-    changes = _combined(filed, inserted, locked, refolded)
-    again = await _refolded(conn, refolded, subject_of)
+    changes = _combined(_news(filed, inserted, refolded), locked, basis.policy)
+    again = await _refolded(conn, refolded, basis)
     await homes.save(conn, {home: _saved(one) for home, one in changes.items()} | {h: _whole(one) for h, one in again})
     changes.update(again)
-    spoken = await _speak(conn, changes, {home: locked[home] for home in refolded}, subject_of)
+    spoken = await _speak(conn, changes, {home: locked[home] for home in refolded}, basis.subject_of)
     return Brought({home for home, one in changes.items() if one.public}, spoken)
 
 
-def _combined(
-    filed: Mapping[MessageKey, Filed], inserted: Inserted, locked: Mapping[bytes, Home], refolded: set[bytes]
-) -> dict[bytes, Change]:
+def _news(filed: Mapping[MessageKey, Filed], inserted: Inserted, refolded: set[bytes]) -> dict[bytes, list[Fragment]]:
+    """Home → what is new, where it can be added."""
     news: dict[bytes, list[Fragment]] = {}
     for key in inserted.fresh:
         if key[0] not in refolded:
             news.setdefault(key[0], []).append(filed[key].fragment)
-    return {home: _combine(locked[home], added) for home, added in news.items()}
+    return news
 
 
-def _combine(home: Home, added: list[Fragment]) -> Change:
+def _combined(
+    news: Mapping[bytes, list[Fragment]], locked: Mapping[bytes, Home], policy: Policy
+) -> dict[bytes, Change]:
+    return {home: _combine(locked[home], added, policy) for home, added in news.items()}
+
+
+def _combine(home: Home, added: list[Fragment], policy: Policy) -> Change:
     """The standing is read only when something new is said about it."""
     slow = any(one.standing is not None for one in added)
     old = _loaded(home, home.standing if slow else None)
-    return change(old, fragment.fold((old, *added)))
+    return change(old, fragment.fold((old, *added), policy))
 
 
 def _loaded(home: Home, standing: str | None) -> Fragment:
@@ -70,11 +77,12 @@ def _loaded(home: Home, standing: str | None) -> Fragment:
     return Fragment(home.first_at, home.last_at, activity, fragment.decode_standing(standing))
 
 
-async def _refolded(conn: Connection, refolded: set[bytes], subject_of: SubjectOf) -> list[tuple[bytes, Change]]:
+async def _refolded(conn: Connection, refolded: set[bytes], basis: Basis) -> list[tuple[bytes, Change]]:
     """As if nothing had been known before, so that everything is said again."""
     found = []
     for home, raws in (await events.raws(conn, refolded)).items():
-        new = fragment.fold(read(decode_event(raw.encode()), subject_of) for raw in raws)
+        parts = (read(decode_event(raw.encode()), basis.subject_of, basis.policy) for raw in raws)
+        new = fragment.fold(parts, basis.policy)
         new.standing = new.standing or Standing()
         found.append((home, change(Fragment(), new)._replace(public=True)))
     return found

@@ -7,11 +7,12 @@ from typing import NamedTuple
 from tern_common.db import Connection, Pool, connection
 from tern_profile.domain import fragment
 from tern_profile.domain.fragment import Fragment
-from tern_profile.domain.reading import SubjectOf
+from tern_profile.domain.policy import Policy
 from tern_profile.domain.record import Known, subjects, verdicts
 from tern_profile.domain.standing import Standing
 from tern_profile.domain.whole import Whole
 from tern_profile.store import consents, profiles
+from tern_profile.store.records import Basis
 
 _EXISTS = """
 SELECT EXISTS (SELECT 1 FROM home WHERE customer_id = $1::uuid)
@@ -34,38 +35,38 @@ class _Homes(NamedTuple):
     fragment: Fragment
 
 
-async def by_customer(pool: Pool, customer_id: str, subject_of: SubjectOf) -> Whole | None:
+async def by_customer(pool: Pool, customer_id: str, basis: Basis) -> Whole | None:
     """The customer that this id stands for now; None for an id that was never heard of."""
     async with connection(pool) as conn:
         if not await conn.fetchval(_EXISTS, customer_id):
             return None
-        return await _whole(conn, customer_id, subject_of)
+        return await _whole(conn, customer_id, basis)
 
 
-async def by_home(pool: Pool, home: bytes, subject_of: SubjectOf) -> Whole | None:
+async def by_home(pool: Pool, home: bytes, basis: Basis) -> Whole | None:
     """The customer that this home (or door) belongs to; None for one that was never heard of."""
     async with connection(pool) as conn:
         owner = await conn.fetchval(_OWNER, home)
-        return None if owner is None else await _whole(conn, owner, subject_of)
+        return None if owner is None else await _whole(conn, owner, basis)
 
 
-async def _whole(conn: Connection, customer_id: str, subject_of: SubjectOf) -> Whole:
+async def _whole(conn: Connection, customer_id: str, basis: Basis) -> Whole:
     canonical = (await profiles.survivors(conn, [customer_id]))[customer_id]
     version = await conn.fetchval(_VERSION, canonical) or 0
-    homes = await _homes(conn, canonical)
+    homes = await _homes(conn, canonical, basis.policy)
     folded = homes.fragment
     standing = folded.standing or Standing()
-    named = [bytes.fromhex(subject) for subject in subjects(standing, subject_of).values()]
+    named = [bytes.fromhex(subject) for subject in subjects(standing, basis.subject_of).values()]
     known = Known(canonical, folded.first_at, folded.last_at, homes.shared, standing)
-    verdict = verdicts(known, await consents.read(conn, named), subject_of)
+    verdict = verdicts(known, await consents.read(conn, named), basis.subject_of)
     return Whole(known, folded.activity, verdict, version, homes.filled)
 
 
-async def _homes(conn: Connection, customer_id: str) -> _Homes:
+async def _homes(conn: Connection, customer_id: str, policy: Policy) -> _Homes:
     rows = await conn.fetch(_HOMES, customer_id)
     parts = [
         Fragment(first, last, fragment.decode_activity(activity), fragment.decode_standing(standing))
         for _, first, last, activity, standing in rows
     ]
     filled = sum(part.first_at is not None for part in parts)
-    return _Homes(filled, any(row[0] for row in rows), fragment.fold(parts))
+    return _Homes(filled, any(row[0] for row in rows), fragment.fold(parts, policy))

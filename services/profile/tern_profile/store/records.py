@@ -11,6 +11,7 @@ from tern_common.db import Connection
 from tern_common.events import encode
 from tern_profile.domain import record, standing
 from tern_profile.domain.fragment import decode_standing
+from tern_profile.domain.policy import Policy
 from tern_profile.domain.reading import SubjectOf
 from tern_profile.domain.record import Known
 from tern_profile.domain.standing import Standing
@@ -25,6 +26,7 @@ class Basis(NamedTuple):
     to readers, and must be passed at once."""
 
     subject_of: SubjectOf
+    policy: Policy
     epoch: int = 0
 
 
@@ -54,7 +56,7 @@ async def make(
     if missing := await consents.owners(conn, spoken) - set(customers):
         raise NotCovered(missing)
     stored = await profiles.stored(conn, customers)
-    known = await _known(conn, customers, departed)
+    known = await _known(conn, customers, departed, basis.policy)
     subjects = {subject for one in known for subject in record.subjects(one.standing, basis.subject_of).values()}
     named = await consents.read(conn, [bytes.fromhex(subject) for subject in subjects])
     made = {}
@@ -65,11 +67,13 @@ async def make(
     return {customer: one.record for customer, one in made.items()}
 
 
-async def _known(conn: Connection, customers: Collection[str], departed: Mapping[str, str]) -> list[Known]:
+async def _known(
+    conn: Connection, customers: Collection[str], departed: Mapping[str, str], policy: Policy
+) -> list[Known]:
     sources = await profiles.sources(conn, customers)
     homeless = set(customers) - sources.keys()
     survivors = await profiles.survivors(conn, homeless)
-    found = [_folded(customer, source) for customer, source in sources.items()]
+    found = [_folded(customer, source, policy) for customer, source in sources.items()]
     for customer in homeless:
         survivor = survivors[customer]
         merged_into = survivor if survivor != customer else departed.get(customer)
@@ -77,15 +81,15 @@ async def _known(conn: Connection, customers: Collection[str], departed: Mapping
     return found
 
 
-def _folded(customer: str, source: Source) -> Known:
-    return Known(customer, source.first_at, source.last_at, source.shared, fold_texts(source.standings))
+def _folded(customer: str, source: Source, policy: Policy) -> Known:
+    return Known(customer, source.first_at, source.last_at, source.shared, fold_texts(source.standings, policy))
 
 
-def fold_texts(standings: Iterable[str]) -> Standing:
+def fold_texts(standings: Iterable[str], policy: Policy) -> Standing:
     """The combination of standings as they are stored."""
     into = Standing()
     for text in standings:
-        standing.absorb(into, decode_standing(text) or Standing())
+        standing.absorb(into, decode_standing(text) or Standing(), policy.traits)
     return into
 
 

@@ -1,0 +1,51 @@
+"""The product numbers of profile: the shape of `policy.yaml`. Each bounds a fold, in a way that is itself a fold."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from tern_common.durations import Duration
+from tern_common.policy import Policy as VersionedPolicy
+
+LARGEST_TRAITS = 850_000
+"""Bytes of all traits of a public record: with their names and the rest it must fit a record of Kafka, 1 MiB."""
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class CartPolicy(BaseModel):
+    """What is kept of what was said about carts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    statements: Count
+    """Of one cart: the newest ones, from its last snapshot on."""
+    window: Duration
+    """Before the newest statement about any cart of a home."""
+
+    @model_validator(mode="after")
+    def _window_takes_time(self) -> Self:
+        if self.window <= timedelta():
+            raise ValueError("`window` must be longer than 0")
+        return self
+
+
+class Policy(VersionedPolicy):
+    """All of `policy.yaml`."""
+
+    event_names: Count
+    """Under which a home's events are counted."""
+    traits: Count
+    """Of a home, and of a customer."""
+    trait_bytes: Count
+    """Of one trait's JSON. What is larger stays on the event."""
+    carts: CartPolicy
+
+    @model_validator(mode="after")
+    def _a_record_fits_on_kafka(self) -> Self:
+        if self.traits * self.trait_bytes > LARGEST_TRAITS:
+            raise ValueError(f"`traits` times `trait_bytes` must not be more than {LARGEST_TRAITS}")
+        return self

@@ -1,0 +1,51 @@
+"""The numbers: shipped with the service, and refused when a profile could not be made with them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from tern_profile.domain.policy import LARGEST_TRAITS, Policy
+from unit.profile.saying import POLICY, heard, identify, track
+
+
+def changed(**numbers: Any) -> Policy:
+    return Policy.model_validate(POLICY.model_dump() | numbers)
+
+
+def test_the_shipped_numbers_are_those_that_the_readme_names() -> None:
+    shipped = POLICY.event_names, POLICY.traits, POLICY.trait_bytes, POLICY.carts.statements, POLICY.carts.window
+    assert shipped == (256, 200, 4096, 100, timedelta(days=90))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"event_names": 0},
+        {"traits": LARGEST_TRAITS // 4096 + 1},
+        {"trait_bytes": LARGEST_TRAITS},
+        {"carts": {"statements": 0, "window": "1d"}},
+        {"carts": {"statements": 1, "window": "0s"}},
+        {"names": 5},
+    ],
+)
+def test_numbers_that_make_no_profile_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        changed(**wrong)
+
+
+def test_every_number_counts() -> None:
+    small = changed(event_names=1, traits=1, trait_bytes=3, carts={"statements": 1, "window": "1h"})
+    added = [
+        track("Product Added", hour, cart_id=cart, product_id="p") for hour, cart in ((1, "c"), (2, "c"), (9, "d"))
+    ]
+    found = heard(*added, identify(1, a=1, b=2), policy=small)
+    assert list(found.activity.counts) == ["Product Added"]
+    assert {cart: len(said) for cart, said in found.activity.carts.items()} == {"d": 1}
+    assert found.standing is not None
+    assert list(found.standing.traits) == ["a"]
+    assert heard(identify(1, a=1000), policy=small).standing is None
+    assert len(heard(*added[:2], policy=small).activity.carts["c"]) == 1
