@@ -6,6 +6,7 @@ Names are those of the Segment e-commerce specification, plus `Cart Updated`, `S
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, NamedTuple
@@ -20,6 +21,9 @@ AMOUNT_LIMIT = Decimal(10) ** 12
 QUANTITY_LIMIT = 1_000_000
 TEXT_LIMIT = 256
 BY_PHONE = frozenset({"sms", "call", "phone", "whatsapp"})
+
+_TOKEN = re.compile("[a-z0-9_-]{1,32}")
+"""A purpose or a channel, without case: anyone may say one about anyone's contact, and it is published."""
 
 Properties = Mapping[str, Any]
 
@@ -72,7 +76,10 @@ class CancelSaid(NamedTuple):
 
 
 class ConsentSaid(NamedTuple):
-    """A grant or a withdrawal; `contact` is the (namespace, normalised value) it names, if any."""
+    """A grant or a withdrawal; `contact` is the (namespace, normalised value) it names, if any.
+
+    `purpose` and `channel`: 1 to 32 of a–z, 0–9, `_` and `-`.
+    """
 
     granted: bool
     purpose: str
@@ -207,15 +214,20 @@ def _cancel(said: Properties, _event: Event) -> CancelSaid | None:
 
 def _consent(granted: bool) -> Callable[[Properties, Event], ConsentSaid | None]:
     def read_consent(said: Properties, _event: Event) -> ConsentSaid | None:
-        channel = _text(said.get("channel"))
-        if channel is None:
+        purpose, channel = _token(said.get("purpose"), "marketing"), _token(said.get("channel"), "")
+        if not (purpose and channel):
             return None
-        purpose = _text(said.get("purpose")) or "marketing"
-        channel = channel.casefold()
-        contact = _contact(said, channel)
-        return ConsentSaid(granted, purpose.casefold(), channel, contact, _text(said.get("proof")))
+        return ConsentSaid(granted, purpose, channel, _contact(said, channel), _text(said.get("proof")))
 
     return read_consent
+
+
+def _token(raw: object, missing: str) -> str | None:
+    """`missing` where nothing is said; None where what is said is no token: it would be about something else."""
+    if raw is None or (isinstance(raw, str) and not raw.strip()):
+        return missing
+    value = _text(raw)
+    return value.casefold() if value and _TOKEN.fullmatch(value.casefold()) else None
 
 
 def _contact(said: Properties, channel: str) -> tuple[str, str] | None:

@@ -105,6 +105,20 @@ def test_consent_is_for_marketing_unless_it_says_otherwise() -> None:
     assert said("Consent Granted", {}) is None
 
 
+@pytest.mark.parametrize("word", ["a/b", "a b", "a\x00", "x" * 33, "短信", "\ud800", 7.5, ["sms"], True, "x" * 300])
+def test_a_purpose_or_channel_that_is_no_short_token_says_nothing(word: object) -> None:
+    assert said("Consent Withdrawn", {"channel": word}) is None
+    assert said("Consent Withdrawn", {"channel": "email", "purpose": word}) is None
+
+
+@pytest.mark.parametrize("word", ["", "  ", None])
+def test_no_purpose_is_marketing_and_no_channel_is_nothing(word: object) -> None:
+    assert said("Consent Granted", {"channel": "in-app_2", "purpose": word}) == ConsentSaid(
+        True, "marketing", "in-app_2", None, None
+    )
+    assert said("Consent Granted", {"channel": word, "purpose": "service"}) is None
+
+
 def test_consent_may_name_the_contact_it_is_for() -> None:
     granted = said("Consent Granted", {"channel": "email", "email": " Ann@Example.COM "})
     assert isinstance(granted, ConsentSaid)

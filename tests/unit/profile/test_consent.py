@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import reduce
 from typing import Any
 
-import pytest
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tern_common.events import Event
 from tern_profile.domain import consent
 from tern_profile.domain.consent import Consent, Grant, combine
-from tern_profile.domain.record import Known, Named, Topic, verdicts
+from tern_profile.domain.record import TOPICS_KEPT, Known, Named, Topic, verdicts
 from tern_profile.domain.standing import Standing
 from unit.profile.saying import ANN, BOB, at, heard, identify, subject_of, track
 
@@ -134,12 +135,45 @@ def test_without_a_contact_of_that_channel_the_own_homes_decide() -> None:
     assert allows(grant(1))
 
 
-@pytest.mark.parametrize("word", ["", "a/b", "a\x00", "x" * 65, "\ud800"])
-def test_a_word_that_cannot_be_kept_says_nothing(word: str) -> None:
-    assert not consent.is_word(word)
-    assert all(map(consent.is_word, ("e-mail", "短信")))
-    said = track("Consent Granted", 1, channel="email", purpose="a/b")
-    assert heard(said).standing is None
+SHOUTED = [withdraw(1, f"{word}{number}", email=ANN, purpose="a" * 30) for word in ("x", "y") for number in range(400)]
+"""What anyone on the internet may say."""
+
+
+class TestCrowded:
+    """A record names a bounded number of topics, and who only names a contact pushes out nothing that counts."""
+
+    @staticmethod
+    def topics(*said: Event, elsewhere: Iterable[Event]) -> dict[Topic, bool]:
+        known = Known("c", standing=heard(*said).standing or Standing())
+        found = verdicts(known, named(*said, *elsewhere), subject_of)
+        return {(purpose, channel): verdict for purpose, one in found.items() for channel, verdict in one.items()}
+
+    def test_topics_without_end_do_not_grow_a_record_without_end(self) -> None:
+        assert len(self.topics(ANNS, elsewhere=SHOUTED)) == TOPICS_KEPT
+
+    def test_the_order_of_what_was_said_does_not_matter(self) -> None:
+        found = self.topics(ANNS, elsewhere=SHOUTED)
+        assert list(found) == sorted(found) == list(self.topics(ANNS, elsewhere=SHOUTED[::-1]))
+
+    def test_what_is_plain_trusted_own_or_allowed_stays(self) -> None:
+        counted = {
+            ("marketing", "sms"): (withdraw(1, "sms", email=ANN),),
+            ("z-shop", "email"): (grant(1, trusted=True, email=ANN, purpose="z-shop"), withdraw(2, purpose="z-shop")),
+            ("z-own", "email"): (withdraw(3, purpose="z-own"),),
+            ("z-typed", "email"): (grant(4, email=ANN, purpose="z-typed"),),
+        }
+        said = [event for one in counted.values() for event in one]
+        own = [one for one in said if "email" not in msgspec.json.decode(one.properties)]
+        found = self.topics(ANNS, *own, elsewhere=[*SHOUTED, *said])
+        assert {topic: found.get(topic) for topic in counted} == dict(
+            zip(counted, (False, False, False, True), strict=True)
+        )
+
+    def test_grants_that_anyone_may_say_displace_nothing_either(self) -> None:
+        shouted = [grant(1, f"a{number}", email=ANN, purpose="a") for number in range(400)]
+        shop = grant(2, trusted=True, email=ANN, purpose="z-shop")
+        found = self.topics(ANNS, withdraw(3, purpose="z-own"), grant(4), elsewhere=[*shouted, shop])
+        assert (found["z-shop", "email"], found["z-own", "email"], found["marketing", "email"]) == (True, False, True)
 
 
 def test_the_newest_grant_keeps_its_proof() -> None:

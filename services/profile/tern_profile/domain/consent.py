@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
@@ -21,8 +20,6 @@ CHANNEL_CONTACT: Mapping[str, str] = {
     "whatsapp": "phone",
 }
 """Which contact point a channel reaches. Other channels (push, …) reach a device and no contact point."""
-
-_WORD = re.compile("[^/\x00-\x1f\x7f\ud800-\udfff]{1,64}")
 
 
 class Grant(NamedTuple):
@@ -57,11 +54,6 @@ class Key(NamedTuple):
 def key_of(text: str) -> Key:
     """The inverse of `str(key)`: no part contains a slash."""
     return Key(*text.split("/"))
-
-
-def is_word(text: str) -> bool:
-    """Whether a purpose or a channel can be kept: short, printable, no slash."""
-    return _WORD.fullmatch(text) is not None
 
 
 def said(granted: bool, at: datetime, trusted: bool, proof: str | None) -> Consent:

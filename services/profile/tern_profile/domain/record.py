@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from hashlib import blake2b
+from heapq import nsmallest
 from typing import NamedTuple
 
 from tern_common.events import Contact, PublicProfile, encode
@@ -24,6 +25,13 @@ Named = Mapping[str, Mapping[Topic, Consent]]
 
 Verdicts = dict[str, dict[str, bool]]
 DIGEST_BYTES = 16
+
+TOPICS_KEPT = 64
+"""Verdicts in a record. Anyone may say any purpose about anyone's contact: without a bound he could make the record too
+large for Kafka. What is left out reads as refused."""
+
+_PLAIN = frozenset(("marketing", channel) for channel in (*CHANNEL_CONTACT, "push"))
+"""Topics that nothing displaces."""
 
 
 class Known(NamedTuple):
@@ -56,12 +64,27 @@ def verdicts(known: Known, named: Named, subject_of: SubjectOf) -> Verdicts:
     subject = subjects(known.standing, subject_of)
     reach = contact_points(known.standing)
     points = [_Point(kind, trusted, named.get(subject[kind], {})) for kind, (_, trusted) in reach.items()]
+    allowed = {
+        topic: _allowed(own.get(topic, Consent()), points, topic)
+        for topic in set(own).union(*(point.consents for point in points))
+    }
     found: Verdicts = {}
-    for topic in sorted(set(own).union(*(point.consents for point in points))):
-        purpose, channel = topic
-        allowed = _allowed(own.get(topic, Consent()), points, topic)
-        found.setdefault(purpose, {})[channel] = allowed and not known.shared
+    for purpose, channel in _weightiest(allowed, own, points):
+        found.setdefault(purpose, {})[channel] = allowed[purpose, channel] and not known.shared
     return found
+
+
+def _weightiest(allowed: Mapping[Topic, bool], own: Mapping[Topic, Consent], points: Iterable[_Point]) -> list[Topic]:
+    """At most `TOPICS_KEPT`, sorted. Plain ones first, then those a trusted event granted, those the customer's own
+    homes speak of, those that are allowed: so that who only names a contact displaces nothing but his own kind."""
+    if len(allowed) <= TOPICS_KEPT:
+        return sorted(allowed)
+    trusted = {topic for said in (own, *(point.consents for point in points)) for topic in said if said[topic].trusted}
+
+    def weight(topic: Topic) -> tuple[bool, bool, bool, bool, Topic]:
+        return topic not in _PLAIN, topic not in trusted, topic not in own, not allowed[topic], topic
+
+    return sorted(nsmallest(TOPICS_KEPT, allowed, key=weight))
 
 
 def _own(standing: Standing) -> dict[Topic, Consent]:
