@@ -47,12 +47,13 @@ exponents = st.sampled_from(
 )
 decimals = st.sampled_from(["", ".5", ".00"]) | digits.map(".{}".format)
 numbers = st.builds("{}{}{}{}".format, st.sampled_from(["", "-"]), digits, decimals, exponents)
+fillers = st.sampled_from(["", ",".join(["[]"] * 99)])
 beside = st.sampled_from(['"1e999"', '"\\",1e999,"', "1", "[]", '{"1e999":1}', '"0e123-4e5678"'])
 
 
-@given(st.lists(numbers | beside, min_size=1, max_size=4))
-def test_what_msgspec_passes_over_it_can_also_read(texts: list[str]) -> None:
-    text = f'{{"a":[{",".join(texts)}]}}'.encode()
+@given(st.lists(numbers | beside, min_size=1, max_size=4), fillers)
+def test_what_msgspec_passes_over_it_can_also_read(texts: list[str], filler: str) -> None:
+    text = f'{{"a":[{",".join(texts)}],"b":[{filler}]}}'.encode()
     assert _raises(lambda: bounds.check_numbers(text)) == _raises(lambda: msgspec.json.decode(text))
 
 
@@ -61,9 +62,9 @@ marks = [",", ":", "[", "]", "{", "}", " ", "true", "null", "NaN"]
 chunks = st.sampled_from([*strings, *marks, "-", "0", "1", ".", "e", "+", "9" * 300])
 
 
-@given(st.lists(chunks, max_size=12).map("".join))
-def test_text_with_numbers_in_range_that_msgspec_passes_over_can_be_decoded(soup: str) -> None:
-    text = f'{{"a":[{soup}]}}'.encode()
+@given(st.lists(chunks, max_size=12).map("".join), fillers)
+def test_text_with_numbers_in_range_that_msgspec_passes_over_can_be_decoded(soup: str, filler: str) -> None:
+    text = f'{{"a":[{soup}],"b":[{filler}]}}'.encode()
 
     def look() -> None:
         msgspec.json.decode(text, type=Raw)

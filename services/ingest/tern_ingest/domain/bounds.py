@@ -17,6 +17,7 @@ from tern_common.errors import Unusable
 TOO_MANY = "too-many-events"
 STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 
+_FEW = 64
 _ABSENT = Raw(b"")
 _STRING = re.compile(STRING, re.DOTALL)
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
@@ -27,7 +28,7 @@ _MAY_BE_FAR_NUMBER = re.compile(
 )
 
 _events = msgspec.json.Decoder(list[Raw])
-_number = msgspec.json.Decoder()
+_anything = msgspec.json.Decoder()
 
 
 def check_count(events: int, limit: int) -> None:
@@ -60,7 +61,7 @@ def is_too_deep(text: bytes, limit: int) -> bool:
 
     What is left of it without strings and everything else but brackets loses its innermost level at each step.
     """
-    if text.count(b"{") + text.count(b"[") <= limit:
+    if _containers(text) <= limit:
         return False
     brackets = _STRING.sub(b"", text).translate(_ONE_KIND, _NO_BRACKETS)
     for _ in range(limit):
@@ -73,8 +74,16 @@ def is_too_deep(text: bytes, limit: int) -> bool:
 def check_numbers(text: bytes) -> None:
     """Raises a `DecodeError` for JSON with a number beyond the range that msgspec reads: it passes over them unread.
 
-    Only numbers of 300 digits or with an exponent of three can be; most text has none that looks so.
+    Decoding is the quickest way while that makes few objects. Else only numbers are decoded that may be so: those of
+    300 digits or with an exponent of three.
     """
-    if _MAY_BE_FAR.search(text):
+    if _containers(text) <= _FEW:
+        _anything.decode(text)
+    elif _MAY_BE_FAR.search(text):
         for number in _MAY_BE_FAR_NUMBER.findall(_STRING.sub(b"", text)):
-            _number.decode(number)
+            _anything.decode(number)
+
+
+def _containers(text: bytes) -> int:
+    """At least as many as there are: brackets in strings count too."""
+    return text.count(b"{") + text.count(b"[")
