@@ -12,7 +12,7 @@ from support.shop import HOUR, Json, Shop, background, filled_cart
 from support.traffic import traffic, verify
 from support.waiting import eventually
 
-STOPS_S = 10
+STOPS_S = {"kafka": 30, "postgres": 30}
 LEAVERS = 60
 
 # PostgreSQL waits for its clients at SIGTERM; SIGINT is its clean stop. A Java machine ends with 143 all the same.
@@ -30,7 +30,7 @@ async def test_stopped_and_killed_in_the_middle_of_traffic_it_loses_and_doubles_
             said = f"{name} ended with {status};"
             before = shop.log.read_text().count(said)
             pid = shop.kill(name, number)
-            await ended(pid, STOPS_S)
+            await ended(pid, STOPS_S.get(name, 10))
             await sending.goes_on()
             await shop.replaced(name, pid)
             assert shop.log.read_text().count(said) == before + 1

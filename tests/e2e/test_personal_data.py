@@ -116,7 +116,7 @@ async def test_personal_data_is_in_no_log_no_metric_and_no_error(shop: Shop, zoe
     answers = await answered(shop, zoe)
     await shop.advance(2 * HOUR)
     profile = await eventually(lambda: shop.profile("email", zoe.email), 30, "she is known")
-    assert profile
+    assert zoe.traces(json.dumps(profile)), "who may ask is told, so a leak would be seen"
 
     refused = [answer for answer in answers if answer.status_code >= 400]
     assert {answer.status_code for answer in refused} >= {400, 401, 404, 405, 422}

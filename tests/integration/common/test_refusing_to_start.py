@@ -61,7 +61,8 @@ async def last_words(service: str, settings: dict[str, str]) -> tuple[int | None
         if process.returncode is None:
             process.kill()
             await process.wait()
-    return process.returncode, dict(json.loads(printed.splitlines()[-1]))
+    said = [json.loads(line) for line in printed.splitlines() if line.startswith(b"{")]
+    return process.returncode, dict(said[-1])
 
 
 async def test_no_service_starts_without_its_topics_and_each_says_how_they_are_made(
