@@ -17,7 +17,6 @@ from tern_common.errors import Unusable
 TOO_MANY = "too-many-events"
 STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 
-_FEW = 64
 _ABSENT = Raw(b"")
 _STRING = re.compile(STRING, re.DOTALL)
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
@@ -74,14 +73,20 @@ def is_too_deep(text: bytes, limit: int) -> bool:
 def check_numbers(text: bytes) -> None:
     """Raises a `DecodeError` for JSON with a number beyond the range that msgspec reads: it passes over them unread.
 
-    Decoding is the quickest way while that makes few objects. Else only numbers are decoded that may be so: those of
-    300 digits or with an exponent of three.
+    Decodes only numbers that may be so: those of 300 digits or with an exponent of three.
     """
-    if _containers(text) <= _FEW:
-        _anything.decode(text)
-    elif _MAY_BE_FAR.search(text):
+    if _MAY_BE_FAR.search(text):
         for number in _MAY_BE_FAR_NUMBER.findall(_STRING.sub(b"", text)):
             _anything.decode(number)
+
+
+def check_depth(text: bytes, limit: int) -> bool:
+    """`check_numbers`, then `is_too_deep`: by decoding, the quickest way, while that makes few objects."""
+    if _containers(text) <= limit:
+        _anything.decode(text)
+        return False
+    check_numbers(text)
+    return is_too_deep(text, limit)
 
 
 def _containers(text: bytes) -> int:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from tern_ingest.domain.bounds import check_count, check_numbers, events_of, is_too_deep
+from tern_ingest.domain.bounds import check_count, check_depth, events_of
 from tern_ingest.domain.policy import Limits
 
 ABSENT = Raw(b"")
@@ -123,12 +123,12 @@ def one(raw: bytes | Raw, limits: Limits) -> Call | str:
     data = bytes(raw)
     if len(data) > limits.event_bytes:
         return "event-too-large"
-    check_numbers(data)
+    too_deep = check_depth(data, limits.event_depth)
     try:
         call = _call.decode(data)
     except msgspec.ValidationError:
         return "event-not-an-object"
-    return "event-too-deep" if is_too_deep(data, limits.event_depth) else call
+    return "event-too-deep" if too_deep else call
 
 
 def whole(raw: bytes) -> Call:
@@ -143,9 +143,8 @@ def value(raw: bytes) -> object:
 
 def _of_small(body: bytes, limits: Limits) -> Parsed:
     outer = _small.decode(body)
-    check_numbers(body)
     if outer.batch is UNSET:
-        call = "event-too-deep" if is_too_deep(body, limits.event_depth) else outer
+        call = "event-too-deep" if check_depth(body, limits.event_depth) else outer
         return Parsed([Part(body, call)], outer.sent_at, outer.write_key)
     check_count(len(outer.batch), limits.batch_events)
     return Parsed([Part(raw, one(raw, limits)) for raw in outer.batch], outer.sent_at, outer.write_key)
