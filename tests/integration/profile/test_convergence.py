@@ -16,6 +16,7 @@ from tern_common.events import PublicProfile
 from tern_profile.domain.fragment import Fragment
 from tern_profile.domain.whole import Whole
 from tern_profile.store import lookup
+from tern_profile.store.events import PAGE
 from tern_profile.store.records import Basis
 from unit.profile.saying import ANN, BOB, POLICY, event, identify, track
 
@@ -188,6 +189,18 @@ async def test_a_copy_with_a_smaller_time_counts_once_at_that_time(pool: Pool, w
     await worker.deliver([late])
     assert speaking(worker.wire.newest()) == world.expected()
     assert (await whole(pool, "ann")).activity.counts == {"Order Completed": 1}
+
+
+async def test_a_home_of_many_pages_is_folded_again_as_a_whole(pool: Pool, worker: Worker) -> None:
+    world = World()
+    world.place("h", "ann")
+    for number in range(2 * PAGE + 1):
+        world.file("h", track("Cart Updated", number, f"m{number}", cart_id=f"c{number}", products=[]))
+    world.file("h", track("Cart Updated", -1, f"m{PAGE}", cart_id=f"c{PAGE}", products=[]))
+    await worker.deliver(world.said[:-1])
+    await worker.deliver(world.said[-1:])
+    assert speaking(worker.wire.newest()) == world.expected()
+    assert (await whole(pool, "ann")).activity == world.folded()[customer("ann")].activity
 
 
 async def test_consent_changes_the_records_of_all_who_have_the_contact(worker: Worker, shop: World) -> None:

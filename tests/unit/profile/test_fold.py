@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from random import Random
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,7 +16,7 @@ from tern_common.events import Event
 from tern_profile.domain import carts, fragment
 from tern_profile.domain.fragment import Activity, Fragment, combine, fold
 from tern_profile.domain.merging import bound
-from tern_profile.domain.policy import CartPolicy
+from tern_profile.domain.policy import Policy
 from tern_profile.domain.reading import read
 from unit.profile.saying import POLICY, at, event, heard, histories, identify, subject_of, track
 
@@ -104,8 +106,12 @@ _cart_said = st.builds(
     lambda name, hours, cart: track(name, hours, cart_id=cart, product_id="p", products=[]),
     st.sampled_from(["Cart Updated", "Product Added", "Product Added"]),
     st.integers(0, 6),
-    st.sampled_from(["c", "d"]),
+    st.sampled_from(["c", "d", "e"]),
 )
+
+
+def with_carts(**numbers: Any) -> Policy:
+    return POLICY.model_copy(update={"carts": POLICY.carts.model_copy(update=numbers)})
 
 
 class TestCart:
@@ -115,9 +121,11 @@ class TestCart:
     def last(*said: Event) -> carts.Cart | None:
         return carts.last_cart(heard(*said).activity.carts)
 
-    @given(st.lists(_cart_said, max_size=9), st.integers(0, 9), st.randoms(use_true_random=False))
-    def test_bounds_do_not_make_it_depend_on_order(self, said: list[Event], cut: int, random: Random) -> None:
-        tight = POLICY.model_copy(update={"carts": CartPolicy(statements=2, window=timedelta(hours=3))})
+    @given(st.lists(_cart_said, max_size=9), st.integers(0, 9), st.integers(1, 3), st.randoms(use_true_random=False))
+    def test_bounds_do_not_make_it_depend_on_order(
+        self, said: list[Event], cut: int, kept: int, random: Random
+    ) -> None:
+        tight = with_carts(kept=kept, statements=2, window=timedelta(hours=3))
         numbered = [msgspec.structs.replace(one, message_id=f"m{number}") for number, one in enumerate(said)]
         shuffled = random.sample(numbered, len(numbered))
         parts = heard(*shuffled[:cut], policy=tight), heard(*shuffled[cut:], policy=tight)
@@ -174,3 +182,28 @@ class TestCart:
     def test_carts_that_fell_silent_are_forgotten(self, three_pens: Event) -> None:
         much_later = track("Product Added", 24 * 92, cart_id="d", product_id="ink")
         assert heard(three_pens, much_later).activity.carts.keys() == {"d"}
+
+    def test_carts_without_end_do_not_grow_a_fragment_without_end(self) -> None:
+        said = [track("Product Added", number, cart_id=f"c{number}", product_id="pen") for number in range(150)]
+        last = {f"c{number}" for number in range(150 - POLICY.carts.kept, 150)}
+        assert heard(*said).activity.carts.keys() == heard(*said[::-1]).activity.carts.keys() == last
+
+    def test_carts_of_one_moment_are_bounded_too(self) -> None:
+        said = [track("Product Added", 1, f"m{number}", cart_id=f"c{number}", product_id="pen") for number in range(9)]
+        assert heard(*said, policy=with_carts(kept=2)).activity.carts.keys() == {"c7", "c8"}
+
+    def test_folding_many_carts_takes_time_in_proportion(self) -> None:
+        """A home is folded again in one transaction, which must not stand idle for long."""
+        policy = with_carts(kept=100_000)
+        said = [
+            read(track("Product Added", number / 60, cart_id=f"c{number}", product_id="pen"), subject_of, policy)
+            for number in range(4000)
+        ]
+
+        def seconds(parts: list[Fragment]) -> float:
+            begun = time.process_time()
+            fold(parts, policy)
+            return time.process_time() - begun
+
+        few, many = (min(seconds(said[:count]) for _ in range(3)) for count in (500, 4000))
+        assert many < 8 * few * 3, "eight times the carts take sixty-four times as long where each looks at all others"

@@ -17,8 +17,9 @@ def changed(**numbers: Any) -> Policy:
 
 
 def test_the_shipped_numbers_are_those_that_the_readme_names() -> None:
-    shipped = POLICY.event_names, POLICY.traits, POLICY.trait_bytes, POLICY.carts.statements, POLICY.carts.window
-    assert shipped == (256, 200, 4096, 100, timedelta(days=90))
+    carts = POLICY.carts.kept, POLICY.carts.statements, POLICY.carts.window
+    assert carts == (20, 100, timedelta(days=90))
+    assert (POLICY.event_names, POLICY.traits, POLICY.trait_bytes) == (256, 200, 4096)
 
 
 @pytest.mark.parametrize(
@@ -27,8 +28,9 @@ def test_the_shipped_numbers_are_those_that_the_readme_names() -> None:
         {"event_names": 0},
         {"traits": LARGEST_TRAITS // 4096 + 1},
         {"trait_bytes": LARGEST_TRAITS},
-        {"carts": {"statements": 0, "window": "1d"}},
-        {"carts": {"statements": 1, "window": "0s"}},
+        {"carts": {"kept": 2, "statements": 0, "window": "1d"}},
+        {"carts": {"kept": 1, "statements": 1, "window": "1d"}},
+        {"carts": {"kept": 2, "statements": 1, "window": "0s"}},
         {"names": 5},
     ],
 )
@@ -38,7 +40,7 @@ def test_numbers_that_make_no_profile_are_refused(wrong: dict[str, Any]) -> None
 
 
 def test_every_number_counts() -> None:
-    small = changed(event_names=1, traits=1, trait_bytes=3, carts={"statements": 1, "window": "1h"})
+    small = changed(event_names=1, traits=1, trait_bytes=3, carts={"kept": 2, "statements": 1, "window": "1h"})
     added = [
         track("Product Added", hour, cart_id=cart, product_id="p") for hour, cart in ((1, "c"), (2, "c"), (9, "d"))
     ]
@@ -49,3 +51,5 @@ def test_every_number_counts() -> None:
     assert list(found.standing.traits) == ["a"]
     assert heard(identify(1, a=1000), policy=small).standing is None
     assert len(heard(*added[:2], policy=small).activity.carts["c"]) == 1
+    near = changed(carts={"kept": 2, "statements": 9, "window": "9d"})
+    assert {cart: len(said) for cart, said in heard(*added, policy=near).activity.carts.items()} == {"c": 1, "d": 1}

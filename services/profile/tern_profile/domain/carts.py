@@ -1,14 +1,17 @@
 """The contents of carts, as a function of the set of what was said about them.
 
-Kept per cart: the newest snapshot and what was said after it, at most `statements` of them, and none older than the
-newest statement about any cart by more than `window`. A statement is dropped only for newer ones, which are themselves
-kept or dropped for still newer ones: so the bounded fold stays commutative and associative. Knows no order.
+Kept per cart: the newest snapshot and what was said after it, at most `statements` of them; none older than the newest
+statement about any cart by more than `window`; and where there are `kept` carts, none older than the last one about the
+cart spoken of `kept`-th last. A statement is dropped only for newer ones, which are themselves kept or dropped for
+still newer ones: so the bounded fold stays commutative and associative. Knows no order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from heapq import nlargest
+from itertools import chain
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
@@ -45,24 +48,43 @@ def _rank(heard: Heard) -> _Rank:
     return heard.at, heard.how == "snapshot", heard.message_id, heard.how, items
 
 
-def merge_carts(into: Carts, other: Mapping[str, list[Heard]], policy: CartPolicy) -> None:
-    """Adds what `other` heard to `into`, and drops what is overruled."""
-    if not other:
-        return
-    for cart_id, heard in other.items():
-        into[cart_id] = _relevant([*into.get(cart_id, ()), *heard], policy.statements)
-    oldest = max(heard[-1].at for heard in into.values()) - policy.window
-    for cart_id, heard in list(into.items()):
-        if heard[0].at < oldest:
-            into[cart_id] = [one for one in heard if one.at >= oldest]
-        if not into[cart_id]:
-            del into[cart_id]
+def fold(parts: Iterable[Mapping[str, list[Heard]]], policy: CartPolicy) -> Carts:
+    """What all parts heard, without what is overruled. Each part is a single statement or itself a fold."""
+    heard: dict[str, list[list[Heard]]] = {}
+    for part in parts:
+        for cart_id, said in part.items():
+            heard.setdefault(cart_id, []).append(said)
+    return _recent({cart_id: _relevant(lists, policy.statements) for cart_id, lists in heard.items()}, policy)
 
 
-def _relevant(heard: list[Heard], most: int) -> list[Heard]:
-    heard.sort(key=_rank)
+def _relevant(lists: list[list[Heard]], most: int) -> list[Heard]:
+    if len(lists) == 1:
+        return lists[0]
+    heard = sorted(chain.from_iterable(lists), key=_rank)
     newest = max((place for place, one in enumerate(heard) if one.how == "snapshot"), default=0)
     return heard[newest:][-most:]
+
+
+def _recent(carts: Carts, policy: CartPolicy) -> Carts:
+    """Without statements older than the window, or than the floor."""
+    if not carts:
+        return carts
+    oldest = max(heard[-1].at for heard in carts.values()) - policy.window
+    floor = _floor(carts, policy.kept)
+
+    def stays(one: Heard, cart_id: str) -> bool:
+        return one.at >= oldest and (floor is None or (_rank(one), cart_id) >= floor)
+
+    left = ((cart_id, [one for one in heard if stays(one, cart_id)]) for cart_id, heard in carts.items())
+    return {cart_id: heard for cart_id, heard in left if heard}
+
+
+def _floor(carts: Carts, kept: int) -> tuple[_Rank, str] | None:
+    """The last statement about the cart spoken of `kept`-th last. It only ever rises, and what is kept tells it: the
+    last statement about a cart is dropped with the cart, and never among the last `kept`."""
+    if len(carts) < kept:
+        return None
+    return nlargest(kept, ((_rank(heard[-1]), cart_id) for cart_id, heard in carts.items()))[-1]
 
 
 def last_cart(carts: Mapping[str, list[Heard]]) -> Cart | None:

@@ -11,8 +11,9 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
+from tern_profile.domain import carts
 from tern_profile.domain import standing as slow
-from tern_profile.domain.carts import Heard, merge_carts
+from tern_profile.domain.carts import Heard
 from tern_profile.domain.merging import bound, merge
 from tern_profile.domain.policy import Policy
 from tern_profile.domain.standing import Standing
@@ -41,9 +42,12 @@ def combine(a: Fragment, b: Fragment, policy: Policy) -> Fragment:
 
 def fold(fragments: Iterable[Fragment], policy: Policy) -> Fragment:
     """What all of them say together; a single event's reading is a fragment too."""
-    into = Fragment()
+    into, heard = Fragment(), []
     for fragment in fragments:
         _absorb(into, fragment, policy)
+        if fragment.activity.carts:
+            heard.append(fragment.activity.carts)
+    into.activity.carts = carts.fold(heard, policy.carts)
     return into
 
 
@@ -52,7 +56,6 @@ def _absorb(into: Fragment, other: Fragment, policy: Policy) -> None:
     into.last_at = _last(into.last_at, other.last_at)
     merge(into.activity.counts, other.activity.counts, int.__add__)
     bound(into.activity.counts, policy.event_names)
-    merge_carts(into.activity.carts, other.activity.carts, policy.carts)
     if other.standing is None:
         return
     if into.standing is None:

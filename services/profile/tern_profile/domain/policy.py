@@ -21,6 +21,9 @@ class CartPolicy(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    kept: Annotated[int, Field(ge=2)]
+    """Of a home, and of a customer: those spoken of last. What was said before the last word on the oldest of them is
+    dropped, so that one alone would keep nothing but its last statement."""
     statements: Count
     """Of one cart: the newest ones, from its last snapshot on."""
     window: Duration

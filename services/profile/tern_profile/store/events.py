@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import NamedTuple
 
 from tern_common.db import Connection
@@ -17,7 +17,12 @@ RETURNING home_id, message_id, xmax = 0
 """
 """`xmax = 0` holds for a row that was inserted, and not for one that was updated."""
 
-_RAWS = "SELECT home_id, raw FROM event WHERE home_id = ANY($1::bytea[])"
+PAGE = 1000
+"""Events read at once: an idle transaction is ended, and a home may hold any number."""
+
+_FIRST = "SELECT message_id, raw FROM event WHERE home_id = $1 ORDER BY message_id LIMIT $2"
+
+_NEXT = "SELECT message_id, raw FROM event WHERE home_id = $1 AND message_id > $3 ORDER BY message_id LIMIT $2"
 
 
 class Inserted(NamedTuple):
@@ -45,10 +50,10 @@ async def insert(conn: Connection, filed: Mapping[MessageKey, Filed]) -> Inserte
     return Inserted(fresh, lowered)
 
 
-async def raws(conn: Connection, homes: Collection[bytes]) -> dict[bytes, list[str]]:
-    """Every event filed under these homes, as JSON text."""
-    found: dict[bytes, list[str]] = {home: [] for home in homes}
-    if homes:
-        for home, raw in await conn.fetch(_RAWS, list(homes)):
-            found[home].append(raw)
-    return found
+async def pages(conn: Connection, home: bytes) -> AsyncIterator[list[str]]:
+    """Every event filed under this home, as JSON text."""
+    rows = await conn.fetch(_FIRST, home, PAGE)
+    yield [raw for _, raw in rows]
+    while len(rows) == PAGE:
+        rows = await conn.fetch(_NEXT, home, PAGE, rows[-1][0])
+        yield [raw for _, raw in rows]

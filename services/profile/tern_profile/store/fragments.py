@@ -80,9 +80,11 @@ def _loaded(home: Home, standing: str | None) -> Fragment:
 async def _refolded(conn: Connection, refolded: set[bytes], basis: Basis) -> list[tuple[bytes, Change]]:
     """As if nothing had been known before, so that everything is said again."""
     found = []
-    for home, raws in (await events.raws(conn, refolded)).items():
-        parts = (read(decode_event(raw.encode()), basis.subject_of, basis.policy) for raw in raws)
-        new = fragment.fold(parts, basis.policy)
+    for home in refolded:
+        new = Fragment()
+        async for raws in events.pages(conn, home):
+            parts = (read(decode_event(raw.encode()), basis.subject_of, basis.policy) for raw in raws)
+            new = fragment.fold((new, *parts), basis.policy)
         new.standing = new.standing or Standing()
         found.append((home, change(Fragment(), new)._replace(public=True)))
     return found
