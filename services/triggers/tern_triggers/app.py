@@ -12,8 +12,8 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel
 
 from tern_common.auth import require
 from tern_common.db import Pool, connection
+from tern_common.events import FIRST_YEAR, LAST_YEAR
 from tern_triggers.domain.decisions import Decision, Outcome, Why
-from tern_triggers.domain.facts import FIRST_YEAR, LAST_YEAR
 from tern_triggers.domain.rules import Rule
 from tern_triggers.domain.story import Gone
 from tern_triggers.store import log, memberships

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
 from integration.triggers.shop import DAY, HOUR, MINUTE, NOON, READY, Shop, cart, customer, event, moved, order, profile
 from tern_triggers.catalogue import digest_of
 from tern_triggers.domain.cart import KEEP
 from tern_triggers.domain.rules import Rule
+from tern_triggers.store import views
 from tern_triggers.store.batch import Writing
 from tern_triggers.timing import Timing
 
@@ -96,6 +98,30 @@ async def test_a_shared_customer_is_contacted_by_nobody(shop: Shop) -> None:
     await shop.take(cart("kiosk", NOON, "m1", "tea", shared=True))
     await shop.at(NOON + READY)
     assert await shop.outcomes("kiosk") == ["cart_abandoned suppressed shared-customer"]
+
+
+async def test_of_a_shared_customer_only_the_newest_facts_are_read(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "SHARED_FACTS", 3)
+    await shop.meet(profile("kiosk"))
+    await shop.take(*(cart("kiosk", NOON + n * MINUTE, f"m{n}", "tea", cart_id=f"c{n}", shared=True) for n in range(9)))
+    await shop.at(NOON + READY + HOUR)
+    assert {one.key for one in await shop.decisions("kiosk")} == {"c6", "c7", "c8"}
+    await shop.take(moved("kiosk", {"kiosk": 2}))
+    await shop.at(NOON + READY + HOUR)
+    fired = {one.key for one in await shop.decisions("kiosk") if one.outcome == "fired"}
+    assert fired == {f"c{n}" for n in range(6)}, "shared no more: all of it is looked at"
+
+
+async def test_a_fire_transaction_takes_as_many_facts_as_it_can_bear_and_one_customer_at_least(shop: Shop) -> None:
+    few = shop.policy.model_copy(update={"fire_facts": 3})
+    timing = Timing(shop.pool, replace(shop.writing, policy=few), shop.publisher, shop.clock)
+    facts = {"ann": 5, "bob": 1, "cat": 2, "dan": 1}
+    for place, (who, count) in enumerate(facts.items()):
+        at = NOON + place * MINUTE
+        await shop.take(*(cart(who, at, f"{who}{n}", "tea", cart_id=f"{who}{n}") for n in range(count)))
+    shop.clock.advance(2 * HOUR)
+    await shop.safe(NOON + 2 * HOUR)
+    assert [await timing.look() for _ in range(4)] == [1, 2, 1, 0]
 
 
 async def test_redelivery_and_copies_change_nothing(shop: Shop) -> None:

@@ -215,6 +215,14 @@ def test_who_has_a_fact_is_touched_and_planned() -> None:
     assert plans == {ANN: Plan(at(65), at(45 * DAY + 5 + 3), at(0), at(3))}
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_a_customer_that_begins_or_ceases_to_be_shared_is_looked_at_once(before: bool) -> None:
+    batch = Batch(memberships={HOME: Membership(HOME, ANN, 2, not before)}, former={}, facts={}, profiles={})
+    assert touched(RULES, batch, known(Membership(HOME, ANN, 1, before)), POLICY) == {ANN: LOOK_NOW}
+    assert touched(RULES, batch, known(Membership(HOME, ANN, 1, not before)), POLICY) == {}
+    assert touched(RULES, batch, known(Membership(HOME, ANN, 3, before)), POLICY) == {}
+
+
 def test_holders_before_and_after_a_change_are_looked_at_once() -> None:
     batch = Batch(memberships={HOME: Membership(HOME, BOB, 2, False)}, former={}, facts={}, profiles={})
     assert touched(RULES, batch, known(Membership(HOME, ANN, 1, False)), POLICY) == {ANN: LOOK_NOW, BOB: LOOK_NOW}

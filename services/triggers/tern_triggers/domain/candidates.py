@@ -48,19 +48,34 @@ def stories(rules: Iterable[Rule], view: View, settle: timedelta) -> dict[str, l
 
 def _told(rule: Rule, view: View, settle: timedelta) -> list[Story]:
     if rule.fold == "cart":
-        decided = {decision.key for decision in view.decisions if decision.rule == rule.rule}
-        return cart_stories(view.carts, decided, settle)
+        anchors: dict[str, list[datetime]] = {}
+        for decision in view.decisions:
+            if decision.rule == rule.rule:
+                anchors.setdefault(decision.key, []).append(decision.anchor)
+        return cart_stories(view.carts, anchors, settle)
     story = orders_story(view.facts, rule.waits)
     return [] if story is None else [story]
 
 
 def candidates(rules: Iterable[Rule], told: Stories, decisions: Sequence[Decision]) -> list[Candidate]:
     """The candidates of all rules; at most one for each (rule, key)."""
-    found = (_candidate(rule, story, decisions) for rule in rules for story in told[rule.rule])
+    taken = by_story(decisions)
+    found = (
+        candidate_of(rule, story, taken.get((rule.rule, story.key), ())) for rule in rules for story in told[rule.rule]
+    )
     return [candidate for candidate in found if candidate is not None]
 
 
-def _candidate(rule: Rule, story: Story, decisions: Sequence[Decision]) -> Candidate | None:
+def by_story(decisions: Iterable[Decision]) -> dict[tuple[str, str], list[Decision]]:
+    """The decisions of each (rule, key): looked up once, since a customer may have thousands of both."""
+    found: dict[tuple[str, str], list[Decision]] = {}
+    for decision in decisions:
+        found.setdefault((decision.rule, decision.key), []).append(decision)
+    return found
+
+
+def candidate_of(rule: Rule, story: Story, decisions: Sequence[Decision]) -> Candidate | None:
+    """The candidate of one (rule, key), given at least its own decisions."""
     activity = _open_activity(rule, story)
     if not story.speaks or not activity:
         return None

@@ -6,7 +6,8 @@ the set, so arrival order cannot matter and storage is bounded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -121,47 +122,89 @@ class Carts(NamedTuple):
     foreign: Mapping[str, Sequence[Ordered]]
 
 
-def cart_stories(carts: Carts, keys: Iterable[str], settle: timedelta) -> list[Story]:
-    """The story of each cart of the customer and of each further cart in `keys`, by key."""
-    by_key: dict[str, list[Fact]] = {key: [] for key in keys}
+def cart_stories(carts: Carts, anchors: Mapping[str, Sequence[datetime]], settle: timedelta) -> list[Story]:
+    """The story of each cart of the customer and of each further cart in `anchors`, by key.
+
+    `anchors`: cart_id → anchors of the decisions about it. Of the orders that end a cart the story names those that
+    can matter to its activity and to these anchors, and the newest: one customer may have thousands of both.
+    """
+    by_key: dict[str, list[Fact]] = {key: [] for key in anchors}
     for fact in carts.facts:
         if fact.kind in ("cart", "checkout"):
             by_key.setdefault(fact.key, []).append(fact)
-    orders = [fact for fact in carts.facts if fact.kind == "order"]
-    return [_story(key, by_key[key], orders, carts, settle) for key in sorted(by_key)]
+    ending = _Orders(carts)
+    return [_story(key, by_key[key], ending, anchors.get(key, ()), settle) for key in sorted(by_key)]
 
 
-def _story(key: str, facts: Sequence[Fact], orders: Sequence[Fact], carts: Carts, settle: timedelta) -> Story:
+def _story(key: str, facts: Sequence[Fact], orders: _Orders, anchors: Sequence[datetime], settle: timedelta) -> Story:
     cart = fold_cart(fact for fact in facts if fact.kind == "cart")
     lines = tuple(cart.lines[product_id] for product_id in sorted(cart.lines))
     worth = total(lines)
+    ended = orders.ending(key, cart).around([change.at for change in cart.changes], [at - settle for at in anchors])
     return Story(
         key=key,
         activity=cart.changes,
         exits=(
             *(Exit(empty.at, empty.at, Gone.EMPTIED, empty.message_id) for empty in cart.empties),
             *(Exit(f.at, f.at, Gone.CHECKOUT, f.message_id) for f in facts if f.kind == "checkout"),
-            *(Exit(o.at, o.at + settle, Gone.ORDERED, o.message_id) for o in _ending(key, cart, orders, carts)),
+            *(Exit(o.at, o.at + settle, Gone.ORDERED, o.message_id) for o in ended),
         ),
-        speaks=bool(lines) and _held(key, carts),
+        speaks=bool(lines) and _held(key, orders.carts),
         value=worth or Decimal(0),
         shown=CartShown(key, lines, worth),
     )
 
 
-def _ending(key: str, cart: Cart, orders: Sequence[Fact], carts: Carts) -> set[Ordered]:
-    """Orders naming the cart, by anyone; and the customer's own with a product that was in it by then."""
-    ending = set(carts.foreign.get(key, ()))
-    for order in orders:
-        named = key != "" and order.body.cart_id == key
-        if named or any(_seen_by(cart, item.product_id, order.at) for item in order.body.items):
-            ending.add(Ordered(order.at, order.message_id))
-    return ending
+class _Ending(NamedTuple):
+    """The orders that end one cart: ascending lists, each from a place on."""
+
+    lists: Sequence[tuple[Sequence[Ordered], int]]
+
+    def around(self, changes: Iterable[datetime], anchors: Iterable[datetime]) -> set[Ordered]:
+        """Of all of them the last before and the first since each change, the first since each anchor, and the last."""
+        found = {orders[-1] for orders, begin in self.lists if begin < len(orders)}
+        for at in changes:
+            found.update(self._beside(at, -1), self._beside(at, 0))
+        for at in anchors:
+            found.update(self._beside(at, 0))
+        return found
+
+    def _beside(self, at: datetime, step: int) -> Iterator[Ordered]:
+        """Of each list the first order not before `at`, or with step -1 the one ahead of that."""
+        for orders, begin in self.lists:
+            place = max(begin, bisect_left(orders, (at,))) + step
+            if begin <= place < len(orders):
+                yield orders[place]
 
 
-def _seen_by(cart: Cart, product_id: str, at: datetime) -> bool:
-    first = cart.first_seen.get(product_id)
-    return first is not None and first <= at
+class _Orders:
+    """All orders that can end some cart of one customer, by what they have in common with it."""
+
+    def __init__(self, carts: Carts) -> None:
+        self.carts = carts
+        self._by_cart: dict[str, list[Ordered]] = {}
+        self._by_product: dict[str, list[Ordered]] = {}
+        for fact in sorted((f for f in carts.facts if f.kind == "order"), key=lambda f: (f.at, f.message_id)):
+            order = Ordered(fact.at, fact.message_id)
+            self._by_cart.setdefault(fact.body.cart_id, []).append(order)
+            for product_id in {item.product_id for item in fact.body.items}:
+                self._by_product.setdefault(product_id, []).append(order)
+
+    def ending(self, key: str, cart: Cart) -> _Ending:
+        """Orders naming the cart, by anyone; and the customer's own with a product that was in it by then."""
+        bought = self._by_product
+        named = self._by_cart.get(key, []) if key else []
+        return _Ending(
+            [
+                (sorted(self.carts.foreign.get(key, ())), 0),
+                (named, 0),
+                *(
+                    (bought[product_id], bisect_left(bought[product_id], (first,)))
+                    for product_id, first in cart.first_seen.items()
+                    if product_id in bought
+                ),
+            ]
+        )
 
 
 def _held(key: str, carts: Carts) -> bool:

@@ -46,9 +46,9 @@ def is_open(decision: Decision, now: datetime) -> bool:
 def _ending(decision: Decision, exits: Iterable[Exit], now: datetime) -> Ending | None:
     if not is_open(decision, now):
         return None
-    closing = sorted(end for end in exits if end.reach >= decision.anchor)
-    if not closing:
+    closing = min((end for end in exits if end.reach >= decision.anchor), default=None)
+    if closing is None:
         return None
-    if closing[0].at <= decision.decided_at:
-        return Ending(decision, Revocation.RETRACTED, closing[0])
-    return Ending(decision, Revocation.CANCELLED, closing[0]) if decision.cancelled_at is None else None
+    if closing.at <= decision.decided_at:
+        return Ending(decision, Revocation.RETRACTED, closing)
+    return Ending(decision, Revocation.CANCELLED, closing) if decision.cancelled_at is None else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from tern_triggers.domain.candidates import Candidate, Stories
+from tern_triggers.domain.candidates import Candidate, Stories, by_story
 from tern_triggers.domain.decisions import Decision, Outcome, trigger_id
 from tern_triggers.domain.moments import round_up
 from tern_triggers.domain.policy import Policy
@@ -36,14 +36,21 @@ def facts_of(candidate: Candidate) -> Facts:
 
 def ended_notes(rules: Sequence[Rule], told: Stories, view: View, policy: Policy, now: datetime) -> list[Decision]:
     """For each (rule, key) the newest cycle that an exit closed before anything was decided, unless it is noted."""
-    notes = (_note(rule, story, view, policy, now) for rule in rules for story in told[rule.rule])
+    taken = by_story(view.decisions)
+    notes = (
+        _note(rule, story, view, policy, now, taken.get((rule.rule, story.key), ()))
+        for rule in rules
+        for story in told[rule.rule]
+    )
     known = {decision.row_id for decision in view.decisions}
     return [note for note in notes if note is not None and note.row_id not in known]
 
 
-def _note(rule: Rule, story: Story, view: View, policy: Policy, now: datetime) -> Decision | None:
+def _note(
+    rule: Rule, story: Story, view: View, policy: Policy, now: datetime, taken: Sequence[Decision]
+) -> Decision | None:
     ended = last_ended(story, ignore_passive=rule.ignores_history)
-    if ended is None or _was_decided(rule, story, ended, view.decisions):
+    if ended is None or _was_decided(ended, taken):
         return None
     first = rule.steps[0]
     anchor = min(ended.last.at, ended.start.at + rule.max_hold)
@@ -74,10 +81,8 @@ def _note(rule: Rule, story: Story, view: View, policy: Policy, now: datetime) -
     )
 
 
-def _was_decided(rule: Rule, story: Story, ended: Ended, decisions: Sequence[Decision]) -> bool:
+def _was_decided(ended: Ended, taken: Sequence[Decision]) -> bool:
     return any(
-        (decision.rule, decision.key) == (rule.rule, story.key)
-        and ended.start.at <= decision.anchor <= ended.end.reach
-        and decision.outcome is not Outcome.ENDED
-        for decision in decisions
+        ended.start.at <= decision.anchor <= ended.end.reach and decision.outcome is not Outcome.ENDED
+        for decision in taken
     )

@@ -25,6 +25,7 @@ class Policy(BaseModel):
 
     `settle`: cart events up to then after an order are its echo. `tolerance`: a decision later than this is taken in
     the present round. `overdue`: an agenda row later than this is waited for instead of skipped while it is locked.
+    `fire_batch`, `fire_facts`: at most so many customers and, unless one has more alone, facts in a fire transaction.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,6 +37,7 @@ class Policy(BaseModel):
     tolerance: Duration = timedelta(minutes=10)
     overdue: Duration = timedelta(seconds=30)
     fire_batch: Annotated[int, Field(ge=1, le=1000)] = 200
+    fire_facts: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
     outbox: OutboxPolicy = OutboxPolicy()
 
     @model_validator(mode="after")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from heapq import heappop, heappush
 from typing import NamedTuple
 
-from tern_triggers.domain.candidates import Candidate, Stories, candidates
+from tern_triggers.domain.candidates import Candidate, Stories, by_story, candidate_of, candidates
 from tern_triggers.domain.decisions import Decision
 from tern_triggers.domain.judgement import judge
 from tern_triggers.domain.moments import earliest, round_down, round_up
@@ -60,13 +61,54 @@ def rank(candidate: Candidate) -> tuple[int, Decimal, datetime, str, str, int]:
 
 
 def decide(rules: Sequence[Rule], told: Stories, view: View, policy: Policy, safe: Safe, now: datetime) -> list[Ruling]:
-    """Every round up to safe time, in ascending order, each judged against all decisions before it."""
+    """Every round up to safe time, in ascending order, each judged against all decisions before it.
+
+    A decision concerns one (rule, key), so only that one's next candidate is looked for again.
+    """
     made: list[Ruling] = []
-    while ripe := _ripe(rules, told, _decisions(view, made), policy, safe):
-        present = min(at for at, _ in ripe)
-        together = sorted((candidate for at, candidate in ripe if at == present), key=rank)
-        made.extend(_rule_on(candidate, view, present, now) for candidate in together)
+    taken = by_story(view.decisions)
+    ripe = _Ripe(policy, safe)
+    for candidate in candidates(rules, told, view.decisions):
+        ripe.add(candidate)
+    while ripe:
+        present, together = ripe.take()
+        for candidate in together:
+            ruling = _rule_on(candidate, view, present, now)
+            made.append(ruling)
+            mine = taken.setdefault((candidate.rule.rule, candidate.story.key), [])
+            mine.append(ruling.decision)
+            ripe.add(candidate_of(candidate.rule, candidate.story, mine))
     return made
+
+
+class _Ripe:
+    """Candidates that are ready, the oldest round first."""
+
+    def __init__(self, policy: Policy, safe: Safe) -> None:
+        self._policy = policy
+        self._safe = safe
+        self._by_round: dict[datetime, list[Candidate]] = {}
+        self._rounds: list[datetime] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._rounds)
+
+    def add(self, candidate: Candidate | None) -> None:
+        """Unless it has to wait."""
+        if candidate is None:
+            return
+        ready, passed = ready_at(candidate, self._policy), self._safe.of(candidate.rule.lane)
+        if ready > passed:
+            return
+        at = round_of(ready, passed, self._policy)
+        if at not in self._by_round:
+            heappush(self._rounds, at)
+        self._by_round.setdefault(at, []).append(candidate)
+
+    def take(self) -> tuple[datetime, list[Candidate]]:
+        """The oldest round and its candidates, in the order in which they are judged."""
+        present = heappop(self._rounds)
+        return present, sorted(self._by_round.pop(present), key=rank)
 
 
 def next_looks(rules: Sequence[Rule], told: Stories, decisions: Sequence[Decision], policy: Policy) -> Next:
@@ -75,17 +117,6 @@ def next_looks(rules: Sequence[Rule], told: Stories, decisions: Sequence[Decisio
     return Next(
         earliest(*(at for lane, at in left if lane == "live")), earliest(*(at for lane, at in left if lane == "all"))
     )
-
-
-def _decisions(view: View, made: Sequence[Ruling]) -> list[Decision]:
-    return [*view.decisions, *(ruling.decision for ruling in made)]
-
-
-def _ripe(
-    rules: Sequence[Rule], told: Stories, decisions: Sequence[Decision], policy: Policy, safe: Safe
-) -> list[tuple[datetime, Candidate]]:
-    waiting = ((ready_at(c, policy), c, safe.of(c.rule.lane)) for c in candidates(rules, told, decisions))
-    return [(round_of(ready, passed, policy), candidate) for ready, candidate, passed in waiting if ready <= passed]
 
 
 def _rule_on(candidate: Candidate, view: View, present: datetime, now: datetime) -> Ruling:

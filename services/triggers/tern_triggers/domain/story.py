@@ -5,9 +5,12 @@ All kinds of `inactivity` come down to this, so that cycles, steps, refutation a
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from itertools import accumulate, islice
 from typing import NamedTuple
 
 import msgspec
@@ -94,20 +97,30 @@ class Ended(NamedTuple):
 
 def last_ended(story: Story, *, ignore_passive: bool) -> Ended | None:
     """The newest cycle that an exit closed, for the log alone: it says why nothing was decided."""
-    closed = [
-        (moment, end)
-        for moment in story.activity
-        if not (ignore_passive and moment.passive) and (end := _closing(story, moment)) is not None
-    ]
-    if not closed:
-        return None
-    final = closed[-1][1]
-    cycle = [moment for moment, end in closed if end == final]
-    return Ended(cycle[0], cycle[-1], final)
+    closing = _Closing(story.exits)
+    cycle: list[Moment] = []
+    final: Exit | None = None
+    for moment in reversed(story.activity):
+        end = None if ignore_passive and moment.passive else closing.of(moment)
+        if end is None:
+            continue
+        if final is not None and end != final:
+            break
+        final = end
+        cycle.append(moment)
+    return None if final is None else Ended(cycle[-1], cycle[0], final)
 
 
-def _closing(story: Story, moment: Moment) -> Exit | None:
-    """The first exit at or after the moment; None while nothing closed it, or where it is only an exit's echo."""
-    echo = any(end.at < moment.at <= end.reach for end in story.exits)
-    later = [end for end in story.exits if end.reach >= moment.at and end.at >= moment.at]
-    return None if echo or not later else min(later)
+class _Closing:
+    """The exits in order, so that each moment finds its own by halving: there may be thousands of both."""
+
+    def __init__(self, exits: Iterable[Exit]) -> None:
+        self._exits = sorted(exits)
+        self._reached = list(accumulate((end.reach for end in self._exits), max))
+
+    def of(self, moment: Moment) -> Exit | None:
+        """The first exit at or after the moment; None while nothing closed it, or where it is only an exit's echo."""
+        place = bisect_left(self._exits, (moment.at,))
+        if place and self._reached[place - 1] >= moment.at:
+            return None
+        return next((end for end in islice(self._exits, place, None) if end.reach >= moment.at), None)

@@ -1,8 +1,9 @@
 """Whom a batch concerns: the customers that must be locked before it is written, and when to look at each.
 
-*Touched* are the holders before and after a membership change, the customers with a fact that a live rule reads, and
-the holders of a cart that a foreign event can end (triggers.md §4.3). A home seen for the first time brings nothing
-with it, so it touches nobody; a profile copy moves no ready time and is read when a decision is taken.
+*Touched* are the holders before and after a membership change, customers that begin or cease to be shared, those with a
+fact that a live rule reads, and the holders of a cart that a foreign event can end (triggers.md §4.3). A home seen for
+the first time brings nothing with it, so it touches nobody; a profile copy moves no ready time and is read when a
+decision is taken.
 """
 
 from __future__ import annotations
@@ -54,11 +55,25 @@ def moved(batch: Batch, known: Known) -> list[tuple[Membership, Membership]]:
     ]
 
 
+def turned(batch: Batch, known: Known) -> list[Membership]:
+    """Homes that stay where they are while their customer begins or ceases to be a shared one."""
+    pairs = ((known.memberships.get(home_id), said) for home_id, said in batch.memberships.items())
+    return [
+        said
+        for kept, said in pairs
+        if kept is not None
+        and kept.version < said.version
+        and (kept.customer_id, not kept.shared) == (said.customer_id, said.shared)
+    ]
+
+
 def touched(rules: Sequence[Rule], batch: Batch, known: Known, policy: Policy) -> dict[str, Plan]:
     """The plan of each customer that the batch concerns. An empty plan: to be locked, but looked at no sooner."""
     plans: dict[str, list[Plan]] = {}
     for kept, said in moved(batch, known):
         plans.setdefault(kept.customer_id, []).append(LOOK_NOW)
+        plans.setdefault(said.customer_id, []).append(LOOK_NOW)
+    for said in turned(batch, known):
         plans.setdefault(said.customer_id, []).append(LOOK_NOW)
     for fact in batch.facts.values():
         holder = held_by(fact.home_id, batch, known)

@@ -47,10 +47,12 @@ def decision_of(row: Row) -> Decision:
     )
 
 
-async def of_homes(conn: Connection, homes: Collection[str]) -> list[Decision]:
-    """All decisions under these homes."""
-    rows = await conn.fetch(f"SELECT {COLUMNS} FROM decision WHERE home_id = ANY($1::uuid[])", list(homes))  # noqa: S608
-    return [decision_of(row) for row in rows]
+async def of_homes(conn: Connection, homes: Collection[str], crowded: Collection[str]) -> list[Decision]:
+    """All decisions under these homes; of the `crowded` only those about no named cart."""
+    query = f"""
+        SELECT {COLUMNS} FROM decision WHERE home_id = ANY($1::uuid[]) OR (home_id = ANY($2::uuid[]) AND key = '')
+        """  # noqa: S608
+    return [decision_of(row) for row in await conn.fetch(query, list(homes), list(crowded))]
 
 
 async def of_carts(conn: Connection, rules: Collection[str], cart_ids: Collection[str]) -> list[Decision]:

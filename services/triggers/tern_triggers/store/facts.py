@@ -40,7 +40,36 @@ async def of_homes(conn: Connection, homes: Collection[str]) -> list[Fact]:
         "SELECT home_id, kind, key, message_id, at, passive, body FROM fact WHERE home_id = ANY($1::uuid[])",
         list(homes),
     )
-    return [Fact(row[0].hex, row[1], row[2], row[3], row[4], row[5], decode_body(row[6])) for row in rows]
+    return [_fact(row) for row in rows]
+
+
+async def newest_of(conn: Connection, homes: Collection[str], limit: int) -> list[Fact]:
+    """The newest facts of these homes together, newest first."""
+    rows = await conn.fetch(
+        """
+        SELECT home_id, kind, key, message_id, at, passive, body FROM fact
+        WHERE home_id = ANY($1::uuid[]) ORDER BY at DESC, message_id DESC, home_id, kind, key LIMIT $2
+        """,
+        list(homes),
+        limit,
+    )
+    return [_fact(row) for row in rows]
+
+
+async def counts(conn: Connection, customers: Collection[str], most: int) -> dict[str, int]:
+    """How many facts a look at each of these customers would load, counted up to `most`."""
+    rows = await conn.fetch(
+        """
+        SELECT who, (
+          SELECT count(*) FROM (
+            SELECT FROM membership JOIN fact USING (home_id) WHERE membership.customer_id = who LIMIT $2
+          ) AS found
+        ) FROM unnest($1::uuid[]) AS who
+        """,
+        list(customers),
+        most,
+    )
+    return {str(row[0]): row[1] for row in rows}
 
 
 async def forget(conn: Connection, facts: Sequence[Fact]) -> None:
@@ -116,6 +145,10 @@ async def raise_carts(conn: Connection, batch: Batch, known: Mapping[str, CartKn
 
 
 _CART = "SELECT cart_id, newest_at, newest_message, newest_home, order_at, order_message FROM cart_key"
+
+
+def _fact(row: Row) -> Fact:
+    return Fact(row[0].hex, row[1], row[2], row[3], row[4], row[5], decode_body(row[6]))
 
 
 def _cart(row: Row) -> CartKnown:

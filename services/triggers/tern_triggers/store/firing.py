@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import accumulate
 from typing import NamedTuple
 
 import msgspec
@@ -30,7 +31,8 @@ class Pass(NamedTuple):
 async def fire_due(pool: Pool, writing: Writing, safe: Safe, now: datetime) -> Pass:
     """Decides for up to `fire_batch` customers that are due and that nobody else is working on."""
     async with transaction(pool) as conn:
-        customers = await agenda.take_due(conn, safe, writing.policy.fire_batch)
+        due = await agenda.take_due(conn, safe, writing.policy.fire_batch)
+        customers = await _bearable(conn, due, writing.policy.fire_facts)
         return await _decide_for(conn, writing, customers, safe, now)
 
 
@@ -41,6 +43,15 @@ async def fire_overdue(pool: Pool, writing: Writing, safe: Safe, now: datetime) 
         if customer is None:
             return Pass(0, [])
         return await _decide_for(conn, writing, await agenda.wait_for(conn, customer, safe), safe, now)
+
+
+async def _bearable(conn: Connection, due: Sequence[str], most: int) -> list[str]:
+    """As many of them as can be looked at together, the longest due first; one at least."""
+    counts = await facts.counts(conn, due, most) if due else {}
+    sums = accumulate(counts[customer] for customer in due)
+    return [
+        customer for place, (customer, so_far) in enumerate(zip(due, sums, strict=True)) if not place or so_far <= most
+    ]
 
 
 async def _decide_for(conn: Connection, writing: Writing, customers: Sequence[str], safe: Safe, now: datetime) -> Pass:

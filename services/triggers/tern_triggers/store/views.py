@@ -17,6 +17,8 @@ from tern_triggers.domain.touched import CartKnown
 from tern_triggers.domain.view import Verdicts, View
 from tern_triggers.store import decisions, facts, memberships, profiles
 
+SHARED_FACTS = 1000
+
 
 class _Profiles(NamedTuple):
     own: Mapping[str, tuple[Verdicts, bool]]
@@ -33,17 +35,19 @@ async def load(
 ) -> list[View]:
     """One view a customer, by id. The agenda rows are locked by the caller; `lock` locks the carts of candidates.
 
-    `keys` are further carts that decisions may be about.
+    `keys` are further carts that decisions may be about. Of a shared customer (a till, a kiosk) only the newest
+    `SHARED_FACTS` facts are read: nobody is contacted about any of them, and there may be any number.
     """
     homes = await memberships.of_customers(conn, customers)
     by_home = await _facts_by_home(conn, homes)
     mine = {customer: [fact for home in found for fact in by_home[home.home_id]] for customer, found in homes.items()}
+    crowded = {home.home_id for owned in homes.values() if _is_shared(owned) for home in owned}
     held = {customer: held_carts(told) for customer, told in mine.items()}
     cart_ids = {cart_id for found in held.values() for cart_id in found}.union(keys)
     if lock:
         await facts.lock_carts(conn, cart_ids)
     carts = await facts.carts(conn, cart_ids)
-    decided = await _decisions(conn, rules, by_home, cart_ids)
+    decided = await _decisions(conn, rules, by_home.keys() - crowded, crowded, cart_ids)
     said = _Profiles(await profiles.of_customers(conn, customers), await profiles.of_former(conn, customers))
     return [
         _with_profiles(
@@ -55,17 +59,30 @@ async def load(
 
 async def _facts_by_home(conn: Connection, homes: Mapping[str, Sequence[Membership]]) -> dict[str, list[Fact]]:
     found: dict[str, list[Fact]] = {home.home_id: [] for owned in homes.values() for home in owned}
-    for fact in await facts.of_homes(conn, found):
+    whole = [home.home_id for owned in homes.values() if not _is_shared(owned) for home in owned]
+    told = await facts.of_homes(conn, whole)
+    for owned in homes.values():
+        if _is_shared(owned):
+            told += await facts.newest_of(conn, [home.home_id for home in owned], SHARED_FACTS)
+    for fact in told:
         found[fact.home_id].append(fact)
     return found
 
 
+def _is_shared(homes: Sequence[Membership]) -> bool:
+    return any(home.shared for home in homes)
+
+
 async def _decisions(
-    conn: Connection, rules: Sequence[Rule], homes: Collection[str], cart_ids: Collection[str]
+    conn: Connection,
+    rules: Sequence[Rule],
+    homes: Collection[str],
+    crowded: Collection[str],
+    cart_ids: Collection[str],
 ) -> _Decided:
     about = [rule.rule for rule in rules if rule.key == "cart_id"]
     return _Decided(
-        _grouped(await decisions.of_homes(conn, homes), lambda decision: decision.home_id),
+        _grouped(await decisions.of_homes(conn, homes, crowded), lambda decision: decision.home_id),
         _grouped(await decisions.of_carts(conn, about, cart_ids), lambda decision: decision.key),
     )
 
@@ -89,7 +106,7 @@ def _view(
     return View(
         customer_id=customer,
         homes=own,
-        shared=any(home.shared for home in homes),
+        shared=_is_shared(homes),
         facts=distinct(told),
         decisions=_of(decided, own, cart_ids),
         newest={key: newest for key in cart_ids if key in carts and (newest := carts[key].newest) is not None},

@@ -1,0 +1,154 @@
+"""A customer with thousands of orders and carts costs thousands of steps, not millions: its look must fit into one
+transaction. Counted are comparisons of times and of keys, so that no clock is asked; and what is quick must be right.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from tern_triggers.domain.candidates import stories
+from tern_triggers.domain.endings import endings
+from tern_triggers.domain.narrative import ended_notes
+from tern_triggers.domain.rounds import Safe, decide, next_looks
+from tern_triggers.domain.story import Ended, Exit, Gone, Moment, Story, last_ended
+from tern_triggers.domain.view import View
+from unit.triggers.saying import DAY, POLICY, RULES, at, order, snap, view
+
+COUNTED = [0]
+
+
+class Tallied(datetime):
+    """A moment whose comparisons are counted."""
+
+    def __lt__(self, other: Any) -> bool:
+        COUNTED[0] += 1
+        return super().__lt__(other)
+
+    def __le__(self, other: Any) -> bool:
+        COUNTED[0] += 1
+        return super().__le__(other)
+
+    def __gt__(self, other: Any) -> bool:
+        COUNTED[0] += 1
+        return super().__gt__(other)
+
+    def __ge__(self, other: Any) -> bool:
+        COUNTED[0] += 1
+        return super().__ge__(other)
+
+    def __eq__(self, other: object) -> bool:
+        COUNTED[0] += 1
+        return super().__eq__(other)
+
+    __hash__ = datetime.__hash__
+
+
+class Key(str):
+    """A cart_id whose comparisons are counted."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        COUNTED[0] += 1
+        return super().__eq__(other)
+
+    __hash__ = str.__hash__
+
+
+def tallied(seen: View) -> View:
+    """The same, counting."""
+    facts = [
+        type(f)(f.home_id, f.kind, Key(f.key), f.message_id, Tallied.fromisoformat(f.at.isoformat()), f.passive, f.body)
+        for f in seen.facts
+    ]
+    return replace(seen, facts=facts, decisions=[replace(one, key=Key(one.key)) for one in seen.decisions])
+
+
+def look(seen: View, minutes: float) -> View:
+    """A whole look, and the check for endings; returns the view with what was decided."""
+    told = stories(RULES, seen, POLICY.settle)
+    made = [
+        ruling.decision for ruling in decide(RULES, told, seen, POLICY, Safe(at(minutes), at(minutes)), at(minutes))
+    ]
+    after = replace(seen, decisions=[*seen.decisions, *made])
+    notes = ended_notes(RULES, told, after, POLICY, at(minutes))
+    next_looks(RULES, told, after.decisions, POLICY)
+    endings(RULES, told, after.decisions, at(minutes))
+    return replace(after, decisions=[*after.decisions, *notes])
+
+
+def work(carts: int, orders: int) -> int:
+    """Comparisons in two looks, the second with a decision about every cart."""
+    filled = [snap(n, f"m{n}", "tea", cart=f"c{n}") for n in range(carts)]
+    bought = [order(carts + 100 + n, f"o{n}", "tea" if n % 2 else "pot") for n in range(orders)]
+    first = look(view(*filled), carts + 90)
+    assert len(first.decisions) == carts
+    seen = tallied(view(*filled, *bought, decisions=first.decisions))
+    COUNTED[0] = 0
+    look(seen, 200 * DAY)
+    return COUNTED[0]
+
+
+@pytest.mark.parametrize(("carts", "orders"), [(2000, 0), (0, 5000), (2000, 5000)])
+def test_a_look_grows_with_what_is_looked_at_and_no_faster(carts: int, orders: int) -> None:
+    assert work(carts, orders) < 60 * (carts + orders)
+
+
+MINUTES = st.integers(0, 12)
+MOMENTS = st.lists(st.tuples(MINUTES, st.booleans()), unique_by=lambda one: one[0], max_size=8)
+EXITS = st.lists(st.tuples(MINUTES, st.sampled_from([0, 2, -1])), max_size=6)
+
+
+def slow_last_ended(story: Story) -> Ended | None:
+    """The definition: every moment against every exit."""
+    closed: list[tuple[Moment, Exit]] = []
+    for moment in story.activity:
+        later = [end for end in story.exits if end.reach >= moment.at and end.at >= moment.at]
+        if later and not moment.passive and not any(end.at < moment.at <= end.reach for end in story.exits):
+            closed.append((moment, min(later)))
+    cycle = [moment for moment, end in closed if end == closed[-1][1]]
+    return Ended(cycle[0], cycle[-1], closed[-1][1]) if closed else None
+
+
+@given(MOMENTS, EXITS)
+def test_the_newest_ended_cycle_is_what_its_definition_says(
+    moments: list[tuple[int, bool]], ends: list[tuple[int, int]]
+) -> None:
+    activity = tuple(Moment(at(m), f"m{m}", "h", passive) for m, passive in sorted(moments))
+    reaches = {2: timedelta(minutes=2), 0: timedelta(), -1: timedelta(microseconds=-1)}
+    exits = tuple(Exit(at(m), at(m) + reaches[r], Gone.ORDERED, f"e{m}{r}") for m, r in ends)
+    story = Story(key="c", activity=activity, exits=exits, speaks=True)
+    assert last_ended(story, ignore_passive=True) == slow_last_ended(story)
+
+
+@given(
+    st.lists(st.tuples(MINUTES, st.sampled_from(["tea", "cup", "pot"])), min_size=1, max_size=5),
+    st.lists(st.tuples(MINUTES, st.sampled_from(["tea", "cup", "ink"]), st.sampled_from(["", "c"])), max_size=8),
+    MINUTES,
+)
+def test_orders_left_out_of_a_story_change_nothing_in_it(
+    filled: list[tuple[int, str]], bought: list[tuple[int, str, str]], anchored: int
+) -> None:
+    carts = [snap(m, f"m{n}", product) for n, (m, product) in enumerate(filled)]
+    orders = [order(m, f"o{n}", product, cart=cart) for n, (m, product, cart) in enumerate(bought)]
+    (plain,) = look(view(snap(0, "m", "tea")), 70).decisions
+    decision = replace(plain, anchor=at(anchored))
+    (told,) = stories([RULES[0]], view(*carts, *orders, decisions=[decision]), POLICY.settle)[RULES[0].rule]
+    first = {product: min(m for m, p in filled if p == product) for _, product in filled}
+    ended = {
+        Exit(at(m), at(m) + POLICY.settle, Gone.ORDERED, f"o{n}")
+        for n, (m, product, cart) in enumerate(bought)
+        if cart or first.get(product, m + 1) <= m
+    }
+    whole = replace(told, exits=(*(end for end in told.exits if end.why is not Gone.ORDERED), *sorted(ended)))
+    assert told.gone_until == whole.gone_until
+    assert last_ended(told, ignore_passive=True) == last_ended(whole, ignore_passive=True)
+    by_rule = {RULES[0].rule: [told]}, {RULES[0].rule: [whole]}
+    few, all_ = (endings(RULES[:1], one, [decision], at(80)) for one in by_rule)
+    assert few == all_
