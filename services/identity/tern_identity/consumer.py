@@ -66,7 +66,5 @@ def resolved(arrived: Arrived, filed: Filed) -> Message:
 
 
 def _require_storable(event: Event) -> None:
-    if event.event_time.tzinfo is None:
-        raise Poison("event-time-without-zone")
     if not event.message_id or "\x00" in event.message_id or "\x00" in event.source_id:
         raise Poison("message-id-not-storable")
