@@ -5,15 +5,24 @@ The tier is the folder. `tests/unit` runs without sockets; what needs a broker o
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from support import databases
 from support.backing import Backing, open_backing
 from support.floors import DomainFloor
+
+# How long an example takes says nothing on a machine that others use. In CI the same examples are tried each time, so
+# that a failure belongs to the change.
+settings.register_profile(
+    "tern", deadline=None, derandomize="CI" in os.environ, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("tern")
 
 _UNIT = Path(__file__).parent / "unit"
 
