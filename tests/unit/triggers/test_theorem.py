@@ -3,6 +3,7 @@ the same triggers; and each deliberately broken variant is caught."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,11 +13,15 @@ from tern_triggers.domain.agenda import Plan, join
 from tern_triggers.domain.facts import Fact
 from tern_triggers.domain.moments import AT_ONCE, NEVER, round_up
 from tern_triggers.domain.news import Membership, News
-from unit.triggers.chaos import POLICY, RULES, Scenario, expected, run
+from unit.triggers.chaos import FAST_CART, POLICY, RULES, Scenario, expected, run
 from unit.triggers.node import Node
-from unit.triggers.saying import ANN, HOME, at, item, said, snap
+from unit.triggers.saying import ANN, HOME, OTHER, at, item, order, said, snap
 
 SEEDS = range(30)
+REOPENS = 684
+"""A scenario in which a late order of somebody else opens a step again."""
+
+BOB = "00000000-0000-7000-8000-00000000000b"
 
 
 def check(seed: int, orderings: int = 2) -> int:
@@ -125,3 +130,40 @@ def test_without_that_the_agenda_would_be_late(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(agenda, "replanned", ignores_disorder)
     with pytest.raises(AssertionError, match="late"):
         undone_exit().check_agenda()
+
+
+def reopened_step() -> Node:
+    """A cart is reminded of, then changed, which is one cycle; then it turns out that a guest had bought it between."""
+    node = Node(RULES, POLICY)
+    mine, guest = (Membership(HOME, ANN, 1, False),), (Membership(OTHER, BOB, 1, False),)
+    node.batch([News(mine, fact=snap(0, "m1", "tea"))], at(1))
+    node.fire(at(35))
+    assert len(node.decisions) == 1
+    node.batch([News(mine, fact=snap(60, "m2", "tea", "cup"))], at(61))
+    node.fire(at(120))
+    assert len(node.decisions) == 1
+    node.batch([News(guest, fact=order(50, "o1", cart="c", home=OTHER, late=True))], at(121))
+    return node
+
+
+def test_a_late_order_of_somebody_else_may_open_a_step_again_so_it_is_looked_at_at_once() -> None:
+    node = reopened_step()
+    node.check_agenda()
+    node.fire(at(122))
+    carts = [one for one in node.decisions.values() if one.rule == FAST_CART.rule and one.outcome != "ended"]
+    assert sorted(one.cycle_ref for one in carts) == ["m1", "m2"]
+
+
+def test_the_agenda_is_never_late_where_chance_found_it_so_once() -> None:
+    check(REOPENS)
+
+
+@pytest.mark.parametrize(
+    "meet", [lambda: reopened_step().check_agenda(), lambda: check(REOPENS)], ids=["directed", "by chance"]
+)
+def test_without_that_look_the_agenda_would_be_late(
+    meet: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(touched, "_plan_of_other", lambda *_: Plan())
+    with pytest.raises(AssertionError, match="late"):
+        meet()

@@ -28,6 +28,9 @@ class CartKnown(NamedTuple):
     ordered: Ordered | None
 
 
+_UNKNOWN = CartKnown(None, None)
+
+
 class Known(msgspec.Struct, frozen=True, kw_only=True):
     """What the database knows of a batch: memberships by home, cart keys by cart, homes of open decisions by cart."""
 
@@ -80,7 +83,7 @@ def touched(rules: Sequence[Rule], batch: Batch, known: Known, policy: Policy) -
         assert holder is not None, "every fact comes with its home's membership"
         plans.setdefault(holder, []).append(_plan(rules, fact, holder, batch, known, policy))
         for other in _concerned(fact, batch, known):
-            plans.setdefault(other, []).append(Plan())
+            plans.setdefault(other, []).append(_plan_of_other(fact, known))
     return {customer: join(found) for customer, found in plans.items()}
 
 
@@ -90,6 +93,16 @@ def _plan(rules: Sequence[Rule], fact: Fact, holder: str, batch: Batch, known: K
     if fact.kind in ("cart", "checkout") and _speaker(fact.key, batch, known) not in (None, holder):
         return join([planned, LOOK_NOW])
     return planned
+
+
+def _plan_of_other(fact: Fact, known: Known) -> Plan:
+    """Of somebody else's facts only orders stand in a customer's stories.
+
+    One from before the cart's newest event may lie between a decision and later activity: then it opens that step
+    again, which may be due already. Everything else can only take the cart away.
+    """
+    newest = known.carts.get(fact.body.cart_id, _UNKNOWN).newest
+    return LOOK_NOW if fact.kind == "order" and newest is not None and fact.at < newest.at else Plan()
 
 
 def _concerned(fact: Fact, batch: Batch, known: Known) -> list[str]:
