@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC
 from uuid import UUID
 
 import msgspec
 
-from tern_common.bus import Message, Producer, Record
+from tern_common.bus import Producer, Record
 from tern_common.consume import Batch
 from tern_common.db import Pool
 from tern_common.errors import Poison
 from tern_common.events import Event, MembershipChange, ResolvedEvent, decode_event, decode_resolved
 from tern_common.hashing import HASH_BYTES, Hasher
-from tern_common.headers import headers_of
-from tern_common.topics import PROFILES
 from tern_profile.domain.policy import Policy
 from tern_profile.domain.reading import read
 from tern_profile.domain.statements import Filed, Membership, Moved, Statement, plan
+from tern_profile.publishing import Publishing
 from tern_profile.store import batch
-from tern_profile.store.batch import Publication
 from tern_profile.store.records import Basis
 
 GROUP = "profile"
@@ -31,7 +28,7 @@ class ProfileHandler:
 
     def __init__(self, pool: Pool, producer: Producer, hasher: Hasher, policy: Policy, epoch: int = 0) -> None:
         self._pool = pool
-        self._producer = producer
+        self._publishing = Publishing(pool, producer)
         self._hasher = hasher
         self._basis = Basis(self.subject_of, policy, epoch)
 
@@ -46,8 +43,7 @@ class ProfileHandler:
         """One transaction; then every public record that follows from it is acknowledged."""
         if not found.items:
             return
-        published = await batch.apply(self._pool, plan(found.items), self._basis)
-        await self._producer.send(_messages(published))
+        await self._publishing.publish(await batch.apply(self._pool, plan(found.items), self._basis))
 
     def subject_of(self, namespace: str, value: str) -> str:
         """The keyed hash that consent about this contact is kept under, in hex."""
@@ -102,11 +98,3 @@ def _customer(text: str) -> str:
         return str(UUID(text))
     except ValueError as wrong:
         raise Poison("not-a-customer") from wrong
-
-
-def _messages(published: Sequence[Publication]) -> list[Message]:
-    return [_message(customer.encode(), record.encode()) for customer, record in published]
-
-
-def _message(customer: bytes, record: bytes) -> Message:
-    return Message(PROFILES, customer, record, headers_of("profile", record))

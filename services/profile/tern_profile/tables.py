@@ -56,6 +56,7 @@ profile = Table(
     Column("profile_version", BigInteger, nullable=False),
     Column("digest", LargeBinary),
     Column("record", JSON),
+    Column("published_version", BigInteger, nullable=False, server_default="0"),
     comment="The public record as last published; its row is the customer's lock. Version 0: never published.",
 )
 

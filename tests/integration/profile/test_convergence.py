@@ -62,6 +62,7 @@ async def test_workers_at_once_keep_versions_growing_and_the_last_record_right(p
             tasks.create_task(_work(Worker(pool, wire), parts[number::3]))
     assert speaking(wire.newest()) == world.expected()
     assert_one_record_a_version(wire)
+    assert {one.customer_id: one for one in wire.published} == wire.newest(), "compaction keeps what came last"
     assert await everything(pool) == world.folded()
 
 

@@ -5,27 +5,20 @@ Derives again, on redelivery, what it derived before: nothing waits in an outbox
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from tern_common.db import Connection, Pool, transaction
+from tern_common.db import Connection, Pool, connection, transaction
 from tern_common.errors import Transient
 from tern_profile.domain.statements import Membership, Moved, Plan, subjects_of
 from tern_profile.store import consents, events, fragments, homes, profiles, records
 from tern_profile.store.events import Inserted
 from tern_profile.store.fragments import Brought
 from tern_profile.store.homes import Home
+from tern_profile.store.profiles import Publication
 from tern_profile.store.records import Basis, NotCovered
 
 ATTEMPTS = 6
-
-
-class Publication(NamedTuple):
-    """A public record, encoded."""
-
-    customer_id: str
-    record: str
 
 
 @dataclass(frozen=True)
@@ -49,8 +42,9 @@ class _Placed:
 async def apply(pool: Pool, plan: Plan, basis: Basis) -> list[Publication]:
     """Applies the batch and returns what must be published before its offsets are committed.
 
-    Each customer at most once: its record if that changed, or as it stands if a statement had been seen before (its
-    first publication may be lost). Raises `Transient`; and `Unusable` when a value cannot be stored.
+    Each customer at most once: its record if that changed, or as it stands if nobody is known to have got it
+    acknowledged, or if a statement had been seen before (the record on the topic may then be an older one). Raises
+    `Transient`; and `Unusable` when a value cannot be stored.
     """
     wider: set[str] = set()
     for _ in range(ATTEMPTS):
@@ -69,9 +63,20 @@ async def _apply(conn: Connection, plan: Plan, basis: Basis, wider: set[str]) ->
     brought = await fragments.bring(conn, plan.filed, inserted, placed.locked, basis)
     customers = _touched(placed, brought) | rerouted | await consents.owners(conn, brought.spoken) | wider
     made = await records.make(conn, customers, brought.spoken, placed.departed(), basis)
-    seen = await _seen(conn, plan, placed, inserted) - made.keys()
-    again = await profiles.published(conn, seen)
-    return [Publication(*one) for one in (made | again).items()]
+    seen = await _seen(conn, plan, placed, inserted)
+    concerned = customers | seen | {placed.owner(home) for home in placed.locked}
+    again = await profiles.due(conn, concerned - made.keys(), seen)
+    return [*(Publication(customer, one.version, one.record) for customer, one in made.items()), *again]
+
+
+async def settle(pool: Pool, sent: Sequence[Publication]) -> list[Publication]:
+    """After `sent` was acknowledged: what must be sent as well, since another instance has drawn a higher version.
+
+    It may have been published first, and a compacted topic keeps what came last.
+    """
+    async with connection(pool) as conn:
+        await profiles.acknowledge(conn, sent)
+        return await profiles.overtaken(conn, sent)
 
 
 async def _place(conn: Connection, plan: Plan) -> _Placed:

@@ -39,8 +39,26 @@ FROM unnest($1::uuid[], $2::bigint[], $3::bytea[], $4::json[]) AS said (customer
 WHERE profile.customer_id = said.customer_id
 """
 
-_PUBLISHED = """
-SELECT customer_id::text, record FROM profile WHERE customer_id = ANY($1::uuid[]) AND record IS NOT NULL
+_DUE = """
+SELECT customer_id::text, profile_version, record FROM profile
+WHERE customer_id = ANY($1::uuid[]) AND record IS NOT NULL
+  AND (published_version < profile_version OR customer_id = ANY($2::uuid[]))
+"""
+
+_ACKNOWLEDGE = """
+UPDATE profile SET published_version = sent.version
+FROM (
+    SELECT customer_id, said.version
+    FROM profile JOIN unnest($1::uuid[], $2::bigint[]) AS said (customer_id, version) USING (customer_id)
+    WHERE published_version < said.version ORDER BY customer_id FOR NO KEY UPDATE OF profile
+) AS sent
+WHERE profile.customer_id = sent.customer_id
+"""
+
+_OVERTAKEN = """
+SELECT customer_id::text, profile_version, record
+FROM profile JOIN unnest($1::uuid[], $2::bigint[]) AS said (customer_id, version) USING (customer_id)
+WHERE profile_version > said.version
 """
 
 
@@ -58,6 +76,14 @@ class Source(NamedTuple):
     last_at: datetime | None
     shared: bool
     standings: list[str]
+
+
+class Publication(NamedTuple):
+    """A public record of this version, encoded."""
+
+    customer_id: str
+    version: int
+    record: str
 
 
 class Made(NamedTuple):
@@ -101,8 +127,22 @@ async def save(conn: Connection, made: Mapping[str, Made]) -> None:
         )
 
 
-async def published(conn: Connection, customers: Collection[str]) -> dict[str, str]:
-    """The records as last published; who never was is left out."""
+async def due(conn: Connection, customers: Collection[str], again: Collection[str]) -> list[Publication]:
+    """Records that nobody is known to have got acknowledged; of those `again`, whether or not."""
     if not customers:
-        return {}
-    return {row[0]: row[1] for row in await conn.fetch(_PUBLISHED, list(customers))}
+        return []
+    return [Publication(*row) for row in await conn.fetch(_DUE, list(customers), list(again))]
+
+
+async def acknowledge(conn: Connection, sent: Collection[Publication]) -> None:
+    """Notes that these versions are on the topic. Locks ascending."""
+    await conn.execute(_ACKNOWLEDGE, *_versions(sent))
+
+
+async def overtaken(conn: Connection, sent: Collection[Publication]) -> list[Publication]:
+    """The stored records of those that have a higher version by now."""
+    return [Publication(*row) for row in await conn.fetch(_OVERTAKEN, *_versions(sent))]
+
+
+def _versions(sent: Collection[Publication]) -> tuple[list[str], list[int]]:
+    return [one.customer_id for one in sent], [one.version for one in sent]

@@ -44,8 +44,8 @@ async def make(
     spoken: Collection[bytes],
     departed: Mapping[str, str],
     basis: Basis,
-) -> dict[str, str]:
-    """Customer → encoded record, of those whose record differs from the stored one; kept under the next version.
+) -> dict[str, Made]:
+    """Customer → record, of those whose record differs from the stored one; kept under the next version.
 
     `spoken`: subjects whose consent this transaction changed. `departed`: where homes of a customer went. Raises
     `NotCovered`.
@@ -64,7 +64,7 @@ async def make(
         if (found := _made(one, stored[one.customer_id], named, basis)) is not None:
             made[one.customer_id] = found
     await profiles.save(conn, made)
-    return {customer: one.record for customer, one in made.items()}
+    return made
 
 
 async def _known(
