@@ -151,7 +151,10 @@ profile_copy = Table(
     Column("rev", BigInteger, nullable=False),
     Column("merged_into", Uuid),
     Column("verdicts", LargeBinary, nullable=False),
-    comment="What a decision needs of a profile: consent, contact points, shared. The highest rev wins.",
+    _time("merged_at"),
+    Index("profile_copy_merged", "merged_into", postgresql_where=text("merged_into IS NOT NULL")),
+    comment="What a decision needs of a profile. The highest rev wins; verdicts of before a merge count until "
+    "safe time passes merged_at.",
 )
 
 position = Table(

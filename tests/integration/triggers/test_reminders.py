@@ -146,17 +146,6 @@ async def test_what_was_done_anonymously_counts_once_the_visitor_is_known(shop: 
     assert await shop.decisions("visitor") == []
 
 
-async def test_a_refusal_of_an_absorbed_customer_counts_until_profiles_are_merged(shop: Shop) -> None:
-    await shop.meet(profile("ann"), profile("visitor", email=False))
-    await shop.take(cart("visitor", NOON, "m1", "tea"), moved("ann", {"visitor": 2}, "visitor"))
-    await shop.at(NOON + READY)
-    assert await shop.outcomes("ann") == ["cart_abandoned suppressed no-consent"]
-    await shop.meet(profile("visitor", 2, into="ann"))
-    await shop.take(cart("ann", NOON + 2 * HOUR, "m2", "pot", cart_id="c2"))
-    await shop.at(NOON + 2 * HOUR + READY)
-    assert (await shop.outcomes("ann"))[-1] == "cart_abandoned fired -"
-
-
 async def test_after_a_split_the_same_reason_does_not_speak_twice(shop: Shop) -> None:
     """The decision stays with its home; what moved away finds the trigger's id taken."""
     await shop.meet(profile("ann"), profile("bob"))

@@ -22,6 +22,7 @@ from tern_common.auth import Tokens, new_token
 from tern_common.bus import Bus, Message
 from tern_common.clock import SystemClock
 from tern_common.db import Pool, transaction
+from tern_common.errors import Transient
 from tern_common.events import Claim, encode
 from tern_common.http import Probes, create_app
 from tern_common.kafka import kafka_bus
@@ -173,9 +174,19 @@ async def test_the_process_consumes_decides_publishes_and_answers(
 
 async def _begin_where_the_group_stands(bus: Bus, pool: Pool) -> None:
     """The broker may have served a test before this one, with a database that is gone."""
+    committed: dict[str, dict[int, int]] = {}
+
+    async def answered() -> bool:
+        try:
+            committed.update({topic: await bus.log.committed(GROUP, topic) for topic in TOPICS})
+        except Transient:
+            return False
+        return True
+
+    await eventually(answered, 30, "a broker that has just begun knows its groups")
     for topic in TOPICS:
         async with transaction(pool) as conn:
-            await positions.ensure(conn, topic, await bus.log.committed(GROUP, topic))
+            await positions.ensure(conn, topic, committed[topic])
 
 
 async def _claim(bus: Bus, at: datetime) -> None:

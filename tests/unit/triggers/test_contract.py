@@ -102,6 +102,15 @@ def test_a_channel_without_a_contact_point_names_none() -> None:
     assert data["channels"] == [{"channel": "email"}]
 
 
+def test_without_a_profile_the_contact_is_that_of_an_absorbed_customer_who_grants() -> None:
+    other = Verdicts(consent={"marketing": {"push": True}}, contacts={"email": Contact(value="other@example.com")})
+    seen = view(snap(0, "m1", "tea"), profile=None, former=[other, PROFILE])
+    (ruling,) = decided(seen, READY, [CART])
+    assert read(contract.encode(contract.fired(ruling, seen, SOURCE)))["data"]["channels"] == [
+        {"channel": "email", "contact": "ann@example.com"}
+    ]
+
+
 def test_a_recall_shows_the_orders_that_were_kept() -> None:
     data = published(order(0, "o1"), rule=RECALL, minutes=90 * DAY + 5)["data"]
     assert data["orders"] == {"kept": 1, "last_order_id": "o1", "last_order_at": "2026-03-02T12:00:00Z"}

@@ -88,6 +88,10 @@ def test_a_shared_customer_can_be_contacted_by_nobody(seen: View) -> None:
         view(FILLED, profile=Verdicts(consent={"service": {"email": True}})),
         view(FILLED, profile=Verdicts(consent={"marketing": {"sms": True}})),
         view(FILLED, former=[REFUSED]),
+        view(FILLED, profile=REFUSED, former=[GRANTED]),
+        view(FILLED, profile=Verdicts(), former=[GRANTED]),
+        view(FILLED, profile=None, former=[GRANTED, REFUSED]),
+        view(FILLED, profile=None, former=[Verdicts()]),
     ],
 )
 def test_consent_that_is_missing_or_refused_by_any_copy_refuses(seen: View) -> None:
@@ -96,6 +100,10 @@ def test_consent_that_is_missing_or_refused_by_any_copy_refuses(seen: View) -> N
 
 def test_a_copy_that_says_nothing_refuses_nothing() -> None:
     assert outcome(view(FILLED, former=[Verdicts(), GRANTED])) == (Outcome.FIRED, None)
+
+
+def test_a_customer_without_a_profile_yet_is_granted_what_the_absorbed_grant() -> None:
+    assert outcome(view(FILLED, profile=None, former=[Verdicts(), GRANTED])) == (Outcome.FIRED, None)
 
 
 def test_expiry_is_told_before_consent() -> None:

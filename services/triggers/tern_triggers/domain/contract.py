@@ -152,7 +152,9 @@ def fired(ruling: Ruling, view: View, source: str) -> CloudEvent:
         step=decision.step,
         act=candidate.rule.steps[decision.step].act,
         reason=_reason(ruling),
-        channels=[AllowedChannel(channel, _contact(channel, view)) for channel in ruling.channels],
+        channels=[
+            AllowedChannel(channel, _contact(candidate.rule.purpose, channel, view)) for channel in ruling.channels
+        ],
         timing=Timing(decision.due, decision.round, decision.decided_at, decision.expires),
         cart=cart,
         orders=orders,
@@ -190,10 +192,11 @@ def _reason(ruling: Ruling) -> ReasonFacts:
     )
 
 
-def _contact(channel: str, view: View) -> str | None:
-    """Only ever asked for a channel that may be used."""
-    point = None if view.profile is None else view.profile.contacts.get(_CONTACT_OF.get(channel, ""))
-    return None if point is None else point.value
+def _contact(purpose: str, channel: str, view: View) -> str | None:
+    """Only ever asked for a channel that may be used; the point is that of a profile which grants it."""
+    granting = (voice for voice in view.voices if voice.of(purpose, channel))
+    points = (voice.contacts.get(_CONTACT_OF.get(channel, "")) for voice in granting)
+    return next((point.value for point in points if point is not None), None)
 
 
 def _content(story: Story) -> tuple[CartContent | None, OrdersContent | None]:

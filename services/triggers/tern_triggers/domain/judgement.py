@@ -23,7 +23,7 @@ def judge(candidate: Candidate, view: View, now: datetime) -> Verdict:
     """Expiry is by the wall clock: an outage suppresses, it does not flood."""
     if now > candidate.expires:
         return Verdict(Outcome.SUPPRESSED, Why.EXPIRED)
-    if view.shared or (view.profile is not None and view.profile.shared):
+    if view.shared or any(voice.shared for voice in view.voices):
         return Verdict(Outcome.SUPPRESSED, Why.SHARED)
     channels = allowed_channels(candidate.rule, view)
     if not channels:
@@ -32,12 +32,13 @@ def judge(candidate: Candidate, view: View, now: datetime) -> Verdict:
 
 
 def allowed_channels(rule: Rule, view: View) -> tuple[str, ...]:
-    """The rule's channels that the profile grants and that no profile merged into it refuses. Missing refuses."""
-    own = {} if view.profile is None else view.profile.consent.get(rule.purpose, {})
-    refused = {
-        channel
-        for former in view.former
-        for channel, granted in former.consent.get(rule.purpose, {}).items()
-        if not granted
-    }
-    return tuple(channel for channel in rule.channels if own.get(channel, False) and channel not in refused)
+    """The rule's channels that the profile grants and that no profile merged into it refuses. Missing refuses.
+
+    A customer that is so new that it has no profile yet is granted what those that were merged into it grant.
+    """
+    return tuple(channel for channel in rule.channels if _allowed(rule.purpose, channel, view))
+
+
+def _allowed(purpose: str, channel: str, view: View) -> bool:
+    granted = any(voice.of(purpose, channel) for voice in view.voices)
+    return granted and all(former.of(purpose, channel) is not False for former in view.former)

@@ -19,6 +19,10 @@ class Verdicts(msgspec.Struct, frozen=True):
     contacts: Mapping[str, Contact] = {}
     shared: bool = False
 
+    def of(self, purpose: str, channel: str) -> bool | None:
+        """Granted, refused, or None where nothing was said."""
+        return self.consent.get(purpose, {}).get(channel)
+
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
     """`facts` are those of the customer's homes, distinct and in order; `decisions` those of its homes and, by key,
@@ -34,6 +38,11 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     foreign: Mapping[str, Sequence[Ordered]] = {}
     profile: Verdicts | None = None
     former: Sequence[Verdicts] = ()
+
+    @property
+    def voices(self) -> Sequence[Verdicts]:
+        """Whose grants count: its own profile's, or while there is none, those of ids that were merged into it."""
+        return self.former if self.profile is None else (self.profile,)
 
     @property
     def carts(self) -> Carts:

@@ -87,7 +87,7 @@ async def _write(
     plans = {customer: Plan() for customer in wider} | touched(writing.rules, batch, known, writing.policy)
     if plans:
         known = await _locked(conn, writing, batch, plans, known, now)
-    await _write_news(conn, batch, known, list(plans))
+    await _write_news(conn, batch, known, list(plans), now)
     ended = await _end(conn, writing, batch, list(plans), known, now) if plans else []
     gaps = await positions.advance(conn, spans) if spans else []
     return Written(ended, gaps)
@@ -121,7 +121,7 @@ async def _known(conn: Connection, batch: Batch, now: datetime) -> Known:
     return Known(memberships=await memberships.of_homes(conn, homes), carts=carts, open_homes=open_homes)
 
 
-async def _write_news(conn: Connection, batch: Batch, known: Known, locked: Collection[str]) -> None:
+async def _write_news(conn: Connection, batch: Batch, known: Known, locked: Collection[str], now: datetime) -> None:
     """Table by table in the one fixed order. Rows expected to be new that are not: somebody was first."""
     said = batch.memberships.values()
     fresh = [home for home in said if home.home_id not in known.memberships]
@@ -137,7 +137,7 @@ async def _write_news(conn: Connection, batch: Batch, known: Known, locked: Coll
         raise _LookAgain(locked)
     await facts.raise_carts(conn, batch, known.carts)
     await facts.add(conn, batch.facts.values())
-    await profiles.raise_to(conn, batch.profiles.values())
+    await profiles.raise_to(conn, batch.profiles.values(), now)
 
 
 async def _end(

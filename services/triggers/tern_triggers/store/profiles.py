@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
@@ -13,46 +15,71 @@ from tern_triggers.domain.view import Verdicts
 _decoder = msgspec.json.Decoder(Verdicts)
 
 
-async def raise_to(conn: Connection, profiles: Iterable[ProfileNews]) -> None:
-    """Keeps the highest rev of each profile."""
+class Copies(NamedTuple):
+    """A customer's own verdicts, None without any; and those of absorbed ids that profile may not have merged yet."""
+
+    own: Verdicts | None
+    former: list[Verdicts]
+
+
+async def raise_to(conn: Connection, profiles: Iterable[ProfileNews], now: datetime) -> None:
+    """Keeps the highest rev of each profile. A merge leaves the verdicts of before it, and is stamped with `now`."""
     said = sorted(profiles, key=lambda profile: profile.customer_id)
     if not said:
         return
     await conn.execute(
         """
-        INSERT INTO profile_copy AS kept (customer_id, rev, merged_into, verdicts)
-        SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::bytea[])
+        INSERT INTO profile_copy AS kept (customer_id, rev, merged_into, verdicts, merged_at)
+        SELECT customer_id, rev, merged_into, verdicts, CASE WHEN merged_into IS NOT NULL THEN $5::timestamptz END
+        FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::bytea[])
+          AS said (customer_id, rev, merged_into, verdicts)
         ON CONFLICT (customer_id) DO UPDATE
-        SET rev = excluded.rev, merged_into = excluded.merged_into, verdicts = excluded.verdicts
+        SET rev = excluded.rev, merged_into = excluded.merged_into, merged_at = excluded.merged_at,
+            verdicts = CASE WHEN excluded.merged_into IS NULL THEN excluded.verdicts ELSE kept.verdicts END
         WHERE kept.rev < excluded.rev
         """,
         [profile.customer_id for profile in said],
         [profile.rev for profile in said],
         [profile.merged_into for profile in said],
         [msgspec.json.encode(profile.verdicts) for profile in said],
+        now,
     )
 
 
-async def of_customers(conn: Connection, customers: Collection[str]) -> dict[str, tuple[Verdicts, bool]]:
-    """Each customer's own verdicts, and whether its record says that it was merged into another."""
-    rows = await conn.fetch(
-        "SELECT customer_id, verdicts, merged_into IS NOT NULL FROM profile_copy WHERE customer_id = ANY($1::uuid[])",
-        list(customers),
-    )
-    return {str(row[0]): (_decoder.decode(row[1]), row[2]) for row in rows}
+async def of_customers(conn: Connection, customers: Collection[str]) -> dict[str, Copies]:
+    """The copies of these customers and of all ids that they absorbed, by way of others too.
 
-
-async def of_former(conn: Connection, customers: Collection[str]) -> dict[str, list[Verdicts]]:
-    """The verdicts of ids that were absorbed by these customers, where profile has not merged them yet."""
+    One statement, so that nothing slips between two snapshots. What an absorbed id said counts until profile has said
+    so (`merged_into`) and safe time has passed the moment at which that came: then the survivor's own record is here.
+    """
     rows = await conn.fetch(
         """
-        SELECT former.into_id, copy.verdicts FROM former JOIN profile_copy AS copy USING (customer_id)
-        WHERE former.into_id = ANY($1::uuid[]) AND copy.merged_into IS NULL
-          AND NOT EXISTS (SELECT FROM membership WHERE membership.customer_id = former.customer_id)
+        WITH RECURSIVE passed (at) AS (
+          SELECT coalesce((SELECT at FROM safe_time WHERE lane = 'live'), '-infinity')
+        ), trail (customer_id, id) AS (
+          SELECT who, who FROM unnest($1::uuid[]) AS who
+          UNION
+          SELECT trail.customer_id, gone.id
+          FROM trail CROSS JOIN LATERAL (
+            SELECT former.customer_id AS id FROM former WHERE former.into_id = trail.id
+              AND NOT EXISTS (SELECT FROM membership WHERE membership.customer_id = former.customer_id)
+            UNION ALL
+            SELECT copy.customer_id FROM profile_copy AS copy WHERE copy.merged_into = trail.id
+          ) AS gone
+        )
+        SELECT trail.customer_id, copy.customer_id = trail.customer_id, copy.verdicts
+        FROM trail JOIN profile_copy AS copy ON copy.customer_id = trail.id
+        WHERE copy.merged_into IS NULL OR copy.merged_at > (SELECT at FROM passed)
+        ORDER BY trail.customer_id, copy.customer_id
         """,
         list(customers),
     )
-    found: dict[str, list[Verdicts]] = {}
+    found: dict[str, Copies] = {}
     for row in rows:
-        found.setdefault(str(row[0]), []).append(_decoder.decode(row[1]))
+        known = found.setdefault(str(row[0]), Copies(None, []))
+        verdicts = _decoder.decode(row[2])
+        if row[1]:
+            found[str(row[0])] = known._replace(own=verdicts)
+        else:
+            known.former.append(verdicts)
     return found

@@ -14,15 +14,11 @@ from tern_triggers.domain.facts import Fact, distinct
 from tern_triggers.domain.news import Membership
 from tern_triggers.domain.rules import Rule
 from tern_triggers.domain.touched import CartKnown
-from tern_triggers.domain.view import Verdicts, View
+from tern_triggers.domain.view import View
 from tern_triggers.store import decisions, facts, memberships, profiles
+from tern_triggers.store.profiles import Copies
 
 SHARED_FACTS = 1000
-
-
-class _Profiles(NamedTuple):
-    own: Mapping[str, tuple[Verdicts, bool]]
-    former: Mapping[str, list[Verdicts]]
 
 
 class _Decided(NamedTuple):
@@ -48,7 +44,7 @@ async def load(
         await facts.lock_carts(conn, cart_ids)
     carts = await facts.carts(conn, cart_ids)
     decided = await _decisions(conn, rules, by_home.keys() - crowded, crowded, cart_ids)
-    said = _Profiles(await profiles.of_customers(conn, customers), await profiles.of_former(conn, customers))
+    said = await profiles.of_customers(conn, customers)
     return [
         _with_profiles(
             _view(customer, homes[customer], mine[customer], carts, decided, held[customer] | set(keys)), said
@@ -125,8 +121,6 @@ def _orders(cart: CartKnown) -> tuple[Ordered, ...]:
     return () if cart.ordered is None else (cart.ordered,)
 
 
-def _with_profiles(view: View, said: _Profiles) -> View:
-    verdicts, merged = said.own.get(view.customer_id, (None, False))
-    return msgspec.structs.replace(
-        view, profile=None if merged else verdicts, former=said.former.get(view.customer_id, [])
-    )
+def _with_profiles(view: View, said: Mapping[str, Copies]) -> View:
+    copies = said.get(view.customer_id, Copies(None, []))
+    return msgspec.structs.replace(view, profile=copies.own, former=copies.former)
