@@ -71,8 +71,7 @@ def _loops(settings: TriggersSettings, on: Ground, writing: Writing) -> dict[str
         await consume(consumer, handler, rejecting, clock, limit=settings.batch_records, meter=meter)
 
     async def decisions() -> None:
-        await timing.plan_anew(digest_of(writing.rules, writing.policy))
-        await timing.run()
+        await timing.run(digest_of(writing.rules, writing.policy))
 
     return {
         "events": events,

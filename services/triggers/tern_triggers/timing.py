@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from itertools import count
+
 from tern_common.clock import Clock
 from tern_common.db import Pool, connection, transaction
 from tern_common.logs import logger
@@ -25,11 +29,13 @@ class Timing:
         self._publisher = publisher
         self._clock = clock
 
-    async def run(self) -> None:
-        """Endless. Raises `Transient`."""
-        while True:
-            if not await self.look():
-                await self._clock.sleep(_PAUSE_S)
+    async def run(self, digest: str) -> None:
+        """Endless; plans anew between looks, so that nobody who is due waits for it. Raises `Transient`."""
+        async with aclosing(self.plan_anew(digest)) as pages:
+            while True:
+                planned = await anext(pages, 0)
+                if not await self.look() and not planned:
+                    await self._clock.sleep(_PAUSE_S)
 
     async def look(self) -> int:
         """Decides for those who are due; returns for how many. Reads safe time before any state."""
@@ -45,17 +51,21 @@ class Timing:
             await self._publisher.publish_now()
         return done.customers
 
-    async def plan_anew(self, digest: str) -> None:
-        """Looks at everybody with facts once, if the rules are not those that the agenda was planned with."""
+    async def plan_anew(self, digest: str) -> AsyncGenerator[int, None]:
+        """Looks at everybody with facts once, if the rules are not those that the agenda was planned with.
+
+        Yields the number of each page that is planned. Raises `Transient`.
+        """
         async with connection(self._pool) as conn:
             if await rulesets.planned_with(conn) == digest:
                 return
-        page: str | None = None
-        while True:
+        last: str | None = None
+        for page in count(1):
             async with transaction(self._pool) as conn:
-                page = await agenda.look_at_all(conn, page, _PAGE)
-            if page is None:
+                last = await agenda.look_at_all(conn, last, _PAGE)
+            if last is None:
                 break
+            yield page
         async with transaction(self._pool) as conn:
             await rulesets.note(conn, digest)
         logger.info("agenda planned anew", digest=digest[:12])

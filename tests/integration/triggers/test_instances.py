@@ -7,12 +7,18 @@ import random
 
 import pytest
 
-from integration.triggers.shop import MINUTE, NOON, READY, Shop, cart, customer, moved, order, profile
-from tern_common.db import transaction
+from integration.triggers.shop import HOUR, MINUTE, NOON, READY, Shop, cart, customer, moved, order, profile
+from support.running import running
+from support.waiting import eventually
+from tern_common.db import connection, transaction
+from tern_common.errors import Transient
+from tern_triggers import timing
+from tern_triggers.domain.agenda import Plan
 from tern_triggers.domain.news import Membership, gather, read_resolved
 from tern_triggers.domain.rounds import Safe
 from tern_triggers.domain.rules import kinds_read
 from tern_triggers.store import agenda, batch, memberships
+from tern_triggers.timing import Timing
 
 WHO = [f"p{n}" for n in range(12)]
 
@@ -124,14 +130,66 @@ async def test_a_batch_that_keeps_being_overtaken_is_written_in_halves(
 
     async def once(*args: object) -> object:
         sizes.append(len(args[2]))  # type: ignore[arg-type]
-        monkeypatch.setattr(batch, "REPEATS", 5 if len(sizes) > 2 else 0)
+        monkeypatch.setattr(batch, "REPEATS", 5 if len(sizes) > 1 else 0)
         return await halved(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(batch, "_halved", once)
     await shop.take(*(cart("ann", NOON + n * MINUTE, f"m{n}", "tea", cart_id=f"c{n}") for n in range(4)))
-    assert sizes == [4, 2, 1]
+    assert sizes == [4, 2]
     assert await shop.count("fact") == 4
     assert await shop.position() == 4
+
+
+@pytest.mark.parametrize("records", [0, 1, 5])
+async def test_a_batch_that_is_overtaken_without_end_is_tried_again_later(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, records: int
+) -> None:
+    monkeypatch.setattr(batch, "REPEATS", 0)
+    with pytest.raises(Transient):
+        await shop.take(*(cart("ann", NOON, f"m{n}", "tea") for n in range(records)))
+
+
+async def test_a_look_that_was_asked_for_at_once_is_not_overdue_for_that(shop: Shop) -> None:
+    await shop.take(cart("ann", NOON, "m1", "tea"))
+    await shop.take(cart("ann", NOON - MINUTE, "m0", "tea"))
+    await shop.safe(NOON)
+    async with transaction(shop.pool) as conn:
+        assert await agenda.wait_for(conn, customer("ann"), Safe(NOON, NOON)) == [customer("ann")]
+        assert await asyncio.wait_for(shop.timing.look(), 10) == 0, "ann is locked, so she is being looked at"
+
+
+async def test_neither_lane_waits_while_the_other_is_backed_up(shop: Shop) -> None:
+    async with transaction(shop.pool) as conn:
+        await agenda.lock_and_plan(conn, {customer(who): Plan(NOON - HOUR, None) for who in WHO[:8]})
+        await agenda.lock_and_plan(conn, {customer(who): Plan(None, NOON) for who in WHO[8:]})
+        due = await agenda.take_due(conn, Safe(NOON, NOON), 4)
+        long = {customer(who) for who in WHO[8:]}
+        assert [one in long for one in due] == [False, True, False, True]
+        assert len(await agenda.take_due(conn, Safe(NOON, NOON), 100)) == len(WHO)
+
+
+class _Watching(Timing):
+    """Notes before each look how many customers are planned to be looked at at once."""
+
+    def __init__(self, shop: Shop) -> None:
+        super().__init__(shop.pool, shop.writing, shop.publisher, shop.clock)
+        self.planned: list[int] = []
+
+    async def look(self) -> int:
+        async with connection(self._pool) as conn:
+            self.planned.append(await conn.fetchval("SELECT count(*) FROM agenda WHERE next_live = 'epoch'"))
+        return await super().look()
+
+
+async def test_nobody_who_is_due_waits_until_everybody_is_planned_anew(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timing, "_PAGE", 2)
+    await shop.take(*(cart(who, NOON, f"m-{who}", "tea", cart_id=who) for who in WHO))
+    watching = _Watching(shop)
+    async with running(watching.run("other numbers")):
+        await eventually(lambda: shop.count("ruleset"), 10, "all are planned")
+    assert watching.planned[:3] == [2, 4, 6]
 
 
 def _memberships(value: bytes) -> list[Membership]:

@@ -176,15 +176,20 @@ async def test_events_that_no_rule_reads_cost_a_membership_and_nothing_else(shop
 
 async def test_a_faster_rule_is_heeded_at_once_by_those_who_are_waiting_already(shop: Shop) -> None:
     await shop.meet(profile("ann"))
-    await shop.timing.plan_anew(digest_of(shop.writing.rules, shop.policy))
+    await plan(shop, digest_of(shop.writing.rules, shop.policy))
     await shop.take(cart("ann", NOON, "m1", "tea"))
     (old,) = (rule for rule in shop.writing.rules if rule.rule == "cart_abandoned")
     fast = Rule.model_validate({**old.model_dump(mode="json"), "steps": [{"after": "10m", "expires_after": "24h"}]})
     again = Shop(shop.pool, shop.broker, [fast])
-    await again.timing.plan_anew(digest_of([fast], again.policy))
-    await again.timing.plan_anew(digest_of([fast], again.policy))
+    await plan(again, digest_of([fast], again.policy))
+    await plan(again, digest_of([fast], again.policy))
     await again.at(NOON + 15 * MINUTE)
     assert len(again.published()) == 1
+
+
+async def plan(shop: Shop, digest: str) -> None:
+    async for _ in shop.timing.plan_anew(digest):
+        pass
 
 
 async def test_a_rule_that_is_gone_decides_nothing(shop: Shop) -> None:

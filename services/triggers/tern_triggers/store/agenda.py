@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import zip_longest
 
 from tern_common.db import Connection
 from tern_triggers.domain.agenda import Plan
@@ -38,10 +39,14 @@ async def lock_and_plan(conn: Connection, plans: Mapping[str, Plan]) -> None:
 
 
 async def take_due(conn: Connection, safe: Safe, limit: int) -> list[str]:
-    """Locks up to `limit` customers that are due, longest due first, leaving out those that are locked."""
+    """Locks customers that are due, leaving out those that are locked; returns up to `limit`, longest due first.
+
+    The lanes take turns, so that neither waits while the other is backed up.
+    """
     live = await _take(conn, "next_live", safe.live, limit)
-    rest = await _take(conn, "next_all", safe.all, limit - len(live)) if len(live) < limit else []
-    return list(dict.fromkeys([*live, *rest]))
+    rest = await _take(conn, "next_all", safe.all, limit)
+    turns = (customer for pair in zip_longest(live, rest) for customer in pair if customer is not None)
+    return list(dict.fromkeys(turns))[:limit]
 
 
 async def _take(conn: Connection, column: str, safe: datetime, limit: int) -> list[str]:
@@ -57,17 +62,23 @@ async def _take(conn: Connection, column: str, safe: datetime, limit: int) -> li
 
 
 async def longest_overdue(conn: Connection, safe: Safe, by: timedelta) -> str | None:
-    """The customer that is overdue the longest, by more than `by`, locked or not."""
+    """The customer that is overdue the longest, by more than `by`, locked or not.
+
+    A look that was asked for at once has no moment by which it could be measured: it is skipped while it is locked.
+    """
     found = await conn.fetchval(
         """
         SELECT customer_id FROM (
-          (SELECT customer_id, next_live AS due FROM agenda WHERE next_live < $1 ORDER BY next_live LIMIT 1)
+          (SELECT customer_id, next_live AS due FROM agenda
+           WHERE next_live > $3 AND next_live < $1 ORDER BY next_live LIMIT 1)
           UNION ALL
-          (SELECT customer_id, next_all FROM agenda WHERE next_all < $2 ORDER BY next_all LIMIT 1)
+          (SELECT customer_id, next_all FROM agenda
+           WHERE next_all > $3 AND next_all < $2 ORDER BY next_all LIMIT 1)
         ) AS overdue ORDER BY due LIMIT 1
         """,
         safe.live - by,
         safe.all - by,
+        AT_ONCE,
     )
     return None if found is None else str(found)
 

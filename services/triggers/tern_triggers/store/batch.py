@@ -13,6 +13,7 @@ import msgspec
 
 from tern_common.bus import Place, Span
 from tern_common.db import Connection, Pool, transaction
+from tern_common.errors import Transient
 from tern_triggers.domain.agenda import LOOK_NOW, Plan
 from tern_triggers.domain.candidates import stories
 from tern_triggers.domain.endings import Ending, Revocation, endings
@@ -51,7 +52,7 @@ class _LookAgain(Exception):
 async def apply(
     pool: Pool, writing: Writing, items: Sequence[News], spans: Mapping[Place, Span], now: datetime
 ) -> Written:
-    """Writes what the records say and how far they reach."""
+    """Writes what the records say and how far they reach. Raises `Transient`."""
     batch = gather(items)
     wider: frozenset[str] = frozenset()
     for _ in range(REPEATS):
@@ -66,10 +67,13 @@ async def apply(
 async def _halved(
     pool: Pool, writing: Writing, items: Sequence[News], spans: Mapping[Place, Span], now: datetime
 ) -> Written:
-    """A batch that keeps being overtaken is written in halves; the positions come with the second."""
+    """A batch that keeps being overtaken is written in halves; the positions come with the second.
+
+    Raises `Transient` where nothing is left to halve: all of it is tried again after a pause.
+    """
     half = len(items) // 2
     if half == 0:
-        return await apply(pool, writing, items, spans, now)
+        raise Transient("the batch was overtaken too often")
     first = await apply(pool, writing, items[:half], {}, now)
     second = await apply(pool, writing, items[half:], spans, now)
     return Written([*first.ended, *second.ended], second.gaps)
