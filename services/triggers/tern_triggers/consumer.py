@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterable
 from tern_common.bus import Log, Place, Record
 from tern_common.clock import Clock
 from tern_common.consume import Batch
-from tern_common.db import Pool, transaction
+from tern_common.db import Pool, connection, transaction
+from tern_common.errors import Misconfigured
 from tern_common.logs import logger
 from tern_common.topics import PROFILES, RESOLVED
 from tern_triggers import meters
@@ -38,12 +39,34 @@ class Positions:
             self._seen.update(places)
 
     async def raise_to_starts(self, topics: Iterable[str]) -> None:
-        """Creates missing rows, and raises those below the log's start: what stood there is lost."""
+        """Creates missing rows, and raises those below the log's start: what stood there is lost.
+
+        Raises `Misconfigured` where a row is past the log's end.
+        """
+        await self.check_not_recreated(topics)
         for topic in sorted(topics):
             starts = await self._log.starts(topic)
             async with transaction(self._pool) as conn:
                 for place, lost in await positions.ensure(conn, topic, starts):
                     logger.error("records were lost to retention", topic=topic, partition=place.partition, records=lost)
+
+    async def check_not_recreated(self, topics: Iterable[str]) -> None:
+        """Raises `Misconfigured` where a position is past the log's end: it belongs to a log that is gone.
+
+        To believe it would be to take for seen what the new log will bring. The ends are read after the positions.
+        """
+        for topic in sorted(topics):
+            async with connection(self._pool) as conn:
+                reached = await positions.of_topics(conn, [topic])
+            ends = await self._log.ends(topic)
+            ahead = sorted(
+                place.partition for place, offset in reached.items() if offset > ends.get(place.partition, 0)
+            )
+            if ahead:
+                raise Misconfigured(
+                    f"the positions of {topic}, partitions {ahead}, are past its end: the topic was recreated; stop all"
+                    f" instances, TRUNCATE triggers.position, reset the offsets of group {GROUP}, then start again"
+                )
 
 
 class TriggersHandler:

@@ -5,9 +5,9 @@ Positions are shared by all instances and written in the transactions that appli
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import count
+from collections.abc import Mapping, Sequence
 
+from tern_common.bus import Place
 from tern_common.clock import Clock
 from tern_common.db import Pool, connection, transaction
 from tern_common.events import Claim
@@ -34,7 +34,7 @@ class SafeTime:
         self._clock = clock
 
     async def follow(self) -> None:
-        """Endless. Raises `Transient`."""
+        """Endless. Raises `Transient`, and `Misconfigured` when a topic was recreated."""
         await self._positions.raise_to_starts(TOPICS)
         passed: list[Claim] = []
         while True:
@@ -43,26 +43,35 @@ class SafeTime:
             if len(claims) < len(UPSTREAM) or claims == passed:
                 await self._claims.changed()
                 continue
-            await self._until_covered(claims)
+            if _is_ahead(await self._until_covered(claims), claims):
+                await self._positions.check_not_recreated(TOPICS)
             async with transaction(self._pool) as conn:
                 await positions.raise_safe(conn, LANE, min(claim.at for claim in claims))
             passed = claims
 
-    async def _until_covered(self, claims: Sequence[Claim]) -> None:
-        """These claims and no newer ones: under load the newest are always ahead."""
+    async def _until_covered(self, claims: Sequence[Claim]) -> dict[Place, int]:
+        """These claims and no newer ones: under load the newest are always ahead. Returns the positions."""
         begun = self._clock.monotonic()
         alarm_at = begun + ALARM_AFTER_S
-        for look in count(1):
+        looks = 0
+        while True:
+            looks += 1
             async with connection(self._pool) as conn:
                 reached = await positions.of_topics(conn, list(TOPICS))
             age = self._clock.now() - min(claim.at for claim in claims)
             meters.SAFE_AGE.labels(LANE).set(age.total_seconds())
             missing = [claim.service for claim in claims if not covered(reached, claim)]
             if not missing:
-                return
+                return reached
             if self._clock.monotonic() >= alarm_at:
                 logger.error("safe time stands still", claims=missing, seconds=self._clock.monotonic() - begun)
                 alarm_at += ALARM_AFTER_S
-            if look % _STARTS_EVERY == 0:
+            if looks % _STARTS_EVERY == 0:
                 await self._positions.raise_to_starts(TOPICS)
             await self._clock.sleep(_LOOK_S)
+
+
+def _is_ahead(reached: Mapping[Place, int], claims: Sequence[Claim]) -> bool:
+    """Whether a position is past what was claimed: by being faster than the claims, or since the log is another one."""
+    ends = {Place(t, int(p)): end for claim in claims for t, ends in claim.ends.items() for p, end in ends.items()}
+    return any(offset > ends.get(place, 0) for place, offset in reached.items())

@@ -14,7 +14,7 @@ from uuid import NAMESPACE_URL, uuid5
 import msgspec
 
 from support.waiting import eventually
-from tern_common.bus import Place, Record, Span
+from tern_common.bus import Message, Place, Record, Span
 from tern_common.clock import ManualClock
 from tern_common.consume import Batch
 from tern_common.db import Pool, connection, transaction
@@ -155,6 +155,8 @@ class Shop:
     async def _apply(self, topic: str, values: Sequence[bytes]) -> None:
         start = self._ends[topic]
         self._ends[topic] = start + len(values)
+        for value in values:
+            self.broker.partition(Place(topic, 0)).append(Message(topic, b"k", value), 0)
         items = [self.handler.decode(Record(topic, 0, start + n, b"k", value)) for n, value in enumerate(values)]
         await self.handler.apply(Batch(items, {Place(topic, 0): Span(start, self._ends[topic])}))
 

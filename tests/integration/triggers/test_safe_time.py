@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from integration.triggers.shop import DAY, HOUR, MINUTE, NOON, Shop, cart, profile
+from integration.triggers.shop import DAY, HOUR, MINUTE, NOON, Shop, cart, new_broker, profile
 from support.running import running
 from support.waiting import eventually
 from tern_common.bus import Message, Place, Span
 from tern_common.clock import ManualClock, SystemClock
 from tern_common.consume import Batch, consume
 from tern_common.db import connection
+from tern_common.errors import Misconfigured
 from tern_common.events import Claim, encode
 from tern_common.progress import Claims
 from tern_common.rejecting import Rejecting
@@ -129,6 +133,38 @@ async def test_records_lost_to_retention_raise_the_position_with_an_alarm(shop: 
         await shop.positions.raise_to_starts(TOPICS)
         await shop.positions.raise_to_starts(TOPICS)
     assert [(log["partition"], log["records"]) for log in logs] == [(filled.partition, 15)]
+
+
+async def test_a_position_past_the_end_of_the_log_is_an_error_that_says_what_to_do(shop: Shop) -> None:
+    """Kafka was lost, or the topic made anew: what the new log brings has not been seen."""
+    await shop.positions.raise_to_starts(TOPICS)
+    await shop.take(cart("ann", NOON, "m1", "tea"))
+    again = Shop(shop.pool, new_broker())
+    with pytest.raises(Misconfigured, match=r"partitions \[0\].*TRUNCATE triggers.position"):
+        await again.positions.raise_to_starts(TOPICS)
+    with pytest.raises(Misconfigured):
+        await again.take()
+
+
+async def test_a_topic_that_is_recreated_meanwhile_raises_no_safe_time(shop: Shop) -> None:
+    claims, again = Claims(shop.bus), Shop(shop.pool, new_broker())
+    safe_time = SafeTime(shop.pool, claims, again.positions, SystemClock())
+    for service in ("identity", "profile"):
+        claims.believe(claim(service, 10, {0: 0}))
+    async with asyncio.TaskGroup() as group:
+        following = group.create_task(_ends_in_misconfigured(safe_time))
+        await eventually(lambda: _is(shop, 10), 10, "the claims of the old log")
+        await shop.take(cart("ann", NOON, "m1", "tea"))
+        claims.believe(claim("identity", 20, {0: 0}))
+        claims.believe(claim("profile", 20, {0: 0}))
+        assert await asyncio.wait_for(following, 10)
+    assert await _is(shop, 10)
+
+
+async def _ends_in_misconfigured(safe_time: SafeTime) -> bool:
+    with pytest.raises(Misconfigured):
+        await safe_time.follow()
+    return True
 
 
 async def test_records_become_decisions_and_junk_is_rejected(shop: Shop) -> None:
