@@ -1,6 +1,6 @@
 """`make bench`: measures, prints a table, writes bench.json. Talks to loopback only and stops by itself.
 
-`make bench ARGS="pipeline ingest"` measures these parts only: lateness, drains, ingest, pipeline.
+`make bench ARGS="pipeline ingest"` measures these parts only: lateness, identity, drains, ingest, pipeline.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Sequence, Set
 from pathlib import Path
 
-from load import drain_bench, ingest_bench, lateness_bench, pipeline_bench
+from load import drain_bench, identity_bench, ingest_bench, lateness_bench, pipeline_bench
 from load.rig import Rig
 from tern_common.clock import SystemClock
 from tern_common.kafka import kafka_bus
@@ -23,7 +23,7 @@ from tern_local.platform import open_platform
 
 OUTPUT = Path("bench.json")
 COLUMNS = ("what", "figure", "floor", "ratio", "aim", "p99_ms", "cpu_us_per_event", "cores", "foreign_cores", "void")
-PARTS = ("lateness", "drains", "ingest", "pipeline")
+PARTS = ("lateness", "identity", "drains", "ingest", "pipeline")
 
 
 def say(line: str) -> None:
@@ -38,7 +38,10 @@ async def main(parts: Sequence[str]) -> None:
     if "lateness" in wanted:
         say("waiting for timed triggers")
         rows.append(await lateness_bench.measure(say))
-    if wanted - {"lateness"}:
+    if "identity" in wanted:
+        say("draining identity")
+        rows += await identity_bench.measure(say)
+    if wanted - {"lateness", "identity"}:
         rows += await _throughput(wanted)
     report(rows)
 

@@ -7,15 +7,19 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from load import cpu
-from tern_common.bus import Bus
+from load import cpu, scraped
+from tern_common.bus import Bus, Place
 from tern_common.clock import SystemClock
+from tern_common.kafka import kafka_bus
 from tern_common.topics import EVENTS, PROFILES, RESOLVED
+from tern_local.children import Program
+from tern_local.folder import HOST
 from tern_local.platform import Platform
+from tern_local.supervisor import Kept
 
 READS: Mapping[str, tuple[str, ...]] = {"identity": (EVENTS,), "profile": (RESOLVED,), "triggers": (RESOLVED, PROFILES)}
 CONSUMERS = tuple(READS)
@@ -99,6 +103,36 @@ class Rig:
                 if self.clock.monotonic() > deadline:
                     raise TimeoutError(f"{group} is {left} records behind after {DRAIN_LIMIT_S:.0f} s")
                 await self.clock.sleep(LOOK_S)
+
+
+class Twin:
+    """A second instance of a service, with a port of its own. Nobody starts it again when it dies."""
+
+    def __init__(self, service: Kept, port: int) -> None:
+        self._service = service
+        self._port = port
+        self.name = f"{service.name}-2"
+
+    @property
+    def address(self) -> str:
+        return f"http://{HOST}:{self._port}"
+
+    def program(self) -> Program:
+        """The service's own, at this port."""
+        first = self._service.program()
+        return replace(first, name=self.name, environment={**first.environment, "TERN_HTTP_PORT": str(self._port)})
+
+    async def is_ready(self) -> bool:
+        return await scraped.is_ready(self.address)
+
+
+async def seek(rig: Rig, group: str, topic: str, starts: Mapping[int, int]) -> None:
+    """Makes the group, which must have no members, begin at these offsets."""
+    async with kafka_bus(rig.platform.kafka, "bench-seek") as bus:
+        member = await bus.subscribe(group, [topic])
+        while len(member.assigned()) < len(starts):
+            await member.poll(1, LOOK_S)
+        await member.commit({Place(topic, number): start for number, start in starts.items()})
 
 
 async def load(

@@ -37,20 +37,23 @@ CONTEXT = Raw(
 )
 
 
-def events(seed: int, count: int, end: datetime, persons: int = 50_000) -> Iterator[Event]:
-    """`count` events of sessions that overlap and are over by `end`; the same arguments give the same events."""
+def events(seed: int, count: int, end: datetime, persons: int = 50_000, hot: float = 0.0) -> Iterator[Event]:
+    """`count` events of sessions that overlap and are over by `end`; the same arguments give the same events.
+
+    `hot`: the share of sessions that are of person 0.
+    """
     chance = random.Random(seed)
     begin = end - (count // SESSION + 1) * BETWEEN_SESSIONS - 3 * SESSION * GAP
     made, session = 0, 0
     while made < count:
         session += 1
         length = min(count - made, max(1, round(chance.gauss(SESSION, 3))))
-        yield from _session(chance, f"{seed}-{session:08d}", length, begin + session * BETWEEN_SESSIONS, persons)
+        person = 0 if hot and chance.random() < hot else chance.randrange(persons)
+        yield from _session(chance, f"{seed}-{session:08d}", length, begin + session * BETWEEN_SESSIONS, person)
         made += length
 
 
-def _session(chance: random.Random, session: str, length: int, begin: datetime, persons: int) -> Iterator[Event]:
-    person = chance.randrange(persons)
+def _session(chance: random.Random, session: str, length: int, begin: datetime, person: int) -> Iterator[Event]:
     anonymous = chance.random() < ANONYMOUS
     shared = chance.random() < SHARED_DEVICE
     browser = f"browser-{person % 500 if shared else person}-{'s' if shared else chance.randrange(4)}"
