@@ -88,6 +88,11 @@ GOLDENS = {
         b'"integrations":{"all":false}}',
         decode_event,
     ),
+    "event, unsigned login": Golden(
+        Event(message_id="m-1", type="track", event_time=AT, received_at=SOON, source_id="s-1", unsigned_user_id="u-1"),
+        EVENT[:-1] + b',"unsigned_user_id":"u-1"}',
+        decode_event,
+    ),
     "resolved event": Golden(
         ResolvedEvent(home_id=HOME, customer_id=ANN, membership_version=7, event=Raw(EVENT)),
         b'{"kind":"event","home_id":"%s","customer_id":"%s","membership_version":7,"event":%s}'
