@@ -17,7 +17,8 @@ from tern_common.progress import Claims, Hop, claim_source
 from tern_common.rejecting import Rejecting
 from tern_common.sealing import Sealer
 from tern_common.shipped import shipped
-from tern_identity.app import SUMMARY, customer_router
+from tern_identity.app import SUMMARY
+from tern_identity.app.customers import customer_router
 from tern_identity.consumer import GROUP, EventHandler
 from tern_identity.domain.rules import Rules
 from tern_identity.settings import IdentitySettings

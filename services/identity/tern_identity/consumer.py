@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from tern_common import outbox
 from tern_common.bus import Message, Producer, Record
 from tern_common.consume import Batch
 from tern_common.db import Pool
-from tern_common.errors import Poison
+from tern_common.errors import Poison, Transient
 from tern_common.events import Event, decode_event
+from tern_common.identifiers import Identifier
 from tern_common.topics import RESOLVED
 from tern_identity.domain.collapsing import Heard
 from tern_identity.domain.reading import read
-from tern_identity.store import Filed, Store
+from tern_identity.store import Filed, Misread, Store
 
 GROUP = "identity"
+READINGS = 5
+"""How often a batch is read before it waits for calmer times."""
 
 _SCHEMA = ("schema", b"resolved")
 
@@ -41,15 +45,30 @@ class EventHandler:
         """Raises `Poison`."""
         event = decode_event(record.value)
         _require_storable(event)
-        heard = Heard(read(event), event.event_time, event.message_id, event.source_id)
-        return Arrived(heard, event.mode, record.value)
+        return Arrived(self._hear(event), event.mode, record.value)
 
     async def apply(self, batch: Batch[Arrived]) -> None:
         """One transaction; then these events and all that waits in the outbox, whoever wrote it, are published."""
         if batch.items:
-            filed = await self._store.file([arrived.heard for arrived in batch.items])
+            filed = await self._file(batch.items)
             await self._producer.send([resolved(*both) for both in zip(batch.items, filed, strict=True)])
         await outbox.drain(self._pool, self._producer)
+
+    def _hear(self, event: Event, without: Collection[Identifier] = ()) -> Heard:
+        reading = read(event, self._store.rules.known, without)
+        return Heard(reading, event.event_time, event.message_id, event.source_id)
+
+    async def _file(self, items: Sequence[Arrived]) -> list[Filed]:
+        """Events are read again when the rules changed meanwhile, and without identifiers that were erased."""
+        heard = [arrived.heard for arrived in items]
+        without: frozenset[Identifier] = frozenset()
+        for _ in range(READINGS):
+            try:
+                return await self._store.file(heard)
+            except Misread as wrong:
+                without |= wrong.erased
+                heard = [self._hear(decode_event(arrived.value), without) for arrived in items]
+        raise Transient("the rules change faster than events can be read")
 
 
 def resolved(arrived: Arrived, filed: Filed) -> Message:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from tern_common.clock import SystemClock
@@ -10,14 +10,15 @@ from tern_common.db import Pool, connection
 from tern_common.hashing import Hasher
 from tern_common.sealing import Sealer
 from tern_identity.domain.canonical import Graph, canonical
-from tern_identity.domain.holding import NEVER, UNHELD, Held
+from tern_identity.domain.holding import NEVER, Held
 from tern_identity.domain.ledger import At, Home, Ledger, Node
 from tern_identity.domain.rules import Rules
+from tern_identity.domain.rulings import Ruling, rulings_of
 from tern_identity.store import Keys, Membership, Numbers, Store
 
 KEYS = Keys(Hasher(b"a key for tests only"), Sealer({"test": bytes(32)}, "test"), SystemClock())
 
-_TABLES = "node, grp, pair, claim, home, home_node, refusal, outbox"
+_TABLES = "node, grp, pair, claim, home, home_node, refusal, outbox, control, ruling, merge, ruleset, job"
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,11 @@ class Graphs:
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
 
-    def store(self, rules: Rules, epoch: int = 0) -> Store:
-        return Store(self.pool, KEYS, Numbers(rules, epoch))
+    async def store(self, rules: Rules, epoch: int = 0) -> Store:
+        """One that works by the rules that are live: these, in a database that has none yet."""
+        store = Store(self.pool, KEYS, Numbers(rules, epoch))
+        await store.refresh()
+        return store
 
     async def empty(self) -> None:
         async with connection(self.pool) as conn:
@@ -47,22 +51,29 @@ class Graphs:
 
     async def ledger(self) -> Ledger:
         async with connection(self.pool) as conn:
-            nodes = await conn.fetch("SELECT node_id, ns, hash FROM node")
-            pairs = await conn.fetch("SELECT a, b, day, at, event_id, place FROM pair")
-            claims = await conn.fetch("SELECT weak, strong, rank, day, at FROM claim")
-            homes = await conn.fetch("SELECT home_id, nodes, day, is_door FROM home")
+            nodes = await conn.fetch("SELECT node_id, ns, kind, hash, blocked FROM node WHERE original IS NOT NULL")
+            pairs = await conn.fetch("SELECT a, b, day, source, at, event_id, place FROM pair")
+            claims = await conn.fetch("SELECT weak, strong, rank, day, source FROM claim")
+            homes = await conn.fetch("SELECT home_id, nodes, day, is_door FROM home WHERE NOT erased")
+            words = await conn.fetch("SELECT control_id, word, a, b FROM ruling WHERE live")
+        said = rulings_of(Ruling(*row) for row in words)
         return Ledger(
-            {row[0]: Node(*row) for row in nodes},
-            {(a, b, day): At(*at) for a, b, day, *at in pairs},
-            {(weak, strong, rank, day): at for weak, strong, rank, day, at in claims},
+            {row[0]: Node(*row[:4]) for row in nodes},
+            {(a, b, day, source): At(*at) for a, b, day, source, *at in pairs},
+            [tuple(row) for row in claims],
             {home_id.hex(): Home(tuple(filed), day, is_door) for home_id, filed, day, is_door in homes},
+            replace(said, blocked=said.blocked | {row[0] for row in nodes if row[4]}),
         )
 
     async def found(self) -> Found:
         async with connection(self.pool) as conn:
-            strong = await conn.fetch("SELECT node_id, core, guard, grp FROM node WHERE core IS NOT NULL")
-            weak = await conn.fetch("SELECT node_id, holder, shared_from FROM node WHERE core IS NULL")
-            homes = await conn.fetch("SELECT home_id, customer_id, version, shared FROM home")
+            strong = await conn.fetch(
+                "SELECT node_id, core, guard, grp FROM node WHERE core IS NOT NULL AND original IS NOT NULL"
+            )
+            weak = await conn.fetch(
+                "SELECT node_id, holder, shared_from FROM node WHERE core IS NULL AND original IS NOT NULL"
+            )
+            homes = await conn.fetch("SELECT home_id, customer_id, version, shared FROM home WHERE NOT erased")
             tokens = await conn.fetch("SELECT node_id, token, shared_token FROM node")
         return Found(
             {row[0]: row[1] for row in strong},
@@ -80,7 +91,7 @@ class Graphs:
         assert found.core_of == wanted.core_of
         assert found.guards == wanted.guards
         assert {node: _owner(held, found.core_of) for node, held in found.held.items()} == {
-            node: _owner(wanted.held.get(node, UNHELD), wanted.core_of) for node in found.held
+            node: _owner(held, wanted.core_of) for node, held in wanted.held.items()
         }
         assert {home_id: (it.customer_id, it.shared) for home_id, it in found.members.items()} == {
             home_id: (found.tokens[customer.node_id][customer.standing == "browser"], customer.is_shared)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from integration.identity.graph_in_database import Graphs
+from integration.identity.graph_in_database import KEYS, Graphs
 from tern_common.bus import Record
 from tern_common.consume import Batch
 from tern_common.events import (
@@ -25,6 +25,7 @@ from tern_common.memory import MemoryBus
 from tern_common.topics import EVENTS, IDENTITY, RESOLVED
 from tern_identity.consumer import EventHandler
 from tern_identity.domain.rules import Rules
+from tern_identity.store import Numbers, Store
 from unit.identity.histories import SHIPPED, Said, event
 
 _notice: msgspec.json.Decoder[Merged | Split | Violation] = msgspec.json.Decoder(IdentityNotice)
@@ -39,7 +40,7 @@ class Worker:
 
     def __init__(self, graphs: Graphs, bus: MemoryBus | None = None, rules: Rules = SHIPPED) -> None:
         self.bus = bus or MemoryBus()
-        self.handler = EventHandler(graphs.store(rules), graphs.pool, self.bus.producer)
+        self.handler = EventHandler(Store(graphs.pool, KEYS, Numbers(rules, 0)), graphs.pool, self.bus.producer)
 
     async def hear(self, *history: Said) -> None:
         """All of it in one batch."""

@@ -16,7 +16,7 @@ from tern_common.topics import RESOLVED
 from tern_identity.domain.collapsing import Heard
 from tern_identity.domain.rules import Rules
 from tern_identity.store import Filed, Numbers, Store
-from tern_identity.store.groups import GroupsMoved
+from tern_identity.store.errors import GroupsMoved
 from unit.identity.histories import HASTY, SHIPPED, TIGHT, Said, hear
 
 EVENTS = 400
@@ -72,6 +72,7 @@ class Restless(Store):
 
 async def test_a_batch_whose_groups_keep_moving_is_halved(graphs: Graphs) -> None:
     store = Restless(graphs.pool, KEYS, Numbers(TIGHT, 0))
+    await store.refresh()
     heard = [hear(Said(number, 0, user=number, browser=number)) for number in (1, 2, 3)]
     filed = await store.file(heard)
     assert len({one.home_id for one in filed}) == len(filed) == len(heard)
@@ -80,6 +81,7 @@ async def test_a_batch_whose_groups_keep_moving_is_halved(graphs: Graphs) -> Non
 
 async def test_an_event_whose_group_keeps_moving_is_tried_again_later(graphs: Graphs) -> None:
     store = Restless(graphs.pool, KEYS, Numbers(TIGHT, 0))
+    await store.refresh()
     store.calm = 0
     with pytest.raises(Transient):
         await store.file([hear(Said(1, 0, user=1))])

@@ -84,7 +84,7 @@ async def test_events_are_resolved_and_junk_is_rejected(bus: Bus, graphs: Graphs
     last = event(Said(9, 9, browser=1))
     marked = Message(source, b"k", encode(last).replace(b'"m-9"', f'"{mark}"'.encode()))
     await bus.producer.send([*good[:2], junk, *good[2:], marked])
-    handler = EventHandler(graphs.store(SHIPPED), graphs.pool, bus.producer)
+    handler = EventHandler(await graphs.store(SHIPPED), graphs.pool, bus.producer)
     consumer = await bus.subscribe(unique("identity"), [source])
     loop = consume(consumer, handler, Rejecting(bus.producer, "identity"), SystemClock(), limit=500)
     async with running(loop):

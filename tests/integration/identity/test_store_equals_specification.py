@@ -34,7 +34,7 @@ def history(random: Random, length: int, persons: int) -> list[Said]:
 @pytest.mark.parametrize("seed", range(SEEDS))
 async def test_store_equals_canonical_after_every_batch(graphs: Graphs, rules: Rules, seed: int) -> None:
     random = Random(seed)
-    store = graphs.store(rules)
+    store = await graphs.store(rules)
     for batch in shuffled_in_batches(history(random, 40, persons=random.choice([3, 8])), random):
         await store.file(heard(batch))
         await graphs.assert_canonical(rules)
@@ -42,7 +42,7 @@ async def test_store_equals_canonical_after_every_batch(graphs: Graphs, rules: R
 
 async def test_a_value_that_leaves_quarantine_meets_all_who_waited(graphs: Graphs) -> None:
     """The groups of those who waited were not locked at first: the store begins again with them."""
-    store = graphs.store(HASTY)
+    store = await graphs.store(HASTY)
     for said in (Said(1, 50, user=1, phone=1), Said(2, 50, phone=1, email=1), Said(3, 0, user=1, browser=1)):
         await store.file([hear(said)])
     _, before = await graphs.assert_canonical(HASTY)

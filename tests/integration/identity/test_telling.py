@@ -192,7 +192,7 @@ async def test_versions_grow_also_after_a_restore_from_backup(graphs: Graphs) ->
     worker = Worker(graphs)
     await worker.hear(VISIT)
     [before] = worker.resolved()
-    restored = graphs.store(TIGHT, epoch=1)
+    restored = await graphs.store(TIGHT, epoch=1)
     [filed] = await restored.file([worker.handler.decode(record(event(LOGIN))).heard])
     assert filed.membership.version > 1 << 40 > before.membership_version
 

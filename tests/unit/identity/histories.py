@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from tern_common.events import Event
+from tern_common.identifiers import NAMESPACES
 from tern_identity.domain.collapsing import Heard
 from tern_identity.domain.reading import read
 from tern_identity.domain.rules import Rules
@@ -20,7 +21,14 @@ DAY = timedelta(days=1)
 
 TIGHT = Rules(
     version=1,
-    values_per_customer={"user_id": 1, "phone": 2, "email": 2},
+    values_per_customer={
+        "user_id": 1,
+        "wechat_unionid": 1,
+        "loyalty_card": 2,
+        "phone": 2,
+        "email": 2,
+        "wechat_openid": 1,
+    },
     partners_unique=2,
     partners_other=3,
     new_partners_per_hour=2,
@@ -28,7 +36,14 @@ TIGHT = Rules(
 )
 HASTY = Rules(
     version=1,
-    values_per_customer={"user_id": 1, "phone": 2, "email": 2},
+    values_per_customer={
+        "user_id": 1,
+        "wechat_unionid": 1,
+        "loyalty_card": 2,
+        "phone": 2,
+        "email": 2,
+        "wechat_openid": 1,
+    },
     partners_unique=9,
     partners_other=9,
     new_partners_per_hour=1,
@@ -38,7 +53,14 @@ HASTY = Rules(
 
 SHIPPED = Rules(
     version=1,
-    values_per_customer={"user_id": 1, "phone": 3, "email": 5},
+    values_per_customer={
+        "user_id": 1,
+        "wechat_unionid": 1,
+        "loyalty_card": 3,
+        "phone": 3,
+        "email": 5,
+        "wechat_openid": 1,
+    },
     partners_unique=5,
     partners_other=10,
     new_partners_per_hour=10,
@@ -80,7 +102,7 @@ def event(said: Said) -> Event:
 
 def hear(said: Said) -> Heard:
     told = event(said)
-    return Heard(read(told), told.event_time, told.message_id, told.source_id)
+    return Heard(read(told, NAMESPACES), told.event_time, told.message_id, told.source_id)
 
 
 def heard(history: Iterable[Said]) -> list[Heard]:

@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import NamedTuple
 
-from tern_identity.domain.folding import Folded, fold, name_of
-from tern_identity.domain.holding import UNHELD, Claimed, Held, holder
-from tern_identity.domain.ledger import Ledger, Link, Node, first_links
+from tern_identity.domain.folding import Folded, fold, links_that_count, name_of
+from tern_identity.domain.holding import NOBODYS, UNHELD, Claimed, Held, holder
+from tern_identity.domain.ledger import Ledger, Link, Node, counted_claims, first_links
 from tern_identity.domain.placing import Customer, Standpoint, place
-from tern_identity.domain.reading import day_of
-from tern_identity.domain.rules import Guard, Rules, guard_of
+from tern_identity.domain.rules import Guard, Partner, Rules, ruled_guard
+from tern_identity.domain.rulings import both
 
 
 @dataclass(frozen=True)
@@ -34,20 +33,20 @@ class Graph:
         if not node.is_weak:
             eligible = node.node_id not in self.guards
             return Standpoint(node.node_id, is_weak=False, core=self.core_of[node.node_id], eligible=eligible)
-        held = self.held.get(node.node_id, UNHELD)
+        held = self.held[node.node_id]
         holder_core = None if held.holder is None else self.core_of[held.holder]
         return Standpoint(node.node_id, is_weak=True, held=held, holder_core=holder_core)
 
 
 def canonical(ledger: Ledger, rules: Rules) -> Graph:
-    """The live graph, from nothing but the facts."""
+    """The live graph, from nothing but the facts and the operators' words."""
     strong = {node_id: node for node_id, node in ledger.nodes.items() if not node.is_weak}
-    links = first_links(ledger.pairs)
-    guards = _guards(strong, links, rules)
-    counted = [link for link in links if link.a not in guards and link.b not in guards]
-    folded = fold(strong, counted, rules)
+    links = first_links(ledger.pairs, rules.distrusted)
+    guards = _guards(strong, links, ledger, rules)
+    counted = links_that_count(links, strong.keys() - guards.keys(), ledger.rulings)
+    folded = fold(strong, counted, rules, ledger.rulings)
     core_of = _named(folded, strong)
-    held = _held(ledger, guards, core_of, rules)
+    held = _held(ledger, guards, folded, core_of, rules)
     graph = Graph(guards, core_of, folded.refused, held, {})
     for home_id, home in ledger.homes.items():
         standpoints = [graph.standpoint(ledger.nodes[node_id]) for node_id in home.nodes]
@@ -55,12 +54,13 @@ def canonical(ledger: Ledger, rules: Rules) -> Graph:
     return graph
 
 
-def _guards(strong: Mapping[int, Node], links: list[Link], rules: Rules) -> dict[int, Guard]:
-    partners: dict[int, list[tuple[str, datetime]]] = defaultdict(list)
+def _guards(strong: Mapping[int, Node], links: list[Link], ledger: Ledger, rules: Rules) -> dict[int, Guard]:
+    partners: dict[int, list[Partner]] = {node_id: [] for node_id in strong}
     for at, a, b in links:
-        partners[a].append((strong[b].namespace, at.time))
-        partners[b].append((strong[a].namespace, at.time))
-    found = ((node_id, guard_of(partners[node_id], rules)) for node_id in partners)
+        if both(a, b) not in ledger.rulings.revoked:
+            partners[a].append(Partner(strong[b].namespace, strong[b].kind, at.time))
+            partners[b].append(Partner(strong[a].namespace, strong[a].kind, at.time))
+    found = ((node_id, ruled_guard(node_id, said, rules, ledger.rulings)) for node_id, said in partners.items())
     return {node_id: guard for node_id, guard in found if guard is not None}
 
 
@@ -77,15 +77,31 @@ class _Use(NamedTuple):
     rank: int
 
 
-def _held(ledger: Ledger, guards: Mapping[int, Guard], core_of: Mapping[int, int], rules: Rules) -> dict[int, Held]:
+def _held(
+    ledger: Ledger, guards: Mapping[int, Guard], folded: Folded, core_of: Mapping[int, int], rules: Rules
+) -> dict[int, Held]:
     first_day: dict[_Use, int] = {}
     browsers: dict[int, set[int]] = defaultdict(set)
-    for (weak, strong, rank, _), time in ledger.claims.items():
+    for weak, strong, rank, day, _ in counted_claims(ledger.claims, rules.distrusted):
         use = _Use(weak, strong, rank)
-        first_day[use] = min(first_day.get(use, day_of(time)), day_of(time))
+        first_day[use] = min(first_day.get(use, day), day)
         browsers[strong].add(weak)
+    members = {core_of[next(iter(core))]: core for core in folded.cores}
     claims: dict[int, list[Claimed]] = defaultdict(list)
     for use, day in first_day.items():
-        counts = use.strong not in guards and len(browsers[use.strong]) <= rules.browsers_per_account
-        claims[use.weak].append(Claimed(use.strong, use.rank, day, core_of[use.strong], counts))
-    return {weak: holder(said) for weak, said in claims.items()}
+        core = core_of[use.strong]
+        counts = (
+            use.strong not in guards
+            and len(browsers[use.strong]) <= rules.browsers_per_account
+            and not ledger.rulings.parts(use.weak, members[core])
+        )
+        claims[use.weak].append(Claimed(use.strong, use.rank, day, core, counts))
+    weak = [node_id for node_id, node in ledger.nodes.items() if node.is_weak]
+    return {
+        node_id: NOBODYS
+        if node_id in ledger.rulings.blocked
+        else holder(claims[node_id])
+        if claims[node_id]
+        else UNHELD
+        for node_id in weak
+    }

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, TypeVar
 
-from tern_common.identifiers import NAMESPACES, Identifier
+from tern_common.identifiers import Identifier
 from tern_identity.domain.ledger import At
-from tern_identity.domain.reading import Claim, Filing, Reading, door
+from tern_identity.domain.reading import Claim, Filing, Reading
 
 _K = TypeVar("_K")
 
@@ -23,48 +23,44 @@ class Heard(NamedTuple):
     source_id: str
 
 
-class Said(NamedTuple):
-    """A fact's first saying in the batch."""
-
-    at: At
-    source_id: str
-
-
 @dataclass
 class Facts:
-    """What a batch says. Keys end in the UTC day. Identifiers are in order of appearance, which is that of birth."""
+    """What a batch says, each with its first saying. Keys end in the UTC day and the source; those of claims also hold
+    it. Identifiers are in order of appearance, which is that of birth; `homes` tells doors (True) from homes that
+    events can be filed under."""
 
-    identifiers: dict[Identifier, None] = field(default_factory=dict)
-    pairs: dict[tuple[Identifier, Identifier, int], Said] = field(default_factory=dict)
-    claims: dict[tuple[Claim, int], Said] = field(default_factory=dict)
+    identifiers: dict[tuple[Identifier, int], None] = field(default_factory=dict)
+    pairs: dict[tuple[Identifier, Identifier, int, str], At] = field(default_factory=dict)
+    claims: dict[tuple[Claim, int, str], At] = field(default_factory=dict)
     homes: dict[Filing, bool] = field(default_factory=dict)
 
 
 def collapse(events: Iterable[Heard]) -> Facts:
-    """The facts of a batch. `homes` tells doors (True) from homes that events can be filed under."""
-    first: dict[Reading, Said] = {}
+    """The facts of a batch."""
+    first: dict[tuple[Reading, str], At] = {}
     for reading, time, message_id, source_id in events:
-        known = first.get(reading)
-        if known is None or (time, message_id) < known.at[:2]:
-            first[reading] = Said(At(time, message_id, 0), source_id)
+        known = first.get((reading, source_id))
+        if known is None or (time, message_id) < known[:2]:
+            first[reading, source_id] = At(time, message_id, 0)
     facts = Facts()
-    for reading, said in first.items():
-        _add(facts, reading, said)
-    for identifier in facts.identifiers:
-        facts.homes.setdefault(door(identifier), NAMESPACES[identifier.namespace].kind != "unique")
+    for (reading, source_id), at in first.items():
+        _add(facts, reading, at, source_id)
     return facts
 
 
-def _add(facts: Facts, reading: Reading, said: Said) -> None:
-    facts.identifiers |= dict.fromkeys(reading.identifiers)
+def _add(facts: Facts, reading: Reading, at: At, source_id: str) -> None:
+    for identifier in reading.identifiers:
+        facts.identifiers[identifier, reading.day] = None
+    for door, is_only_door in reading.doors:
+        facts.homes.setdefault(door, is_only_door)
     facts.homes[reading.home] = False
     for place, (a, b) in enumerate(reading.pairs):
-        _keep(facts.pairs, (a, b, reading.day), said._replace(at=said.at._replace(place=place)))
+        _keep(facts.pairs, (a, b, reading.day, source_id), at._replace(place=place))
     for claim in reading.claims:
-        _keep(facts.claims, (claim, reading.day), said)
+        _keep(facts.claims, (claim, reading.day, source_id), at)
 
 
-def _keep(table: dict[_K, Said], key: _K, said: Said) -> None:
+def _keep(table: dict[_K, At], key: _K, at: At) -> None:
     known = table.get(key)
-    if known is None or said.at < known.at:
-        table[key] = said
+    if known is None or at < known:
+        table[key] = at

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from tern_common.identifiers import NAMESPACES
-from tern_identity.domain.ledger import Link, Node, in_fold_order
+from tern_identity.domain.ledger import At, Link, Node, in_fold_order
 from tern_identity.domain.rules import Rules, admissible
+from tern_identity.domain.rulings import Rulings, both
+
+BEFORE_ALL_TIME = datetime.min.replace(tzinfo=UTC)
 
 
 class Folded(NamedTuple):
-    """Every node is in exactly one core; a refused link would have broken a limit."""
+    """Every node is in exactly one core; a refused link would have broken a limit, or an operator's word."""
 
     cores: list[frozenset[int]]
     refused: list[Link]
+
+
+def links_that_count(links: Iterable[Link], eligible: Collection[int], rulings: Rulings) -> list[Link]:
+    """What is folded: what events said between eligible nodes, and what operators said, which goes before all time.
+
+    An operator's link does not speak of partners: it never makes a value look shared.
+    """
+    said = {(link.a, link.b): link for link in links}
+    for place, ((a, b), statement) in enumerate(rulings.together.items()):
+        said[a, b] = Link(At(BEFORE_ALL_TIME, f"{statement:019d}", place), a, b)
+    return [
+        link
+        for link in said.values()
+        if link.a in eligible and link.b in eligible and both(link.a, link.b) not in rulings.revoked
+    ]
 
 
 def groups_of(nodes: Iterable[int], links: Iterable[Link]) -> list[frozenset[int]]:
@@ -28,7 +47,7 @@ def groups_of(nodes: Iterable[int], links: Iterable[Link]) -> list[frozenset[int
     return _parts(part)
 
 
-def fold(nodes: Mapping[int, Node], links: Sequence[Link], rules: Rules) -> Folded:
+def fold(nodes: Mapping[int, Node], links: Sequence[Link], rules: Rules, rulings: Rulings) -> Folded:
     """First come in event time, first served: a link whose union is not admissible is refused."""
     part: dict[int, set[int]] = {node: {node} for node in nodes}
     refused = []
@@ -36,7 +55,7 @@ def fold(nodes: Mapping[int, Node], links: Sequence[Link], rules: Rules) -> Fold
         ours, theirs = part[link.a], part[link.b]
         if ours is theirs:
             continue
-        if not admissible((nodes[node].namespace for node in ours | theirs), rules):
+        if not admissible((nodes[node] for node in ours | theirs), rules, rulings):
             refused.append(link)
             continue
         ours |= theirs
@@ -50,8 +69,11 @@ def name_of(core: Iterable[int], nodes: Mapping[int, Node]) -> int:
 
 
 def _naming_rank(node: Node) -> int:
-    namespace = NAMESPACES[node.namespace]
-    return namespace.priority if namespace.kind == "unique" else len(NAMESPACES) + 9
+    """Shipped unique namespaces by priority, then those that sources declare, then the rest."""
+    if node.kind != "unique":
+        return len(NAMESPACES.names()) + 1
+    namespace = NAMESPACES.get(node.namespace)
+    return len(NAMESPACES.names()) if namespace is None else namespace.priority
 
 
 def _parts(part: Mapping[int, set[int]]) -> list[frozenset[int]]:

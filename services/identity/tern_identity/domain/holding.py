@@ -11,7 +11,8 @@ NEVER = 2_147_483_647
 class Claimed(NamedTuple):
     """A claim on one weak node, as it stands now: its first `day`, and the `core` of the strong node.
 
-    `counts` is false when the strong node is in quarantine or was seen on too many browsers.
+    `counts` is false when the strong node is in quarantine, was seen on too many browsers, or is kept from this one by
+    an operator.
     """
 
     strong: int
@@ -32,11 +33,13 @@ UNHELD = Held(None, NEVER)
 NOBODYS = Held(None, -1)
 
 
-def holder(claims: Iterable[Claimed]) -> Held:
+def holder(claims: Iterable[Claimed], *, blocked: bool = False) -> Held:
     """The best rank decides: the first core to claim it, until the first day on which another core does.
 
-    Two cores on the first day: nobody's, ever.
+    Two cores on the first day: nobody's, ever. So is one that an operator `blocked`: a kiosk, a till.
     """
+    if blocked:
+        return NOBODYS
     valid = [claim for claim in claims if claim.counts]
     if not valid:
         return UNHELD

@@ -5,12 +5,16 @@ Nodes are known by number (in order of birth) from here on; what they are called
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from tern_common.identifiers import NAMESPACES
+from tern_common.identifiers import Kind
+from tern_identity.domain.rulings import SILENCE, Rulings
+
+PairKey = tuple[int, int, int, str]
+ClaimKey = tuple[int, int, int, int, str]
 
 
 class At(NamedTuple):
@@ -26,11 +30,12 @@ class Node(NamedTuple):
 
     node_id: int
     namespace: str
+    kind: Kind
     hash: bytes
 
     @property
     def is_weak(self) -> bool:
-        return NAMESPACES[self.namespace].kind == "weak"
+        return self.kind == "weak"
 
 
 class Link(NamedTuple):
@@ -51,20 +56,28 @@ class Home(NamedTuple):
 
 @dataclass(frozen=True)
 class Ledger:
-    """All there is to know. Pairs by (a, b, day), claims by (weak, strong, rank, day); days count from 1970."""
+    """All there is to know. Pairs by (a, b, day, source), claims by (weak, strong, rank, day, source); days count from
+    1970. Rank 1 is a login, 2 a contact on a trusted event."""
 
     nodes: Mapping[int, Node]
-    pairs: Mapping[tuple[int, int, int], At]
-    claims: Mapping[tuple[int, int, int, int], datetime]
-    homes: Mapping[str, Home]
+    pairs: Mapping[PairKey, At]
+    claims: Collection[ClaimKey]
+    homes: Mapping[str, Home] = field(default_factory=dict)
+    rulings: Rulings = SILENCE
 
 
-def first_links(pairs: Mapping[tuple[int, int, int], At]) -> list[Link]:
+def first_links(pairs: Mapping[PairKey, At], distrusted: Collection[str] = ()) -> list[Link]:
     """The first saying of each pair; a pair said again can never succeed later than at first (identity.md §4)."""
     first: dict[tuple[int, int], At] = {}
-    for (a, b, _), at in pairs.items():
-        first[a, b] = min(first.get((a, b), at), at)
+    for (a, b, _, source), at in pairs.items():
+        if source not in distrusted:
+            first[a, b] = min(first.get((a, b), at), at)
     return [Link(at, a, b) for (a, b), at in first.items()]
+
+
+def counted_claims(claims: Iterable[ClaimKey], distrusted: Collection[str]) -> list[ClaimKey]:
+    """Claims that count: a login from any source, a contact from a source that is trusted."""
+    return [claim for claim in claims if claim[2] == 1 or claim[4] not in distrusted]
 
 
 def in_fold_order(links: Sequence[Link], nodes: Mapping[int, Node]) -> list[Link]:

@@ -39,7 +39,8 @@ class Trail:
 
     `links`: pairs that were news, in fold order. `logins`: weak node → the event that newly claimed it. `before` and
     `after`: the strong nodes of re-folded groups. `partners`: how many each of them has. `tokens`: of all those nodes.
-    `node_of`: the node of each former customer id. `stands`: former customer id → whom it stands for now.
+    `node_of`: the node of each former customer id. `stands`: former customer id → whom it stands for now. `because`:
+    the one cause of all that moved, where it was no event's doing.
     """
 
     links: Sequence[Link]
@@ -50,6 +51,7 @@ class Trail:
     tokens: Mapping[int, UUID]
     node_of: Mapping[UUID, int]
     stands: Mapping[UUID, UUID]
+    because: Cause | None = None
 
     @cached_property
     def joins(self) -> dict[int, Link]:
@@ -60,6 +62,10 @@ class Trail:
             if len(cores) == 2 and self.after[link.a].core == self.after[link.b].core:
                 first = dict.fromkeys(cores, link) | first
         return first
+
+    def merges(self) -> dict[UUID, Link]:
+        """The merges that news made, by id."""
+        return {merge_id_of(self.tokens[link.a], self.tokens[link.b]): link for link in self.joins.values()}
 
     @cached_property
     def flips(self) -> list[tuple[Strong, Strong]]:
@@ -100,9 +106,12 @@ def violations(refused: Iterable[Link], trail: Trail) -> list[Violation]:
 
 
 def cause_of(move: Move, trail: Trail) -> Cause:
-    """Why a home moved: `pair` (can be undone by its merge_id), `claim`, `eligibility`, or `refold`; empty when new."""
+    """Why a home moved: `pair` (can be undone by its merge_id), `claim`, `eligibility`, or `refold`; what an operator
+    did (`control`, `rules`, `rebuild`) is named as such; empty when new."""
     if move.was is None or move.was == move.now:
         return {}
+    if trail.because is not None:
+        return trail.because
     was = trail.node_of[move.was]
     if was in trail.joins and trail.stands[move.was] == move.now:
         return _pair(trail.joins[was], trail)

@@ -5,13 +5,14 @@ Knows nothing of what is stored: the same event says the same thing whenever it 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from tern_common.events import Event
-from tern_common.identifiers import NAMESPACES, Identifier, identifiers_of
+from tern_common.identifiers import Identifier, Namespaces, identifiers_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FOREVER = 2_147_483_646
@@ -40,12 +41,14 @@ class Claim(NamedTuple):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Reading:
-    """What an event says. Equal events share one reading, so that a batch collapses by identity."""
+    """What an event says. Equal events share one reading, so that a batch collapses by identity. `doors`: of each
+    identifier, and whether it is nothing but a door."""
 
     identifiers: tuple[Identifier, ...]
     pairs: tuple[tuple[Identifier, Identifier], ...]
     claims: tuple[Claim, ...]
     home: Filing
+    doors: tuple[tuple[Filing, bool], ...]
     day: int
 
 
@@ -54,14 +57,15 @@ def day_of(moment: datetime) -> int:
     return (moment - EPOCH).days
 
 
-def read(event: Event) -> Reading:
-    """Depends on the event alone. An event with nothing to be filed under is filed under its own message id."""
-    identifiers = tuple(identifiers_of(event))
+def read(event: Event, namespaces: Namespaces, without: Collection[Identifier] = ()) -> Reading:
+    """Depends on the event and the namespaces alone. An event with nothing to be filed under is filed under its own
+    message id. `without`: identifiers that were erased, which no event has any more."""
+    identifiers = tuple(one for one in identifiers_of(event, namespaces) if one not in without)
     day = day_of(event.event_time)
-    if any(_can_file(identifier, event) for identifier in identifiers):
-        return _read(identifiers, event.trusted, event.vouched, day)
+    if any(_can_file(one, event.trusted, event.vouched, namespaces) for one in identifiers):
+        return _read(identifiers, event.trusted, event.vouched, day, namespaces)
     own = Identifier("anonymous_id", event.message_id)
-    return _read((*identifiers, own), event.trusted, event.vouched, day)
+    return _read((*identifiers, own), event.trusted, event.vouched, day, namespaces)
 
 
 def door(identifier: Identifier) -> Filing:
@@ -69,28 +73,28 @@ def door(identifier: Identifier) -> Filing:
     return Filing((identifier,), FOREVER)
 
 
-def _can_file(identifier: Identifier, event: Event) -> bool:
+def _can_file(one: Identifier, trusted: bool, vouched: tuple[str, ...], namespaces: Namespaces) -> bool:
     """A contact typed in a browser never receives the event: that would file it under a stranger."""
-    return NAMESPACES[identifier.namespace].kind != "strong" or _is_sure(identifier, event.trusted, event.vouched)
+    return namespaces[one.namespace].kind != "strong" or _is_sure(one, trusted, vouched)
 
 
-def _is_sure(identifier: Identifier, trusted: bool, vouched: tuple[str, ...]) -> bool:
-    return trusted or identifier.namespace in vouched
-
-
-def _rank_in_priority(identifier: Identifier) -> tuple[int, str]:
-    return NAMESPACES[identifier.namespace].priority, identifier.value
+def _is_sure(one: Identifier, trusted: bool, vouched: tuple[str, ...]) -> bool:
+    return trusted or one.namespace in vouched
 
 
 @lru_cache(maxsize=CACHED_READINGS)
-def _read(said: tuple[Identifier, ...], trusted: bool, vouched: tuple[str, ...], day: int) -> Reading:
-    ordered = tuple(sorted(said, key=_rank_in_priority))
-    strong = [one for one in ordered if NAMESPACES[one.namespace].kind != "weak"]
-    weak = tuple(one for one in ordered if NAMESPACES[one.namespace].kind == "weak")
+def _read(
+    said: tuple[Identifier, ...], trusted: bool, vouched: tuple[str, ...], day: int, namespaces: Namespaces
+) -> Reading:
+    ordered = tuple(sorted(said, key=lambda one: (namespaces.order(one.namespace), one.value)))
+    kinds = [namespaces[one.namespace].kind for one in ordered]
+    strong = [one for one, kind in zip(ordered, kinds, strict=True) if kind != "weak"]
+    weak = ordered[len(strong) :]
     sure = tuple(one for one in strong if _is_sure(one, trusted, vouched))
+    doors = tuple((door(one), kind != "unique") for one, kind in zip(ordered, kinds, strict=True))
     pairs = tuple((sure[0], other) for other in sure[1:])
-    if strong and NAMESPACES[strong[0].namespace].kind == "unique":
+    if kinds[0] == "unique":
         logins = tuple(Claim(browser, strong[0], 1) for browser in weak)
-        return Reading(ordered, pairs, logins, Filing((strong[0],), FOREVER), day)
+        return Reading(ordered, pairs, logins, Filing((strong[0],), FOREVER), doors, day)
     contacts = tuple(Claim(browser, sure[0], 2) for browser in weak) if sure else ()
-    return Reading(ordered, pairs, contacts, Filing(sure or weak, day), day)
+    return Reading(ordered, pairs, contacts, Filing(sure or weak, day), doors, day)

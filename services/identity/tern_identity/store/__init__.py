@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from tern_common.db import Pool, connection, transaction
 from tern_common.errors import Transient
 from tern_identity.domain.collapsing import Heard, collapse
-from tern_identity.store.groups import GroupsMoved
-from tern_identity.store.names import Keys, nodes_of
-from tern_identity.store.news import Batch, Membership, home_ids, memberships, news_of, numbered
-from tern_identity.store.settling import Numbers, settle
+from tern_identity.domain.rules import Rules
+from tern_identity.store.errors import GroupsMoved, Misread
+from tern_identity.store.names import Keys, names_of
+from tern_identity.store.news import Membership, home_ids, memberships, news_of, numbered
+from tern_identity.store.ruleset import live_rules
+from tern_identity.store.settling import Numbers, Settled, Work, settle
 
-__all__ = ["Filed", "Keys", "Membership", "Numbers", "Store"]
+__all__ = ["Filed", "Keys", "Membership", "Misread", "Numbers", "Settled", "Store", "Work"]
 
 ATTEMPTS = 5
 
@@ -26,18 +29,36 @@ class Filed(NamedTuple):
 
 
 class Store:
-    """Files events. Several may work on one database at the same time."""
+    """Files events, and settles what else moves the graph. Several may work on one database at the same time."""
 
     def __init__(self, pool: Pool, keys: Keys, numbers: Numbers) -> None:
         self._pool = pool
         self._keys = keys
+        self._shipped = numbers.rules
         self._numbers = numbers
+
+    @property
+    def rules(self) -> Rules:
+        """The rules by which events are to be read."""
+        return self._numbers.rules
+
+    async def refresh(self) -> Rules:
+        """Takes up the rules that are live; those of `numbers` become so in a database that has none."""
+        rules = await live_rules(self._pool, self._shipped, self._keys.clock.now())
+        self._numbers = self._numbers._replace(rules=rules)
+        return rules
 
     async def file(self, events: Sequence[Heard]) -> list[Filed]:
         """The home of each event and its membership, in order; all that follows from the events is committed, and
-        what is to be told stands in the outbox. Events that are known cost a few look-ups and no lock."""
+        what is to be told stands in the outbox. Events that are known cost a few look-ups and no lock.
+
+        Raises `Misread`: read the events again by `rules`, without what was erased.
+        """
         try:
             return await self._file(events)
+        except Misread:
+            await self.refresh()
+            raise
         except GroupsMoved:
             if len(events) < 2:
                 raise Transient("a group moves faster than it can be locked") from None
@@ -46,24 +67,24 @@ class Store:
 
     async def _file(self, events: Sequence[Heard]) -> list[Filed]:
         facts = collapse(events)
+        identifiers = list(dict.fromkeys(identifier for identifier, _ in facts.identifiers))
         async with connection(self._pool) as conn:
-            nodes = await nodes_of(conn, list(facts.identifiers), self._keys)
-            ids = home_ids(facts, nodes, self._keys.hasher)
-            batch = numbered(facts, nodes, ids)
-            known = await memberships(conn, batch.homes)
+            names = await names_of(conn, identifiers, self._keys, self.rules)
+            ids = home_ids(facts, names, self._keys.hasher)
+            batch = numbered(facts, names, ids)
+            known = await memberships(conn, batch.homes, self.rules)
             news = await news_of(conn, batch, known)
-        if news.nodes:
-            known |= await self._settle(news)
+        if news.stamps:
+            known |= (await self.settle(Work(news))).memberships
         filed = {filing: Filed(home_id, known[home_id]) for filing, home_id in ids.items()}
         return [filed[event.reading.home] for event in events]
 
-    async def _settle(self, news: Batch) -> dict[str, Membership]:
-        """Raises `GroupsMoved` when others were faster every time."""
-        also: frozenset[int] = frozenset()
+    async def settle(self, work: Work) -> Settled:
+        """One locked transaction. Raises `GroupsMoved` when others were faster every time, and `Misread`."""
         for _ in range(ATTEMPTS):
             try:
                 async with transaction(self._pool) as conn:
-                    return await settle(conn, news, also, self._numbers)
+                    return await settle(conn, work, self._numbers)
             except GroupsMoved as moved:
-                also |= moved.nodes
+                work = replace(work, lock=work.lock | moved.nodes, again=work.again | moved.again)
         raise GroupsMoved

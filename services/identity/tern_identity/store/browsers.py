@@ -6,23 +6,36 @@ A browser's row is locked before its claims are read: whoever comes last sees ev
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Mapping
 
 from tern_common.db import Connection
 from tern_identity.domain.holding import NEVER, Claimed, Held, holder
+from tern_identity.domain.rules import Rules
+from tern_identity.store.errors import Misread
+from tern_identity.store.facts import columns
 
 _CLAIMED_BY = "SELECT DISTINCT weak FROM claim WHERE strong = ANY($1::bigint[])"
 
 _LOCK = """
-SELECT node_id, holder, shared_from FROM node WHERE node_id = ANY($1::bigint[]) ORDER BY node_id FOR UPDATE
+SELECT node_id, holder, shared_from, stamp, blocked FROM node
+WHERE node_id = ANY($1::bigint[]) ORDER BY node_id FOR UPDATE
 """
 
 _CLAIMS = """
 SELECT c.weak, c.strong, c.rank, min(c.day) AS day, s.core, s.guard IS NULL AND NOT s.crowded AS counts
 FROM claim c JOIN node s ON s.node_id = c.strong
-WHERE c.weak = ANY($1::bigint[])
+WHERE c.weak = ANY($1::bigint[]) AND (c.rank = 1 OR c.source <> ALL($2::text[]))
 GROUP BY c.weak, c.strong, c.rank, s.core, counts
 """
+
+_KEPT_FROM = """
+SELECT w.id, s.core
+FROM unnest($1::bigint[]) AS w (id)
+JOIN ruling r ON r.live AND r.word = 'cannot' AND (r.a = w.id OR r.b = w.id)
+JOIN node s ON s.node_id = CASE r.a WHEN w.id THEN r.b ELSE r.a END
+"""
+
+_BLOCKED = "SELECT a FROM ruling WHERE live AND word = 'block' AND a = ANY($1::bigint[])"
 
 _WRITE = """
 UPDATE node SET holder = n.holder, shared_from = n.shared_from
@@ -41,30 +54,40 @@ async def claimed_by(conn: Connection, strong: Collection[int]) -> set[int]:
     return {row[0] for row in await conn.fetch(_CLAIMED_BY, list(strong))} if strong else set()
 
 
-async def rehold(conn: Connection, claimed: Iterable[int], filed: Iterable[int], moved: Collection[int]) -> set[int]:
-    """Locks all of these in order and computes anew who holds the `claimed`; `filed` only have new homes.
+async def rehold(
+    conn: Connection, doubtful: Collection[int], filed: Mapping[int, int], moved: Collection[int], rules: Rules
+) -> set[int]:
+    """Locks all of these in order and computes anew who holds the `doubtful`; `filed` (with the stamps under which they
+    were read) have new facts or homes.
 
-    Returns those whose homes may have another customer: another holder, or one that `moved`.
+    Returns those whose homes may have another customer: another holder, or one that `moved`. Raises `Misread` when an
+    operator moved the facts of one that is filed.
     """
-    doubtful = set(claimed)
-    if not (locked := doubtful | set(filed)):
+    if not (locked := set(doubtful) | filed.keys()):
         return set()
-    stored = {node_id: held_of(who, since) for node_id, who, since in await conn.fetch(_LOCK, sorted(locked))}
+    rows = {row[0]: row for row in await conn.fetch(_LOCK, sorted(locked))}
+    if any(rows[node_id][3] != stamp for node_id, stamp in filed.items()):
+        raise Misread
     if not doubtful:
         return set()
-    now = await _held_now(conn, doubtful)
-    changed = {node_id for node_id, held in now.items() if held != stored[node_id]}
+    blocked = {node_id for node_id in doubtful if rows[node_id][4]}
+    now = await _held_now(conn, doubtful, blocked, rules)
+    changed = {node_id for node_id, held in now.items() if held != held_of(*rows[node_id][1:3])}
     if changed:
-        rows = [(node_id, now[node_id].holder, _since(now[node_id])) for node_id in sorted(changed)]
-        await conn.execute(_WRITE, *map(list, zip(*rows, strict=True)))
+        await conn.execute(_WRITE, *columns((one, now[one].holder, _since(now[one])) for one in sorted(changed)))
     return changed | {node_id for node_id, held in now.items() if held.holder in moved}
 
 
-async def _held_now(conn: Connection, weak: Collection[int]) -> dict[int, Held]:
+async def _held_now(conn: Connection, weak: Collection[int], blocked: Collection[int], rules: Rules) -> dict[int, Held]:
+    asked = sorted(weak)
+    kept_from: dict[int, set[int]] = defaultdict(set)
+    for node_id, core in await conn.fetch(_KEPT_FROM, asked):
+        kept_from[node_id].add(core)
+    out = {*blocked, *(row[0] for row in await conn.fetch(_BLOCKED, asked))}
     claims: dict[int, list[Claimed]] = defaultdict(list)
-    for node_id, *claim in await conn.fetch(_CLAIMS, list(weak)):
-        claims[node_id].append(Claimed(*claim))
-    return {node_id: holder(claims[node_id]) for node_id in weak}
+    for node_id, strong, rank, day, core, counts in await conn.fetch(_CLAIMS, asked, sorted(rules.distrusted)):
+        claims[node_id].append(Claimed(strong, rank, day, core, counts and core not in kept_from[node_id]))
+    return {node_id: holder(claims[node_id], blocked=node_id in out) for node_id in weak}
 
 
 def _since(held: Held) -> int | None:

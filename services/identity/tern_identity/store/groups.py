@@ -1,99 +1,107 @@
-"""Groups under lock: what they are, what the ledger says of them, and what they become (identity.md §8.4, §8.5)."""
+"""Groups under lock: what they are, and what news makes of them (identity.md §8.4, §8.5)."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
 from tern_common.db import Connection
-from tern_identity.domain.collapsing import Said
-from tern_identity.domain.ledger import At, Link, Node, in_fold_order
-from tern_identity.domain.regrouping import Regrouped, Strong, freed, guards_after, moved, regroup
-from tern_identity.domain.rules import Rules
-from tern_identity.store.news import ClaimKey, PairKey, claim_rows, pair_rows
+from tern_identity.domain.ledger import At, ClaimKey, Link, Node, PairKey, in_fold_order
+from tern_identity.domain.regrouping import (
+    Group,
+    Regrouped,
+    Strong,
+    advance,
+    flipped,
+    freed,
+    guards_after,
+    moved,
+    regroup,
+)
+from tern_identity.domain.rules import Guard, Rules
+from tern_identity.domain.rulings import Rulings, both
+from tern_identity.store.errors import GroupsMoved
+from tern_identity.store.facts import columns, links_of, rulings_on
+from tern_identity.store.news import Batch
 
 _LOCK = """
-SELECT grp FROM grp
+SELECT grp, newest_at, newest_event, newest_place, contested, deferred FROM grp
 WHERE grp IN (SELECT grp FROM node WHERE node_id = ANY($1::bigint[]))
 ORDER BY grp FOR UPDATE
 """
 
-_COLUMNS = "node_id, ns, hash, grp, core, guard, token, crowded"
+_LOCK_FREE = "SELECT grp FROM grp WHERE grp = ANY($1::bigint[]) ORDER BY grp FOR UPDATE SKIP LOCKED"
+
+_COLUMNS = "node_id, ns, kind, hash, grp, core, guard, token, crowded, blocked, stamp"
 _LOAD_GROUPS = f"SELECT {_COLUMNS} FROM node WHERE grp = ANY($1::bigint[])"  # noqa: S608
 _LOAD_NODES = f"SELECT {_COLUMNS} FROM node WHERE node_id = ANY($1::bigint[])"  # noqa: S608
 
-_KEEP_PAIRS = """
-INSERT INTO pair AS p (a, b, day, at, event_id, place, source)
-SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::int[], $4::timestamptz[], $5::text[], $6::smallint[], $7::text[])
-ON CONFLICT (a, b, day) DO UPDATE
-SET at = excluded.at, event_id = excluded.event_id, place = excluded.place, source = excluded.source
-WHERE (excluded.at, excluded.event_id, excluded.place) < (p.at, p.event_id, p.place)
-"""
-
-_KEEP_CLAIMS = """
-INSERT INTO claim AS c (weak, strong, rank, day, at, event_id)
-SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::int[], $5::timestamptz[], $6::text[])
-ON CONFLICT (weak, strong, rank, day) DO UPDATE SET at = excluded.at, event_id = excluded.event_id
-WHERE (excluded.at, excluded.event_id) < (c.at, c.event_id)
-"""
-
-_LOAD_LINKS = """
-SELECT DISTINCT ON (a, b) a, b, at, event_id, place
-FROM (
-    SELECT p.* FROM unnest($1::bigint[]) AS n (id) JOIN pair p ON p.a = n.id
-    UNION ALL
-    SELECT p.* FROM unnest($1::bigint[]) AS n (id) JOIN pair p ON p.b = n.id
-) AS said
-ORDER BY a, b, at, event_id, place
-"""
-
-_WRITE = """
+_WRITE_NODES = """
 UPDATE node SET grp = n.grp, core = n.core, guard = n.guard
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[]) AS n (node_id, grp, core, guard)
 WHERE node.node_id = n.node_id
 """
 
-_COUNT_BROWSERS = """
-SELECT n.id FROM unnest($1::bigint[]) AS n (id)
-WHERE (SELECT count(*) FROM (SELECT DISTINCT weak FROM claim WHERE strong = n.id LIMIT $2) AS seen) >= $2
+_WRITE_GROUPS = """
+UPDATE grp SET newest_at = n.at, newest_event = n.event_id, newest_place = n.place,
+               contested = n.contested, deferred = n.deferred
+FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::smallint[], $5::boolean[], $6::boolean[])
+     AS n (grp, at, event_id, place, contested, deferred)
+WHERE grp.grp = n.grp
 """
 
-_CROWD = "UPDATE node SET crowded = true WHERE node_id = ANY($1::bigint[])"
+_COUNT_BROWSERS = """
+SELECT n.id, (
+    SELECT count(*) FROM (
+        SELECT DISTINCT weak FROM claim
+        WHERE strong = n.id AND (rank = 1 OR source <> ALL($3::text[])) LIMIT $2
+    ) AS seen
+) >= $2
+FROM unnest($1::bigint[]) AS n (id)
+"""
+
+_CROWD = """
+UPDATE node SET crowded = n.crowded FROM unnest($1::bigint[], $2::boolean[]) AS n (node_id, crowded)
+WHERE node.node_id = n.node_id
+"""
 
 _TELL = """
 INSERT INTO refusal (a, b) SELECT * FROM unnest($1::bigint[], $2::bigint[]) ON CONFLICT DO NOTHING RETURNING a, b
 """
 
 
-class GroupsMoved(Exception):
-    """A group changed while its lock was waited for, or more must be locked: begin again, with `nodes` as well."""
-
-    def __init__(self, nodes: Collection[int] = ()) -> None:
-        super().__init__("begin again")
-        self.nodes = frozenset(nodes)
-
-
 @dataclass
 class Locked:
-    """The strong nodes of every locked group, as they stood."""
+    """The strong nodes of every locked group, as they stood; and their groups, by number."""
 
+    groups: dict[int, Group] = field(default_factory=dict)
     strong: dict[int, Strong] = field(default_factory=dict)
     tokens: dict[int, UUID] = field(default_factory=dict)
+    stamps: dict[int, int] = field(default_factory=dict)
     crowded: set[int] = field(default_factory=set)
+    blocked: set[int] = field(default_factory=set)
 
     def add(self, rows: Iterable[Any]) -> None:
-        for node_id, ns, hash_, grp, core, guard, token, crowded in rows:
-            self.strong[node_id] = Strong(Node(node_id, ns, hash_), grp, core, guard)
+        for node_id, ns, kind, hash_, grp, core, guard, token, crowded, blocked, stamp in rows:
+            self.strong[node_id] = Strong(Node(node_id, ns, kind, hash_), grp, core, guard)
             self.tokens[node_id] = token
+            self.stamps[node_id] = stamp
             if crowded:
                 self.crowded.add(node_id)
+            if blocked:
+                self.blocked.add(node_id)
+
+    def in_groups_of(self, nodes: Iterable[int]) -> dict[int, Strong]:
+        """All nodes of the groups that these are in."""
+        groups = {self.strong[node_id].grp for node_id in nodes}
+        return {node_id: row for node_id, row in self.strong.items() if row.grp in groups}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the fold of the touched groups came to. `links`: news, in fold order. `untold`: refusals to be told."""
+    """What became of the touched groups. `links`: news, in fold order. `untold`: refusals to be told."""
 
     before: dict[int, Strong]
     after: dict[int, Strong]
@@ -101,9 +109,12 @@ class Outcome:
     links: list[Link]
     untold: list[Link]
     moved: set[int]
+    refolds: int = 0
 
 
 NOTHING_FOLDED = Outcome({}, {}, {}, [], [], set())
+
+_FINAL = ("partners", "blocked")
 
 
 async def lock(conn: Connection, nodes: Sequence[int]) -> Locked:
@@ -111,89 +122,188 @@ async def lock(conn: Connection, nodes: Sequence[int]) -> Locked:
     locked = Locked()
     if not nodes:
         return locked
-    groups = [row[0] for row in await conn.fetch(_LOCK, nodes)]
-    locked.add(await conn.fetch(_LOAD_GROUPS, groups))
+    for grp, at, event_id, place, contested, deferred in await conn.fetch(_LOCK, nodes):
+        locked.groups[grp] = Group(None if at is None else At(at, event_id, place), contested, deferred)
+    locked.add(await conn.fetch(_LOAD_GROUPS, list(locked.groups)))
     if not locked.strong.keys() >= set(nodes):
         raise GroupsMoved
     return locked
 
 
-async def keep_facts(conn: Connection, pairs: Mapping[PairKey, Said], claims: Mapping[ClaimKey, Said]) -> None:
-    """Facts appear, or take a minimum. Their groups are locked, so nobody else writes them."""
-    if pairs:
-        sources = [said.source_id for _, said in sorted(pairs.items())]
-        await conn.execute(_KEEP_PAIRS, *map(list, zip(*pair_rows(pairs), strict=True)), sources)
-    if claims:
-        await conn.execute(_KEEP_CLAIMS, *map(list, zip(*claim_rows(claims), strict=True)))
-
-
-async def refold(conn: Connection, locked: Locked, pairs: Mapping[PairKey, Said], rules: Rules) -> Outcome:
-    """Folds the groups that these pairs touch, from the ledger, and writes what changed."""
-    if not pairs:
+async def refold(conn: Connection, locked: Locked, news: Batch, again: frozenset[int], rules: Rules) -> Outcome:
+    """Takes news into the groups; folds from the ledger where that does not do, and all groups of `again`."""
+    touched = {node_id for key in news.pairs for node_id in key[:2]} | again
+    if not touched:
         return NOTHING_FOLDED
-    touched = {node_id for a, b, _ in pairs for node_id in (a, b)}
-    before = _in_groups_of(touched, locked)
-    links, known = await _load_links(conn, before)
-    guards = guards_after(touched, links, known, rules)
+    before = locked.in_groups_of(touched)
+    rulings = await _rulings(conn, before, locked)
+    # A node with too many partners is not asked for its own: it may have a hundred thousand, and more never free it.
+    asked = {node_id for node_id in touched if before[node_id].guard not in _FINAL} | again
+    links = await links_of(conn, asked, rules.distrusted)
+    guards = await _guards(conn, asked, links, locked, (rules, rulings))
     if free := freed(before, guards):
-        partners = {end for link in links for end in link[1:] if free & {link.a, link.b}}
-        if not partners <= locked.strong.keys():
-            raise GroupsMoved(partners)
-        before = _in_groups_of(touched | partners, locked)
-        links, _ = await _load_links(conn, before)
-    regrouped = regroup(before, links, guards, rules)
-    await _write(conn, regrouped.changed(before))
-    untold = await _untold(conn, regrouped)
-    said = in_fold_order([Link(said.at, a, b) for (a, b, _), said in pairs.items()], _nodes(before))
-    dirty = {node_id for node_id, now in regrouped.after.items() if moved(before[node_id], now)}
-    return Outcome(before, regrouped.after, _partners(links), said, untold, dirty)
+        before = locked.in_groups_of(touched | _waiting(links, free, rulings, locked))
+        rulings = await _rulings(conn, before, locked)
+    guarded = {node_id: row._replace(guard=guards.get(node_id, row.guard)) for node_id, row in before.items()}
+    nodes = {node_id: row.node for node_id, row in before.items()}
+    fresh = _first_said(links, news.pairs, guarded, rulings)
+    step = advance(guarded, locked.groups, in_fold_order(fresh, nodes), rules, rulings)
+    owed = _owed(step, again | flipped(before, guards), rules)
+    done = await _folded(conn, step, owed, locked, (rules, rulings))
+    await _write(conn, done, before, locked.groups)
+    return Outcome(
+        before=before,
+        after=done.after,
+        partners=_partners(links),
+        links=in_fold_order([Link(at, a, b) for (a, b, *_), at in news.pairs.items()], nodes),
+        untold=await _untold(conn, done.refused),
+        moved={node_id for node_id, now in done.after.items() if moved(before[node_id], now)},
+        refolds=len({step.after[node_id].grp for node_id in owed}),
+    )
 
 
-async def newly_crowded(conn: Connection, locked: Locked, claims: Iterable[ClaimKey], rules: Rules) -> set[int]:
-    """Accounts that were just seen on one browser too many: from now on they hold none."""
-    candidates = {strong for _, strong, _, _ in claims} - locked.crowded
+async def recount_browsers(
+    conn: Connection, locked: Locked, news: Iterable[ClaimKey], again: Collection[int], rules: Rules
+) -> set[int]:
+    """Accounts that were just seen on one browser too many hold none from now on. News only ever adds browsers; those
+    of `again` are counted anew either way. Returns whoever turned."""
+    candidates = ({strong for _, strong, *_ in news} - locked.crowded) | set(again)
     if not candidates:
         return set()
-    crowded = {row[0] for row in await conn.fetch(_COUNT_BROWSERS, list(candidates), rules.browsers_per_account + 1)}
-    if crowded:
-        await conn.execute(_CROWD, list(crowded))
-    return crowded
+    limit, distrusted = rules.browsers_per_account + 1, sorted(rules.distrusted)
+    counted = await conn.fetch(_COUNT_BROWSERS, sorted(candidates), limit, distrusted)
+    turned = {node_id: crowded for node_id, crowded in counted if crowded != (node_id in locked.crowded)}
+    if turned:
+        await conn.execute(_CROWD, *columns(sorted(turned.items())))
+    return set(turned)
 
 
-def _in_groups_of(nodes: Iterable[int], locked: Locked) -> dict[int, Strong]:
-    groups = {locked.strong[node_id].grp for node_id in nodes}
-    return {node_id: row for node_id, row in locked.strong.items() if row.grp in groups}
+async def _rulings(conn: Connection, rows: Mapping[int, Strong], locked: Locked) -> Rulings:
+    """The operators' words on these nodes, and what the blocklist says of them."""
+    said = await rulings_on(conn, rows.keys())
+    return replace(said, blocked=said.blocked | (locked.blocked & rows.keys()))
 
 
-def _nodes(rows: Mapping[int, Strong]) -> dict[int, Node]:
-    return {node_id: row.node for node_id, row in rows.items()}
+async def _guards(
+    conn: Connection, asked: set[int], links: Sequence[Link], locked: Locked, by: tuple[Rules, Rulings]
+) -> dict[int, Guard | None]:
+    """The guards of the nodes asked for, by all their links; their partners may be anybody."""
+    known = await _known(conn, {end for link in links for end in link[1:]}, locked)
+    return guards_after(asked, links, known, *by)
 
 
-async def _load_links(conn: Connection, rows: Mapping[int, Strong]) -> tuple[list[Link], dict[int, Strong]]:
-    """All links that end in these nodes, and both their ends. A node with too many partners is not asked for its own:
-    it may have a hundred thousand, and none of them counts."""
-    asked = [node_id for node_id, row in rows.items() if row.guard != "partners"]
-    found = await conn.fetch(_LOAD_LINKS, asked)
-    links = [Link(At(at, event_id, place), a, b) for a, b, at, event_id, place in found]
-    beyond = {end for link in links for end in link[1:]} - rows.keys()
-    known = Locked(dict(rows))
-    if beyond:
-        known.add(await conn.fetch(_LOAD_NODES, list(beyond)))
-    return links, known.strong
+async def _known(conn: Connection, nodes: Collection[int], locked: Locked) -> dict[int, Strong]:
+    """Rows of any nodes; those that are not locked as they stand at this moment."""
+    beyond = set(nodes) - locked.strong.keys()
+    if not beyond:
+        return locked.strong
+    others = Locked()
+    others.add(await conn.fetch(_LOAD_NODES, sorted(beyond)))
+    return locked.strong | others.strong
 
 
-async def _write(conn: Connection, changed: Sequence[Strong]) -> None:
-    if changed:
-        rows = [(row.node.node_id, row.grp, row.core, row.guard) for row in changed]
-        await conn.execute(_WRITE, *map(list, zip(*rows, strict=True)))
+def _waiting(links: Sequence[Link], free: set[int], rulings: Rulings, locked: Locked) -> set[int]:
+    """Whoever leaves quarantine meets all who waited. Raises `GroupsMoved` when their groups are not locked."""
+    pairs = [*(link[1:] for link in links), *rulings.together]
+    waiting = {end for pair in pairs for end in pair if not free.isdisjoint(pair)}
+    if not waiting <= locked.strong.keys():
+        raise GroupsMoved(waiting)
+    return waiting
 
 
-async def _untold(conn: Connection, regrouped: Regrouped) -> list[Link]:
-    if not regrouped.refused:
+def _first_said(
+    links: Iterable[Link], news: Mapping[PairKey, At], rows: Mapping[int, Strong], rulings: Rulings
+) -> list[Link]:
+    """Of the news: pairs that count, and were never said before, or only later."""
+    said = {Link(at, a, b) for (a, b, *_), at in news.items()}
+    return [
+        link
+        for link in links
+        if link in said
+        and rows[link.a].guard is None
+        and rows[link.b].guard is None
+        and both(link.a, link.b) not in rulings.revoked
+    ]
+
+
+def _owed(step: Regrouped, seeds: Collection[int], rules: Rules) -> set[int]:
+    """Nodes whose groups are to be folded from the ledger now. A giant one that only has a late pair waits for the
+    worker: it is marked, and everything else stays instant (identity.md §9)."""
+    seeded = {step.after[node_id].grp for node_id in seeds}
+    members: dict[int, set[int]] = {}
+    for node_id, row in step.after.items():
+        if row.grp in seeded or node_id in step.stale:
+            members.setdefault(row.grp, set()).add(node_id)
+    owed: set[int] = set()
+    for grp, nodes in members.items():
+        if grp in seeded or len(nodes) <= rules.deferred_above:
+            owed |= nodes
+        else:
+            step.groups[grp] = step.groups[grp]._replace(deferred=True)
+    return owed
+
+
+async def _folded(
+    conn: Connection, step: Regrouped, owed: set[int], locked: Locked, by: tuple[Rules, Rulings]
+) -> Regrouped:
+    """The same, with the groups of all that is owed folded from the ledger."""
+    if not owed:
+        return step
+    rules, rulings = by
+    rows = {node_id: step.after[node_id] for node_id in owed}
+    links = await links_of(conn, owed, rules.distrusted)
+    known = await _known(conn, {end for link in links for end in link[1:]}, locked) | step.after
+    _require_whole(links, rows, known, rulings)
+    folded = regroup(rows, links, rules, rulings)
+    kept = [link for link in step.refused if link.a not in owed]
+    return Regrouped(step.after | folded.after, step.groups | folded.groups, [*kept, *folded.refused])
+
+
+def _require_whole(
+    links: Sequence[Link], rows: Mapping[int, Strong], known: Mapping[int, Strong], rulings: Rulings
+) -> None:
+    """Groups are components. Should a stored one be a part of one, the whole is locked and folded, and so mended."""
+    missing = {
+        end
+        for link in links
+        for end in link[1:]
+        if end not in rows
+        and known[link.a].guard is None
+        and known[link.b].guard is None
+        and both(link.a, link.b) not in rulings.revoked
+    }
+    if missing:
+        raise GroupsMoved(missing, again=missing)
+
+
+async def _write(conn: Connection, done: Regrouped, before: Mapping[int, Strong], groups: Mapping[int, Group]) -> None:
+    """Nodes and groups that changed. A number that names no group any more keeps its row, to be locked again."""
+    nodes = [(row.node.node_id, row.grp, row.core, row.guard) for row in done.changed(before)]
+    if nodes:
+        await conn.execute(_WRITE_NODES, *columns(nodes))
+    rows = [
+        (grp, *(group.newest or (None, None, None)), group.contested, group.deferred)
+        for grp, group in sorted(done.groups.items())
+        if group != groups.get(grp)
+    ]
+    if rows:
+        await _lock_also(conn, [grp for grp, *_ in rows if grp not in groups])
+        await conn.execute(_WRITE_GROUPS, *columns(rows))
+
+
+async def _lock_also(conn: Connection, numbers: Sequence[int]) -> None:
+    """Rows of groups that only come to be now. Who still holds one looks again soon and lets go; it is not waited for,
+    since that would be out of order."""
+    if numbers and len(await conn.fetch(_LOCK_FREE, numbers)) < len(numbers):
+        raise GroupsMoved
+
+
+async def _untold(conn: Connection, refused: Sequence[Link]) -> list[Link]:
+    if not refused:
         return []
-    refused = {(link.a, link.b): link for link in regrouped.refused}
-    told = await conn.fetch(_TELL, *map(list, zip(*sorted(refused), strict=True)))
-    return [refused[a, b] for a, b in told]
+    links = {(link.a, link.b): link for link in refused}
+    told = await conn.fetch(_TELL, *columns(sorted(links)))
+    return [links[a, b] for a, b in told]
 
 
 def _partners(links: Iterable[Link]) -> dict[int, int]:

@@ -5,16 +5,16 @@ A home's row is locked before what it is filed under is read, for the same reaso
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from tern_common.db import Connection
-from tern_common.identifiers import NAMESPACES
 from tern_identity.domain.ledger import Home
 from tern_identity.domain.notices import Move
 from tern_identity.domain.placing import Customer, Standpoint, place, resolve
 from tern_identity.store.browsers import held_of
+from tern_identity.store.facts import columns
 from tern_identity.store.news import Membership
 
 _EPOCH_STEP = 1 << 40
@@ -28,16 +28,18 @@ ORDER BY home_id FOR UPDATE
 """
 
 _STANDPOINTS = """
-SELECT n.node_id, n.ns, n.guard, n.core, n.holder, n.shared_from, h.core AS holder_core,
+SELECT t.token AS asked, t.shared_token AS asked_shared, n.original IS NULL AS erased,
+       n.node_id, n.kind, n.guard, n.core, n.holder, n.shared_from, h.core AS holder_core,
        n.token, n.shared_token, c.token AS core_token, hc.token AS holder_token
-FROM node n
+FROM node t
+JOIN node n ON n.node_id = coalesce(t.instead, t.node_id)
 LEFT JOIN node c ON c.node_id = n.core
 LEFT JOIN node h ON h.node_id = n.holder
 LEFT JOIN node hc ON hc.node_id = h.core
 """
 
-_BY_NUMBER = _STANDPOINTS + "WHERE n.node_id = ANY($1::bigint[])"
-_BY_TOKEN = _STANDPOINTS + "WHERE n.token = ANY($1::uuid[]) OR n.shared_token = ANY($1::uuid[])"
+_BY_NUMBER = _STANDPOINTS + "WHERE t.node_id = ANY($1::bigint[])"
+_BY_TOKEN = _STANDPOINTS + "WHERE t.token = ANY($1::uuid[]) OR t.shared_token = ANY($1::uuid[])"
 
 _VERSIONS = "SELECT nextval('membership_version') FROM generate_series(1, $1)"
 
@@ -60,18 +62,24 @@ WHERE home.home_id = n.home_id
 
 
 class Standing(NamedTuple):
-    """A node's standpoint, and the tokens of those it may speak for."""
+    """A node's standpoint, and the tokens of those it may speak for. `asked`: the tokens of the node that was asked
+    for, which stands for this one where its era was taken back. `erased`: all that is left is a tombstone."""
 
     at: Standpoint
-    token: UUID
     shared_token: UUID | None
     tokens: dict[int, UUID]
+    asked: tuple[UUID, UUID | None]
+    erased: bool
 
     def name(self, customer: Customer) -> UUID:
         """The customer's id."""
         if customer.standing == "browser" and self.shared_token is not None:
             return self.shared_token
         return self.tokens[customer.node_id]
+
+    def resolved(self, customer_id: UUID) -> Customer:
+        """Whom an id of this node's stands for now."""
+        return resolve(self.at, customer_id == self.asked[1])
 
 
 class Placed(NamedTuple):
@@ -106,24 +114,21 @@ async def replace(conn: Connection, touched: Collection[int], new: Mapping[str, 
 
 async def standings_of(conn: Connection, nodes: Collection[int]) -> dict[int, Standing]:
     """What placing needs to know of these nodes, as it stands at this moment."""
-    return {row[0]: _standing(row) for row in await conn.fetch(_BY_NUMBER, list(nodes))}
+    found = [_standing(row) for row in await conn.fetch(_BY_NUMBER, list(nodes))]
+    return {one.at.node_id: one for one in found}
 
 
 async def standings_by_token(conn: Connection, ids: Collection[UUID]) -> dict[UUID, Standing]:
     """The node behind each customer id that was ever published. Unknown ids are left out."""
     standings = [_standing(row) for row in await conn.fetch(_BY_TOKEN, list(ids))] if ids else []
-    found = {one.token: one for one in standings}
-    found |= {one.shared_token: one for one in standings if one.shared_token is not None}
+    found = {token: one for one in standings for token in one.asked if token is not None}
     return {customer_id: found[customer_id] for customer_id in ids if customer_id in found}
 
 
 async def stand_for(conn: Connection, ids: Collection[UUID]) -> dict[UUID, tuple[int, UUID]]:
     """Customer ids that were published once → their node, and whom they stand for now. Unknown ids are left out."""
     found = await standings_by_token(conn, ids)
-    return {
-        customer_id: (one.at.node_id, one.name(resolve(one.at, customer_id == one.shared_token)))
-        for customer_id, one in found.items()
-    }
+    return {customer_id: (one.at.node_id, one.name(one.resolved(customer_id))) for customer_id, one in found.items()}
 
 
 def _customer_of(home: Home, standings: Mapping[int, Standing]) -> tuple[UUID, bool]:
@@ -137,15 +142,15 @@ def _whose(membership: Membership | None) -> tuple[UUID, bool] | None:
 
 
 def _standing(row: Any) -> Standing:
-    (node_id, ns, guard, core, who, since, holder_core, token, shared_token, core_token, holder_token) = row
-    weak = NAMESPACES[ns].kind == "weak"
-    if weak:
+    asked, asked_shared, erased, node_id, kind, guard, core, *weak = row
+    who, since, holder_core, token, shared_token, core_token, holder_token = weak
+    if kind == "weak":
         at = Standpoint(node_id, is_weak=True, held=held_of(who, since), holder_core=holder_core)
         tokens = {node_id: token} if holder_core is None else {node_id: token, holder_core: holder_token}
     else:
         at = Standpoint(node_id, is_weak=False, core=core, eligible=guard is None)
         tokens = {node_id: token, core: core_token}
-    return Standing(at, token, shared_token, tokens)
+    return Standing(at, shared_token, tokens, (asked, asked_shared), erased)
 
 
 async def _versions(conn: Connection, count: int, epoch: int) -> list[int]:
@@ -167,11 +172,7 @@ async def _write(
             added.append((key, nodes, home.day, home.is_door, customer_id, shared, version))
     for statement, rows in ((_ADD, added), (_CHANGE, changed)):
         if rows:
-            await conn.execute(statement, *_columns(rows))
-
-
-def _columns(rows: Iterable[Sequence[object]]) -> list[list[object]]:
-    return [list(column) for column in zip(*rows, strict=True)]
+            await conn.execute(statement, *columns(rows))
 
 
 def _move(home_id: str, home: Home, was: Membership | None, now: Membership) -> Move:

@@ -10,7 +10,7 @@ from tern_common.db import Connection, Pool, Row, connection
 from tern_common.hashing import Hasher
 from tern_common.identifiers import Identifier
 from tern_common.sealing import Sealer
-from tern_identity.domain.placing import Customer, resolve
+from tern_identity.domain.placing import Customer
 from tern_identity.store.homes import Standing, standings_by_token
 
 HOMES_SHOWN = 1_000
@@ -69,9 +69,9 @@ class Directory:
 
     async def _by_id(self, conn: Connection, customer_id: UUID) -> Known | None:
         standing = (await standings_by_token(conn, [customer_id])).get(customer_id)
-        if standing is None:
+        if standing is None or standing.erased:
             return None
-        customer = resolve(standing.at, customer_id == standing.shared_token)
+        customer = standing.resolved(customer_id)
         return await self._describe(conn, customer, standing)
 
     async def _describe(self, conn: Connection, customer: Customer, standing: Standing) -> Known:

@@ -6,37 +6,40 @@ Known events stop here: all they need is the memberships of their homes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from tern_common.db import Connection
 from tern_common.hashing import Hasher
-from tern_common.identifiers import Identifier
-from tern_identity.domain.collapsing import Facts, Said
-from tern_identity.domain.ledger import Home, Node
+from tern_identity.domain.collapsing import Facts
+from tern_identity.domain.ledger import At, ClaimKey, Home, PairKey
 from tern_identity.domain.reading import FOREVER, Filing
-
-PairKey = tuple[int, int, int]
-ClaimKey = tuple[int, int, int, int]
+from tern_identity.domain.rules import Rules
+from tern_identity.store.errors import Misread
+from tern_identity.store.facts import claim_rows, columns, pair_rows
+from tern_identity.store.names import Names
 
 _NEW_PAIRS = """
-SELECT u.a, u.b, u.day
-FROM unnest($1::bigint[], $2::bigint[], $3::int[], $4::timestamptz[], $5::text[], $6::smallint[])
-     AS u (a, b, day, at, event_id, place)
-LEFT JOIN pair p ON (p.a, p.b, p.day) = (u.a, u.b, u.day)
+SELECT u.a, u.b, u.day, u.source
+FROM unnest($1::bigint[], $2::bigint[], $3::int[], $4::text[], $5::timestamptz[], $6::text[], $7::smallint[])
+     AS u (a, b, day, source, at, event_id, place)
+LEFT JOIN pair p ON (p.a, p.b, p.day, p.source) = (u.a, u.b, u.day, u.source)
 WHERE p.a IS NULL OR (u.at, u.event_id COLLATE "C", u.place) < (p.at, p.event_id, p.place)
 """
 
 _NEW_CLAIMS = """
-SELECT u.weak, u.strong, u.rank, u.day
-FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::int[], $5::timestamptz[], $6::text[])
-     AS u (weak, strong, rank, day, at, event_id)
-LEFT JOIN claim c ON (c.weak, c.strong, c.rank, c.day) = (u.weak, u.strong, u.rank, u.day)
+SELECT u.weak, u.strong, u.rank, u.day, u.source
+FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::int[], $5::text[], $6::timestamptz[], $7::text[])
+     AS u (weak, strong, rank, day, source, at, event_id)
+LEFT JOIN claim c ON (c.weak, c.strong, c.rank, c.day, c.source) = (u.weak, u.strong, u.rank, u.day, u.source)
 WHERE c.weak IS NULL OR (u.at, u.event_id COLLATE "C") < (c.at, c.event_id)
 """
 
-_MEMBERSHIPS = "SELECT home_id, customer_id, version, shared FROM home WHERE home_id = ANY($1::bytea[])"
+_MEMBERSHIPS = """
+SELECT home_id, customer_id, version, shared, (SELECT version FROM ruleset WHERE live)
+FROM home WHERE home_id = ANY($1::bytea[])
+"""
 
 
 class Membership(NamedTuple):
@@ -47,76 +50,82 @@ class Membership(NamedTuple):
     shared: bool
 
 
-@dataclass
+@dataclass(frozen=True)
 class Batch:
-    """The facts of a batch, by the numbers of its nodes."""
+    """The facts of a batch, by the numbers of its nodes. `stamps`: of every node, as it was when it was read."""
 
-    nodes: dict[int, Node]
-    pairs: dict[PairKey, Said]
-    claims: dict[ClaimKey, Said]
-    homes: dict[str, Home]
+    stamps: dict[int, int] = field(default_factory=dict)
+    weak: frozenset[int] = frozenset()
+    pairs: dict[PairKey, At] = field(default_factory=dict)
+    claims: dict[ClaimKey, At] = field(default_factory=dict)
+    homes: dict[str, Home] = field(default_factory=dict)
 
-    def strong(self) -> list[int]:
-        """Every strong node of the batch."""
-        return [node_id for node_id, node in self.nodes.items() if not node.is_weak]
+    def strong_stamps(self) -> dict[int, int]:
+        """Of the strong nodes."""
+        return {node_id: stamp for node_id, stamp in self.stamps.items() if node_id not in self.weak}
+
+    def weak_stamps(self) -> dict[int, int]:
+        """Of the weak ones."""
+        return {node_id: self.stamps[node_id] for node_id in self.weak}
 
 
-def home_ids(facts: Facts, nodes: Mapping[Identifier, Node], hasher: Hasher) -> dict[Filing, str]:
-    """The id of each home: a keyed hash of what it is filed under."""
+NO_NEWS = Batch()
+
+
+def home_ids(facts: Facts, names: Names, hasher: Hasher) -> dict[Filing, str]:
+    """The id of each home: a keyed hash of what it is filed under. Eras do not matter to it: homes never change."""
     return {
         filing: hasher.home(
-            [nodes[identifier].hash for identifier in filing.identifiers],
+            [names.hashes[identifier] for identifier in filing.identifiers],
             None if filing.day == FOREVER else filing.day,
         )
         for filing in facts.homes
     }
 
 
-def numbered(facts: Facts, nodes: Mapping[Identifier, Node], ids: Mapping[Filing, str]) -> Batch:
-    """The facts by the numbers of their nodes."""
-    number = {identifier: node.node_id for identifier, node in nodes.items()}
+def numbered(facts: Facts, names: Names, ids: Mapping[Filing, str]) -> Batch:
+    """The facts by the numbers of their nodes, each in the era of its day."""
+    number = names.number
     return Batch(
-        {node.node_id: node for node in nodes.values()},
-        {(number[a], number[b], day): said for (a, b, day), said in facts.pairs.items()},
-        {(number[one.weak], number[one.strong], one.rank, day): said for (one, day), said in facts.claims.items()},
+        names.stamps,
+        names.weak,
+        {(number(a, day), number(b, day), day, source): at for (a, b, day, source), at in facts.pairs.items()},
         {
-            ids[filing]: Home(tuple(number[one] for one in filing.identifiers), filing.day, is_door)
+            (number(one.weak, day), number(one.strong, day), one.rank, day, source): at
+            for (one, day, source), at in facts.claims.items()
+        },
+        {
+            ids[filing]: Home(tuple(number(one, filing.day) for one in filing.identifiers), filing.day, is_door)
             for filing, is_door in facts.homes.items()
         },
     )
 
 
-async def memberships(conn: Connection, homes: Iterable[str]) -> dict[str, Membership]:
-    """The stored membership of each home that has one."""
+async def memberships(conn: Connection, homes: Iterable[str], rules: Rules) -> dict[str, Membership]:
+    """The stored membership of each home that has one. Raises `Misread` when other rules are live."""
     rows = await conn.fetch(_MEMBERSHIPS, [bytes.fromhex(home_id) for home_id in homes])
-    return {home_id.hex(): Membership(*rest) for home_id, *rest in rows}
+    if rows and rows[0][-1] != rules.version:
+        raise Misread
+    return {
+        home_id.hex(): Membership(customer_id, version, shared) for home_id, customer_id, version, shared, _ in rows
+    }
 
 
 async def news_of(conn: Connection, batch: Batch, known: Mapping[str, Membership]) -> Batch:
     """The part of the batch that is not stored yet, or stored with a later time; with the nodes that it names."""
-    pairs = {tuple(row): None for row in await _fetch(conn, _NEW_PAIRS, pair_rows(batch.pairs))}
-    claims = {tuple(row): None for row in await _fetch(conn, _NEW_CLAIMS, claim_rows(batch.claims))}
+    pairs = {tuple(row) for row in await _fetch(conn, _NEW_PAIRS, pair_rows(batch.pairs))}
+    claims = {tuple(row) for row in await _fetch(conn, _NEW_CLAIMS, claim_rows(batch.claims))}
     homes = {home_id: home for home_id, home in batch.homes.items() if home_id not in known}
-    named = {node_id for a, b, _ in pairs for node_id in (a, b)}
-    named |= {node_id for weak, strong, *_ in claims for node_id in (weak, strong)}
+    named = {node_id for key in (*pairs, *claims) for node_id in key[:2]}
     named |= {node_id for home in homes.values() for node_id in home.nodes}
     return Batch(
-        {node_id: batch.nodes[node_id] for node_id in sorted(named)},
-        {key: said for key, said in batch.pairs.items() if key in pairs},
-        {key: said for key, said in batch.claims.items() if key in claims},
+        {node_id: batch.stamps[node_id] for node_id in named},
+        batch.weak & named,
+        {key: at for key, at in batch.pairs.items() if key in pairs},
+        {key: at for key, at in batch.claims.items() if key in claims},
         homes,
     )
 
 
-def pair_rows(pairs: Mapping[PairKey, Said]) -> list[tuple[Any, ...]]:
-    """(a, b, day, time, event id, place), in key order."""
-    return [(*key, *said.at) for key, said in sorted(pairs.items())]
-
-
-def claim_rows(claims: Mapping[ClaimKey, Said]) -> list[tuple[Any, ...]]:
-    """(weak, strong, rank, day, time, event id), in key order."""
-    return [(*key, *said.at[:2]) for key, said in sorted(claims.items())]
-
-
 async def _fetch(conn: Connection, query: str, rows: Sequence[tuple[Any, ...]]) -> Sequence[Any]:
-    return await conn.fetch(query, *map(list, zip(*rows, strict=True))) if rows else ()
+    return await conn.fetch(query, *columns(rows)) if rows else ()

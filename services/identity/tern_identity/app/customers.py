@@ -1,4 +1,4 @@
-"""The HTTP edge: who stands behind an id or an identifier. Knows no SQL."""
+"""Who stands behind an id or an identifier. Knows no SQL."""
 
 from __future__ import annotations
 
@@ -8,17 +8,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from tern_common.http import customers_router
-from tern_common.identifiers import masked
+from tern_identity.app.words import IdentifierView, shown
 from tern_identity.store.lookup import HOMES_SHOWN, Directory, Known
-
-SUMMARY = "Who is it: one customer for many identifiers, provably."
-
-
-class IdentifierView(BaseModel):
-    """An identifier; its value is masked unless the token may see personal data."""
-
-    namespace: str
-    value: str
 
 
 class CustomerView(BaseModel):
@@ -39,10 +30,7 @@ def view(known: Known, *, hide: bool) -> CustomerView:
     """`hide`: mask personal data."""
     return CustomerView(
         customer_id=known.customer_id,
-        identifiers=[
-            IdentifierView(namespace=one.namespace, value=masked(one.value) if hide else one.value)
-            for one in known.identifiers
-        ],
+        identifiers=[shown(one, hide=hide) for one in known.identifiers],
         homes=list(known.homes),
         shared=known.shared,
     )
