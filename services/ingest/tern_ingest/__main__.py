@@ -8,7 +8,7 @@ from tern_common import lifecycle, topics
 from tern_common.ground import ground
 from tern_common.http import Standing, clock_router
 from tern_common.policy import load_policy
-from tern_common.settings import ServiceSettings
+from tern_common.sealing import Sealer
 from tern_common.shipped import shipped
 from tern_ingest.app import build, tracking
 from tern_ingest.bodies import Bodies
@@ -16,17 +16,19 @@ from tern_ingest.domain.policy import Policy
 from tern_ingest.front import Front
 from tern_ingest.keyring import Keyring
 from tern_ingest.outgoing import SERVICE
+from tern_ingest.settings import IngestSettings
 from tern_ingest.store import Store
 from tern_ingest.tracking import Door
 
 _TOPICS = (topics.EVENTS, topics.REJECTED)
 
 
-async def serve(settings: ServiceSettings) -> None:
+async def serve(settings: IngestSettings) -> None:
     """Runs until it is told to stop."""
     policy = load_policy(settings.policy_file or shipped("tern_ingest", "policy.yaml"), Policy)
+    sealer = Sealer.parse(settings.sealing_keys.get_secret_value())
     async with ground(SERVICE, settings, _TOPICS) as on:
-        store = Store(on.pool)
+        store = Store(on.pool, sealer)
         keyring = Keyring(store.live_keys, on.clock, policy)
         door = Door(keyring, on.bus.producer, on.clock, Bodies(policy), policy)
         app = build(door, store, on.tokens, on.probes, _virtual_clock(settings))
@@ -35,7 +37,7 @@ async def serve(settings: ServiceSettings) -> None:
         await lifecycle.run(front, settings.http_address, loops, clock=on.clock)
 
 
-def _virtual_clock(settings: ServiceSettings) -> list[APIRouter]:
+def _virtual_clock(settings: IngestSettings) -> list[APIRouter]:
     """Ingest has no timers, and knows everything at once: nothing to wait for when the clock is moved."""
 
     async def standing() -> Standing:
@@ -45,4 +47,4 @@ def _virtual_clock(settings: ServiceSettings) -> list[APIRouter]:
 
 
 if __name__ == "__main__":
-    lifecycle.start(SERVICE, ServiceSettings, serve)
+    lifecycle.start(SERVICE, IngestSettings, serve)

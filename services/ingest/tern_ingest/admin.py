@@ -1,4 +1,4 @@
-"""The operators' API: sources and their write keys. Every route needs a token with the role admin."""
+"""The operators' API: sources, their write keys and signing keys. Every route needs a token with the role admin."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tern_common.auth import require
 from tern_common.clock import Clock
 from tern_common.ids import new_secret, new_uuid7
-from tern_ingest.domain import keys
+from tern_ingest.domain import keys, tokens
 from tern_ingest.domain.keys import KeyKind, WriteKey
 from tern_ingest.keyring import Keyring
 from tern_ingest.store import Source, Store
@@ -19,6 +19,9 @@ from tern_ingest.store import Source, Store
 _ID = r"^[0-9a-f]{32}$"
 SourceId = Annotated[str, Path(pattern=_ID)]
 KeyId = Annotated[str, Path(pattern=_ID)]
+
+_SIGNING_KEY_BYTES = 32
+"""As many as HS256 can use."""
 
 
 class NewSource(BaseModel):
@@ -30,11 +33,20 @@ class NewSource(BaseModel):
 
 
 class SourceView(BaseModel):
-    """Where events come from."""
+    """Where events come from. `login_needs_token`: an unsigned user id of its untrusted keys is no identifier."""
 
     source_id: str
     name: str
     created_at: datetime
+    login_needs_token: bool
+
+
+class SourceChange(BaseModel):
+    """What of a source is to change."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    login_needs_token: bool
 
 
 class Sources(BaseModel):
@@ -44,18 +56,24 @@ class Sources(BaseModel):
 
 
 class NewKey(BaseModel):
-    """A write key to be made. A `server` key is trusted; a `browser` key may be seen by anybody, so it is not."""
+    """A write key to be made. A `server` key is trusted; a `browser` key may be seen by anybody, so it is not.
+
+    `trusted` says otherwise: a partner's server that is not believed; a page that nobody outside the shop can see.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     kind: KeyKind
+    trusted: bool | None = None
 
 
 class IssuedKey(BaseModel):
-    """A new key. `write_key` is shown this once: only a hash of it is kept."""
+    """A new key. `write_key` is shown this once: only a hash of it is kept. `warning`: what its trust means."""
 
     key_id: str
     write_key: str
+    trusted: bool
+    warning: str | None = None
 
 
 class KeyView(BaseModel):
@@ -74,10 +92,37 @@ class Keys(BaseModel):
     keys: list[KeyView]
 
 
+class IssuedUserKey(BaseModel):
+    """A new signing key. `user_key` is shown this once, and kept encrypted."""
+
+    key_id: str
+    user_key: str
+
+
+class UserKeyView(BaseModel):
+    """A signing key as it can be seen later."""
+
+    key_id: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+class UserKeys(BaseModel):
+    """A source's signing keys, revoked ones too, oldest first."""
+
+    user_keys: list[UserKeyView]
+
+
 def admin_router(store: Store, keyring: Keyring, clock: Clock) -> APIRouter:
     """Changes take effect in this process at once, in others with their next read of the keys."""
     router = APIRouter(prefix="/v1", tags=["sources and keys"], dependencies=[Depends(require("admin"))])
+    _add_sources(router, store, keyring, clock)
+    _add_write_keys(router, store, keyring, clock)
+    _add_user_keys(router, store, keyring, clock)
+    return router
 
+
+def _add_sources(router: APIRouter, store: Store, keyring: Keyring, clock: Clock) -> None:
     @router.post("/sources", status_code=201)
     async def create_source(new: NewSource) -> SourceView:
         """Makes a source. 409 when there is one of that name."""
@@ -91,16 +136,26 @@ def admin_router(store: Store, keyring: Keyring, clock: Clock) -> APIRouter:
         """All sources."""
         return Sources(sources=[SourceView(**source._asdict()) for source in await store.sources()])
 
+    @router.patch("/sources/{source_id}")
+    async def change_source(source_id: SourceId, change: SourceChange) -> SourceView:
+        """Says whether logins from its untrusted keys must be signed. For events that come from now on."""
+        source = await store.set_login_needs_token(source_id, change.login_needs_token)
+        await keyring.refresh()
+        return SourceView(**source._asdict())
+
+
+def _add_write_keys(router: APIRouter, store: Store, keyring: Keyring, clock: Clock) -> None:
     @router.post("/sources/{source_id}/keys", status_code=201)
     async def create_key(source_id: SourceId, new: NewKey) -> IssuedKey:
         """Makes a write key. 409 when the source has two live keys of that kind: revoke one first."""
         now = clock.now()
         secret = new_secret()
-        trusted = keys.trusted_by_default(new.kind)
+        trusted = keys.trusted_by_default(new.kind) if new.trusted is None else new.trusted
         key = WriteKey(new_uuid7(now).hex, source_id, trusted, keys.digest(secret))
         await store.add_key(key, new.kind, now)
         await keyring.refresh()
-        return IssuedKey(key_id=key.key_id, write_key=keys.write(key.key_id, secret))
+        written, warning = keys.write(key.key_id, secret), keys.warning(new.kind, trusted)
+        return IssuedKey(key_id=key.key_id, write_key=written, trusted=trusted, warning=warning)
 
     @router.get("/sources/{source_id}/keys")
     async def list_keys(source_id: SourceId) -> Keys:
@@ -113,4 +168,25 @@ def admin_router(store: Store, keyring: Keyring, clock: Clock) -> APIRouter:
         await store.revoke(key_id, clock.now())
         await keyring.refresh()
 
-    return router
+
+def _add_user_keys(router: APIRouter, store: Store, keyring: Keyring, clock: Clock) -> None:
+    @router.post("/sources/{source_id}/user-keys", status_code=201)
+    async def create_user_key(source_id: SourceId) -> IssuedUserKey:
+        """Makes a key for the shop's backend to sign its users with. 409 when two are live: revoke one first."""
+        now = clock.now()
+        key_id = new_uuid7(now).hex
+        written = tokens.write(key_id, new_secret(_SIGNING_KEY_BYTES))
+        await store.add_user_key(source_id, key_id, written, now)
+        await keyring.refresh()
+        return IssuedUserKey(key_id=key_id, user_key=written)
+
+    @router.get("/sources/{source_id}/user-keys")
+    async def list_user_keys(source_id: SourceId) -> UserKeys:
+        """A source's signing keys."""
+        return UserKeys(user_keys=[UserKeyView(**row._asdict()) for row in await store.user_keys(source_id)])
+
+    @router.delete("/sources/{source_id}/user-keys/{key_id}", status_code=204)
+    async def revoke_user_key(source_id: SourceId, key_id: KeyId) -> None:
+        """Ends a signing key, for good, everywhere within ten seconds: tokens under it count for nothing."""
+        await store.revoke_user_key(source_id, key_id, clock.now())
+        await keyring.refresh()

@@ -1,4 +1,4 @@
-"""Ingest's own metrics. Labels are closed sets: an event's type, a rejection's reason."""
+"""Ingest's own metrics. Labels are closed sets: a rejection's reason, a user token's outcome."""
 
 from __future__ import annotations
 
@@ -10,6 +10,12 @@ from tern_ingest.domain.decisions import Accepted, Decision
 
 ACCEPTED = Counter("tern_ingest_events_accepted", "Events that Kafka acknowledged.")
 REJECTED = Counter("tern_ingest_events_rejected", "Events sent to the rejected topic, by reason.", ["reason"])
+USER_TOKENS = Counter(
+    "tern_ingest_user_tokens", "Events of browsers with a user token, by what it was found to be.", ["outcome"]
+)
+UNSIGNED_LOGINS = Counter(
+    "tern_ingest_unsigned_logins", "Events whose user id identifies nobody, since their source signs its users."
+)
 
 
 def count(decisions: Iterable[Decision]) -> None:
@@ -18,6 +24,10 @@ def count(decisions: Iterable[Decision]) -> None:
     for decision in decisions:
         if isinstance(decision, Accepted):
             accepted += 1
+            if decision.token:
+                USER_TOKENS.labels(decision.token).inc()
+            if decision.event.unsigned_user_id is not None:
+                UNSIGNED_LOGINS.inc()
         else:
             REJECTED.labels(decision.reason).inc()
     ACCEPTED.inc(accepted)

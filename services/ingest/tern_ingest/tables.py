@@ -1,8 +1,20 @@
-"""The tables of schema `ingest`: who may send events."""
+"""The tables of schema `ingest`: who may send events, and who signs for users."""
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, DateTime, ForeignKey, Index, LargeBinary, MetaData, Table, Text
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    false,
+)
 
 SCHEMA = "ingest"
 
@@ -22,6 +34,13 @@ source = Table(
     Column("id", Text, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
     Column("created_at", DateTime(timezone=True), nullable=False),
+    Column(
+        "login_needs_token",
+        Boolean,
+        nullable=False,
+        server_default=false(),
+        comment="an unsigned user id of an untrusted key is then no identifier",
+    ),
 )
 
 write_key = Table(
@@ -37,3 +56,16 @@ write_key = Table(
 )
 
 Index("write_key_by_source", write_key.c.source_id)
+
+user_key = Table(
+    "user_key",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("source_id", Text, ForeignKey(source.c.id), nullable=False),
+    Column("sealed", LargeBinary, comment="the key, encrypted; gone once it is revoked"),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("revoked_at", DateTime(timezone=True)),
+    CheckConstraint("(sealed IS NULL) = (revoked_at IS NOT NULL)", name="live_is_sealed"),
+)
+
+Index("user_key_by_source", user_key.c.source_id)

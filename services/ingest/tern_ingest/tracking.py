@@ -27,6 +27,7 @@ from tern_ingest.domain import bounds, calls, decisions, tolerant
 from tern_ingest.domain.calls import Call, Parsed
 from tern_ingest.domain.decisions import Decision, Stamp
 from tern_ingest.domain.policy import Policy
+from tern_ingest.domain.scrubbing import may_hold_secrets
 from tern_ingest.keyring import Keyring
 from tern_ingest.outgoing import messages
 
@@ -87,7 +88,8 @@ class Tracking:
             body = await door.bodies.read(receive, head, hold)
             parsed = await self._worked(len(body), self._parsed, body)
             key = key or await door.keyring.identify(_key_in_the_body(parsed))
-            stamp = Stamp(key.source_id, key.trusted, door.clock.now(), self._path_type)
+            marked = may_hold_secrets(body)
+            stamp = Stamp(key.source_id, key.trusted, door.clock.now(), self._path_type, key.rule, marked)
             await self._publish(*await self._worked(len(body), self._decided, parsed, stamp))
 
     async def _worked(self, size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from tern_common.db import Pool, open_pool
 from tern_common.http import Probes
 from tern_common.kafka import kafka_bus
 from tern_common.policy import load_policy
+from tern_common.sealing import Sealer
 from tern_common.shipped import shipped
 from tern_ingest.app import build
 from tern_ingest.bodies import Bodies
@@ -29,6 +31,8 @@ from tern_ingest.keyring import Keyring
 from tern_ingest.store import Store
 from tern_ingest.tracking import Door
 
+SEALING_KEYS = "k1:" + base64.b64encode(bytes(32)).decode()
+SEALER = Sealer.parse(SEALING_KEYS)
 NOBODY_LISTENS = "127.0.0.1:1"
 
 
@@ -61,6 +65,18 @@ class Ingest:
         assert made.status_code == 201, made.text
         return made.json()["key_id"], made.json()["write_key"]
 
+    async def new_user_key(self, source_id: str) -> tuple[str, str]:
+        """A fresh signing key's id, and the key."""
+        made = await self.client.post(f"/v1/sources/{source_id}/user-keys", headers=self.admin)
+        assert made.status_code == 201, made.text
+        return made.json()["key_id"], made.json()["user_key"]
+
+    async def needs_token(self, source_id: str, needs: bool = True) -> None:
+        """Says whether the source's browsers' logins must be signed."""
+        change = {"login_needs_token": needs}
+        answer = await self.client.patch(f"/v1/sources/{source_id}", json=change, headers=self.admin)
+        assert (answer.status_code, answer.json()["login_needs_token"]) == (200, needs)
+
     async def send(self, body: object, key: str) -> httpx.Response:
         """Posts to /v1/batch."""
         return await self.client.post("/v1/batch", json=body, auth=(key, ""))
@@ -80,13 +96,13 @@ class Ingest:
 
 
 @asynccontextmanager
-async def ingest_on(database: str, kafka: str) -> AsyncIterator[Ingest]:
+async def ingest_on(database: str, kafka: str, sealer: Sealer = SEALER) -> AsyncIterator[Ingest]:
     """Ingest with these addresses."""
     clock = SystemClock()
     policy = load_policy(shipped("tern_ingest", "policy.yaml"), Policy)
     pool = await open_pool(database, service="ingest", size=4)
     async with kafka_bus(kafka, "tern-ingest-test") as bus:
-        store = Store(pool)
+        store = Store(pool, sealer)
         keyring = Keyring(store.live_keys, clock, policy)
         door = Door(keyring, bus.producer, clock, Bodies(policy), policy)
         app = build(door, store, Tokens(pool, clock), Probes({}))

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 
-from integration.ingest.conftest import NOBODY_LISTENS, Ingest
+from integration.ingest.conftest import NOBODY_LISTENS, SEALING_KEYS, Ingest
 from support.waiting import eventually
 
 EVENT = {"batch": [{"type": "page", "anonymousId": "a", "context": {"ip": "203.0.113.7"}}]}
@@ -40,7 +40,12 @@ class Process:
 @asynccontextmanager
 async def running(database: str, kafka: str) -> AsyncIterator[Process]:
     """`python -m tern_ingest`, for as long as the block runs."""
-    settings = {"TERN_DATABASE_URL": database, "TERN_KAFKA_BOOTSTRAP": kafka, "TERN_HTTP_PORT": "0"}
+    settings = {
+        "TERN_DATABASE_URL": database,
+        "TERN_KAFKA_BOOTSTRAP": kafka,
+        "TERN_HTTP_PORT": "0",
+        "TERN_SEALING_KEYS": SEALING_KEYS,
+    }
     pipe = asyncio.subprocess.PIPE
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tern_ingest", env={**os.environ, **settings}, stdout=pipe, stderr=pipe

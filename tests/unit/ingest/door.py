@@ -18,6 +18,7 @@ from tern_common.clock import ManualClock
 from tern_common.errors import Transient
 from tern_common.memory import MemoryBus
 from tern_common.policy import load_policy
+from tern_common.sealing import Sealer
 from tern_common.shipped import shipped
 from tern_common.topics import EVENTS, REJECTED
 from tern_ingest.app import tracking_routes
@@ -25,6 +26,7 @@ from tern_ingest.bodies import Bodies
 from tern_ingest.domain import keys
 from tern_ingest.domain.keys import WriteKey
 from tern_ingest.domain.policy import Limits, Policy
+from tern_ingest.domain.vouching import SourceRule
 from tern_ingest.keyring import Keyring
 from tern_ingest.tracking import Door, Tracking
 
@@ -33,6 +35,7 @@ SERVER_KEY = "wk_k1_secret-one"
 BROWSER_KEY = "wk_k2_secret-two"
 GOOD: dict[str, Any] = {"type": "track", "event": "Seen", "userId": "u1", "messageId": "m1"}
 
+SEALER = Sealer({"k": bytes(32)}, "k")
 POLICY = load_policy(shipped("tern_ingest", "policy.yaml"), Policy)
 
 
@@ -101,6 +104,10 @@ class FrontDoor:
         if key is not None:
             sent["Authorization"] = "Basic " + base64.b64encode(f"{key}:".encode()).decode()
         return await self.client.post(path, content=content, headers=sent)
+
+    def sign(self, rule: SourceRule) -> None:
+        """Gives the source a rule."""
+        self.store.keys = [key._replace(rule=rule) for key in self.store.keys]
 
     def asked(self, receive: Receive, producer: Producer | None = None, bodies: Bodies | None = None) -> Asked:
         """A POST to /v1/track whose body `receive` brings; other parts stand in for the door's own."""

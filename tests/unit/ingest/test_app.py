@@ -13,13 +13,13 @@ from tern_common.db import Pool
 from tern_common.http import Probes
 from tern_ingest.app import PATHS, build
 from tern_ingest.store import Store
-from unit.ingest.door import FrontDoor
+from unit.ingest.door import SEALER, FrontDoor
 
 
 @pytest.fixture
 def app(door: FrontDoor) -> FastAPI:
     pool = cast(Pool, object())
-    return build(door.door, Store(pool), Tokens(pool, door.clock), Probes({}))
+    return build(door.door, Store(pool, SEALER), Tokens(pool, door.clock), Probes({}))
 
 
 def test_every_route_is_in_openapi(app: FastAPI) -> None:
@@ -58,5 +58,5 @@ def test_operators_routes_need_an_admin_token(app: FastAPI) -> None:
         for method, operation in methods.items()
         if path.startswith(("/v1/sources", "/v1/keys"))
     }
-    assert len(roles) == 5
+    assert len(roles) == 9
     assert set(roles.values()) == {"admin"}

@@ -15,13 +15,13 @@ from tern_common.http import Probes
 from tern_ingest.app import build, tracking
 from tern_ingest.front import Front
 from tern_ingest.store import Store
-from unit.ingest.door import GOOD, SERVER_KEY, FrontDoor
+from unit.ingest.door import GOOD, SEALER, SERVER_KEY, FrontDoor
 
 
 @pytest.fixture
 def client(door: FrontDoor) -> httpx.AsyncClient:
     pool = cast(Pool, object())
-    app = build(door.door, Store(pool), Tokens(pool, door.clock), Probes({}))
+    app = build(door.door, Store(pool, SEALER), Tokens(pool, door.clock), Probes({}))
     front = Front(app, tracking(door.door), door.clock)
     return httpx.AsyncClient(transport=httpx.ASGITransport(front), base_url="http://ingest")
 

@@ -5,7 +5,6 @@ The only knowledge of what a call's fields mean. Knows no parser's failures but 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,11 +12,14 @@ from typing import NamedTuple, get_args
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from tern_common.errors import Unusable
 from tern_common.events import EMPTY, Event, EventType
 from tern_ingest.domain.calls import ABSENT, Call, Parsed, Part
+from tern_ingest.domain.scrubbing import emptied, scrubbed, user_token
 from tern_ingest.domain.times import event_time, read_time
+from tern_ingest.domain.vouching import Outcome, SourceRule, Vouching
 
 TYPES: tuple[EventType, ...] = get_args(EventType)
 LONGEST_MESSAGE_ID = 100
@@ -26,25 +28,29 @@ _TYPE_BY_NAME = {str(kind): kind for kind in TYPES}
 _LARGEST_EXACT = 2**53
 _NULL = Raw(b"null")
 _BRACE = ord("{")
-_MARKS_OF_SECRETS = (b"writeKey", b"user_token")
-_ESCAPE = b"\\u"
-_SECRET = re.compile(rb'("(?:writeKey|user_token)"\s*+:\s*+)"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_FREE_FORM = ("context", "traits", "properties", "integrations")
 
 
 class Stamp(NamedTuple):
-    """What ingest knows of a request that the client does not say. `path_type`: the type of a path like /v1/track."""
+    """What ingest knows of a request that the client does not say. `path_type`: the type of a path like /v1/track.
+
+    `may_hold_secrets`: whether its body could name a write key or a user token; False spares its events the search.
+    """
 
     source_id: str
     trusted: bool
     received_at: datetime
     path_type: EventType | None = None
+    rule: SourceRule = SourceRule()
+    may_hold_secrets: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An event for `tern.events.v1`."""
+    """An event for `tern.events.v1`. `token`: what its user token was found to be; None when there was none to read."""
 
     event: Event
+    token: Outcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,8 @@ _members = msgspec.json.Decoder(dict[str, Raw])
 def decide(parsed: Parsed, stamp: Stamp, new_ids: Iterator[str]) -> list[Decision]:
     """One decision per event, in order. `new_ids` names the events that bring no message id."""
     sent = read_time(parsed.sent_at)
-    return [_decide(part, stamp, sent, new_ids) for part in parsed.parts]
+    vouching = None if stamp.trusted else Vouching(stamp.source_id, stamp.rule, stamp.received_at)
+    return [_decide(part, stamp, sent, new_ids, vouching) for part in parsed.parts]
 
 
 def record_key(event: Event) -> bytes:
@@ -79,13 +86,19 @@ def record_key(event: Event) -> bytes:
     return (event.user_id or event.anonymous_id or event.message_id).encode()
 
 
-def _decide(part: Part, stamp: Stamp, sent: datetime | None, new_ids: Iterator[str]) -> Decision:
+def _decide(
+    part: Part, stamp: Stamp, sent: datetime | None, new_ids: Iterator[str], vouching: Vouching | None
+) -> Decision:
     if isinstance(part.call, str):
-        return Rejected(part.call, _without_secrets(part.original))
+        return Rejected(part.call, emptied(part.original))
     try:
-        return Accepted(_event(part.call, stamp, sent, new_ids))
+        call = _without_secrets(part.call) if stamp.may_hold_secrets else part.call
+        event = _event(call, stamp, sent, new_ids)
     except Unusable as wrong:
-        return Rejected(wrong.reason, _without_secrets(part.original))
+        return Rejected(wrong.reason, emptied(part.original))
+    if vouching is None:
+        return Accepted(event)
+    return Accepted(*vouching.judge(event, user_token(part.call.context) if call is not part.call else None))
 
 
 def _event(call: Call, stamp: Stamp, sent: datetime | None, new_ids: Iterator[str]) -> Event:
@@ -108,7 +121,7 @@ def _event(call: Call, stamp: Stamp, sent: datetime | None, new_ids: Iterator[st
         previous_id=None if previous_id == user_id else previous_id,
         group_id=_text(call.group_id, "group-id-not-text"),
         sent_at=sent_at,
-        context=_without_token(context),
+        context=context,
         traits=_traits(call, kind, context),
         properties=_object(call.properties, "properties-not-an-object"),
         integrations=_object(call.integrations, "integrations-not-an-object"),
@@ -184,18 +197,8 @@ def _traits(call: Call, kind: EventType, context: Raw) -> Raw:
     return _object(_context.decode(context).traits, "traits-not-an-object")
 
 
-def _without_token(context: Raw) -> Raw:
-    """The context without `user_token`, which speaks for a user. Its other members stay the bytes that came."""
-    data = bytes(context)
-    if b"user_token" not in data and _ESCAPE not in data:
-        return context
-    members = _members.decode(data)
-    return Raw(msgspec.json.encode(members)) if members.pop("user_token", None) else context
-
-
-def _without_secrets(original: bytes | Raw) -> bytes:
-    """The original bytes with write keys and user tokens emptied: the topic's readers must not be able to send."""
-    data = bytes(original)
-    if any(mark in data for mark in _MARKS_OF_SECRETS):
-        return _SECRET.sub(rb'\1""', data)
-    return data
+def _without_secrets(call: Call) -> Call:
+    """The call without write keys and user tokens in its free-form parts; itself when there are none."""
+    found = {name: scrubbed(raw) for name in _FREE_FORM if len(raw := getattr(call, name))}
+    changed = {name: raw for name, raw in found.items() if raw is not getattr(call, name)}
+    return replace(call, **changed) if changed else call

@@ -6,6 +6,8 @@ import hashlib
 import hmac
 from typing import Literal, NamedTuple
 
+from tern_ingest.domain.vouching import SourceRule
+
 KeyKind = Literal["server", "browser"]
 LIVE_KEYS_PER_KIND = 2
 
@@ -20,6 +22,7 @@ class WriteKey(NamedTuple):
     source_id: str
     trusted: bool
     secret_hash: bytes
+    rule: SourceRule = SourceRule()
 
 
 class Presented(NamedTuple):
@@ -53,6 +56,19 @@ def digest(secret: str) -> bytes:
 def matches(key: WriteKey, presented: Presented) -> bool:
     """Whether the secret is the key's, in constant time."""
     return hmac.compare_digest(key.secret_hash, digest(presented.secret))
+
+
+TRUSTED_BROWSER = (
+    "Anybody who reads the page has this key, and can join and part customers with it: "
+    "whatever an event under it names counts as said by the shop itself. "
+    "Unless nobody outside the shop can see the page, sign the users instead (tern sources new-user-key)."
+)
+"""What an operator is told who trusts a key that visitors can read."""
+
+
+def warning(kind: KeyKind, trusted: bool) -> str | None:
+    """What trusting such a key means, where it is not the usual thing to do."""
+    return TRUSTED_BROWSER if trusted and kind == "browser" else None
 
 
 def trusted_by_default(kind: KeyKind) -> bool:
