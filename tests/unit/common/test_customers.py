@@ -44,8 +44,8 @@ def view(known: str, *, hide: bool) -> Shown:
     return Shown(customer_id=ANN, email=masked(known) if hide else known)
 
 
-def client(token: str = "tt_read") -> httpx.AsyncClient:
-    router = customers_router("people", OnlyAnn(), Shown, view)
+def client(token: str = "tt_read", customers: OnlyAnn | None = None) -> httpx.AsyncClient:
+    router = customers_router("people", customers or OnlyAnn(), Shown, view)
     app = create_app(service="t", summary="t", probes=Probes({}), routers=[router], tokens=Tokens())  # type: ignore[arg-type]
     headers = {"Authorization": f"Bearer {token}"}
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://t", headers=headers)
@@ -58,12 +58,38 @@ async def test_by_id_and_by_any_spelling_of_an_identifier() -> None:
     assert by_id.json() == by_url.json() == by_body.json() == {"customer_id": str(ANN), "email": "a***@e***.com"}
 
 
+@pytest.mark.parametrize(
+    "namespace", ["wechat_unionid", "loyalty_card", "wechat_openid:wx0123456789abcdef", "device_id", "pos_member"]
+)
+async def test_by_every_namespace_that_ships_or_may_be_declared(namespace: str) -> None:
+    heard: list[Identifier] = []
+
+    class Listening(OnlyAnn):
+        async def by_identifier(self, identifier: Identifier) -> str | None:
+            heard.append(identifier)
+            return EMAIL.value
+
+    shown = "a***@e***.com" if namespace == "device_id" else EMAIL.value
+    answer = await client("tt_pii", Listening()).get(f"/v1/people/by/{namespace}/%20Mm-7%20")
+    assert (answer.json()["email"], heard) == (shown, [Identifier(namespace, "Mm-7")])
+
+
 async def test_who_may_see_personal_data_sees_it() -> None:
     answer = await client("tt_pii").get(f"/v1/people/{ANN}")
     assert answer.json()["email"] == EMAIL.value
 
 
-@pytest.mark.parametrize("address", [str(UUID(int=7)), "by/email/bob@example.com", "by/email/junk", "by/shoe_size/44"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        str(UUID(int=7)),
+        "by/email/bob@example.com",
+        "by/email/junk",
+        "by/pos_member/M-77",
+        "by/wechat_openid/oGZUI0egBJY1",
+        "by/Shoe-Size/4444",
+    ],
+)
 async def test_who_was_never_heard_of_is_not_found(address: str) -> None:
     answer = await client().get(f"/v1/people/{address}")
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown-customer")

@@ -11,12 +11,12 @@ from pydantic import BaseModel, Field
 
 from tern_common.auth import Caller, require
 from tern_common.errors import Refused
-from tern_common.identifiers import NAMESPACES, Identifier, normalise
+from tern_common.identifiers import LONGEST_NAME, NAMESPACES, Identifier, is_well_formed, normalise
 
 _UNKNOWN = Refused(404, "unknown-customer", "No customer has ever had this id or identifier.")
 
 Reader = Annotated[Caller, Depends(require("read"))]
-NamespaceInPath = Annotated[str, Path(max_length=64)]
+NamespaceInPath = Annotated[str, Path(max_length=LONGEST_NAME)]
 ValueInPath = Annotated[str, Path(max_length=1024)]
 
 T = TypeVar("T")
@@ -28,7 +28,7 @@ V_co = TypeVar("V_co", bound=BaseModel, covariant=True)
 class Lookup(BaseModel):
     """An identifier in the body, so that no e-mail need stand in a URL."""
 
-    namespace: str = Field(max_length=64, examples=["email"])
+    namespace: str = Field(max_length=LONGEST_NAME, examples=["email"])
     value: str = Field(max_length=1024, examples=["ann@example.com"])
 
 
@@ -62,8 +62,7 @@ def customers_router(noun: str, customers: Customers[T], shape: type[BaseModel],
 
     async def answer_for(identifier: Identifier, caller: Caller) -> BaseModel:
         """By a browser's id nobody's data is shown: a cookie can be forged (identity.md §12)."""
-        weak = NAMESPACES[identifier.namespace].kind == "weak"
-        return await answer(customers.by_identifier(identifier), caller, hide=weak)
+        return await answer(customers.by_identifier(identifier), caller, hide=_is_forgeable(identifier.namespace))
 
     @router.get("/{customer_id}", response_model=shape)
     async def by_customer(customer_id: UUID, caller: Reader) -> BaseModel:
@@ -72,7 +71,7 @@ def customers_router(noun: str, customers: Customers[T], shape: type[BaseModel],
 
     @router.get("/by/{namespace}/{value:path}", response_model=shape)
     async def by_identifier(namespace: NamespaceInPath, value: ValueInPath, caller: Reader) -> BaseModel:
-        """The customer of an identifier: `user_id`, `phone`, `email`, `anonymous_id`."""
+        """The customer of an identifier: `user_id`, `phone`, `wechat_openid:<app>`, …, or a namespace of the shop's."""
         return await answer_for(_identifier(namespace, value), caller)
 
     @router.post("/lookup", response_model=shape)
@@ -85,7 +84,13 @@ def customers_router(noun: str, customers: Customers[T], shape: type[BaseModel],
 
 def _identifier(namespace: str, value: str) -> Identifier:
     """Raises `Refused` for what cannot be anybody's."""
-    known = normalise(namespace, value).value if namespace in NAMESPACES else ""
+    known = normalise(namespace, value).value if is_well_formed(namespace) else ""
     if not known:
         raise _UNKNOWN
     return Identifier(namespace, known)
+
+
+def _is_forgeable(namespace: str) -> bool:
+    """Of the weak ones that ship. What a shop declares only the service knows, and a forger would have to."""
+    known = NAMESPACES.get(namespace)
+    return known is not None and known.kind == "weak"
