@@ -69,7 +69,7 @@ def test_lists_are_tab_separated_when_no_person_looks(platform: Platform, capsys
     rows = [{"source_id": "s1", "name": "a\x1b[2Jb", "created_at": None}]
     platform.answers["/v1/sources"] = httpx.Response(200, json={"sources": rows})
     assert platform.run("sources", "list") == 0
-    assert capsys.readouterr().out == "s1\ta\N{REPLACEMENT CHARACTER}[2Jb\t\n"
+    assert capsys.readouterr().out == "s1\ta\N{REPLACEMENT CHARACTER}[2Jb\t\t\n"
     assert platform.run("--json", "sources", "list") == 0
     assert json.loads(capsys.readouterr().out) == {"sources": rows}
 
@@ -80,7 +80,7 @@ def test_lists_are_tables_for_people(platform: Platform, capsys: Capture, monkey
     platform.answers["/v1/sources"] = httpx.Response(200, json={"sources": [{"source_id": "s1", "name": "shop"}]})
     assert platform.run("sources", "list") == 0
     heading, row = capsys.readouterr().out.splitlines()
-    assert heading.split() == ["source", "id", "name", "created", "at"]
+    assert heading.split() == ["source", "id", "name", "created", "at", "login", "needs", "token"]
     assert row.split() == ["s1", "shop"]
     platform.answers["/v1/sources"] = httpx.Response(200, json={"sources": []})
     assert platform.run("sources", "list") == 0
@@ -104,6 +104,60 @@ def test_keys_are_made_listed_and_revoked(platform: Platform, capsys: Capture) -
     for command in (("keys", "create", "s1", "--kind", "server"), ("keys", "list", "s1")):
         assert platform.run("--json", *command) == 0
     assert platform.run("keys", "create", "s1", "--kind", "nobody") == 2
+
+
+def test_a_trusted_browser_key_says_what_it_means_and_needs_a_yes(platform: Platform, capsys: Capture) -> None:
+    made = {"key_id": "k", "write_key": "wk_k_x", "trusted": True, "warning": "Anybody can join customers."}
+    platform.answers["/v1/sources/s1/keys"] = httpx.Response(201, json=made)
+    create = ("keys", "create", "s1", "--kind")
+    assert platform.run(*create, "browser", "--trusted") == 2
+    said = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert "can join and part customers" in said
+    assert "--yes" in said
+    assert platform.asked == []
+    assert platform.run(*create, "browser", "--trusted", "--yes") == 0
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("wk_k_x\n", "Anybody can join customers.\n")
+    platform.answers["/v1/sources/s1/keys"] = httpx.Response(201, json=made | {"trusted": False, "warning": None})
+    for words in (("server", "--untrusted"), ("server", "--trusted"), ("browser", "--untrusted")):
+        assert platform.run(*create, *words) == 0
+    assert capsys.readouterr().err == ""
+    assert [sent for _, _, sent in platform.asked] == [
+        {"kind": "browser", "trusted": True},
+        {"kind": "server", "trusted": False},
+        {"kind": "server", "trusted": True},
+        {"kind": "browser", "trusted": False},
+    ]
+
+
+def test_signing_keys_are_made_listed_and_revoked(platform: Platform, capsys: Capture) -> None:
+    path = "/v1/sources/s1/user-keys"
+    rows = [{"key_id": "k", "created_at": "t", "revoked_at": None}]
+    platform.answers[path] = httpx.Response(200, json={"key_id": "k", "user_key": "uk_k_x", "user_keys": rows})
+    platform.answers[f"{path}/k"] = httpx.Response(204)
+    assert platform.run("sources", "new-user-key", "s1") == 0
+    assert platform.run("sources", "user-keys", "s1") == 0
+    assert platform.run("sources", "revoke-user-key", "s1", "k") == 0
+    assert capsys.readouterr().out == "uk_k_x\nk\tt\t\n"
+    assert [(method, url.removeprefix("http://ingest")) for method, url, _ in platform.asked] == [
+        ("POST", path),
+        ("GET", path),
+        ("DELETE", f"{path}/k"),
+    ]
+    for command in ("new-user-key", "user-keys"):
+        assert platform.run("--json", "sources", command, "s1") == 0
+        assert json.loads(capsys.readouterr().out)["key_id"] == "k"
+
+
+def test_a_source_can_ask_for_signed_logins(platform: Platform, capsys: Capture) -> None:
+    platform.answers["/v1/sources/s1"] = httpx.Response(200, json={"source_id": "s1", "login_needs_token": True})
+    assert platform.run("sources", "logins", "s1") == 2
+    assert platform.run("sources", "logins", "s1", "--signed") == 0
+    assert platform.run("sources", "logins", "s1", "--any") == 0
+    assert [(method, sent) for method, _, sent in platform.asked] == [
+        ("PATCH", {"login_needs_token": True}),
+        ("PATCH", {"login_needs_token": False}),
+    ]
 
 
 def test_an_identifier_travels_in_the_body(platform: Platform, capsys: Capture) -> None:

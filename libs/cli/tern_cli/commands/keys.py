@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from typing import Annotated
 from urllib.parse import quote
@@ -21,6 +22,11 @@ class Kind(StrEnum):
     browser = "browser"
 
 
+TRUSTED_BROWSER = (
+    "Anybody who reads the page has this key, and can join and part customers with it: whatever an event under it "
+    "names counts as said by the shop itself."
+)
+
 Source = Annotated[str, typer.Argument(help="Id of the source, as `tern sources list` shows it.")]
 
 
@@ -29,14 +35,23 @@ def create(
     context: typer.Context,
     source: Source,
     kind: Annotated[Kind, typer.Option(help="A server key is trusted; a browser key may be seen by anybody.")],
+    trusted: Annotated[
+        bool | None, typer.Option("--trusted/--untrusted", help="Trust it otherwise than its kind says.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it, knowing what a trusted browser key means.")] = False,
 ) -> None:
     """Make a write key. It is shown once: only a hash of it is kept."""
+    if trusted and kind is Kind.browser and not yes:
+        raise typer.BadParameter(f"{TRUSTED_BROWSER} With --yes it is made.", param_hint="--trusted")
     session: Session = context.obj
-    made = session.ask("ingest", "POST", f"/v1/sources/{quote(source, safe='')}/keys", json={"kind": kind.value})
+    sent = {"kind": kind.value} if trusted is None else {"kind": kind.value, "trusted": trusted}
+    made = session.ask("ingest", "POST", f"/v1/sources/{quote(source, safe='')}/keys", json=sent)
     if session.as_json:
         show_json(made)
-    else:
-        print(made["write_key"])
+        return
+    if made.get("warning"):
+        print(made["warning"], file=sys.stderr)
+    print(made["write_key"])
 
 
 @app.command("list")

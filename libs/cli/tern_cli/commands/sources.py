@@ -1,8 +1,9 @@
-"""`tern sources`: where events come from. Through ingest's door."""
+"""`tern sources`: where events come from, and how it signs its users. Through ingest's door."""
 
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -10,6 +11,8 @@ from tern_cli.platform import Session
 from tern_cli.printing import show_json, show_rows
 
 app = typer.Typer(no_args_is_help=True, help="Where events come from: a web shop, an app, a till.")
+
+Source = Annotated[str, typer.Argument(help="Id of the source, as `tern sources list` shows it.")]
 
 
 @app.command()
@@ -31,4 +34,52 @@ def list_(context: typer.Context) -> None:
     if session.as_json:
         show_json(found)
     else:
-        show_rows(found["sources"], ("source_id", "name", "created_at"))
+        show_rows(found["sources"], ("source_id", "name", "created_at", "login_needs_token"))
+
+
+@app.command()
+def logins(
+    context: typer.Context,
+    source: Source,
+    signed: Annotated[
+        bool, typer.Option("--signed/--any", help="Whether only a user that the shop's backend signed is logged in.")
+    ],
+) -> None:
+    """Say which logins of a source's browsers count. Of events that come from now on."""
+    session: Session = context.obj
+    show_json(session.ask("ingest", "PATCH", _path(source), json={"login_needs_token": signed}))
+
+
+@app.command("new-user-key")
+def new_user_key(context: typer.Context, source: Source) -> None:
+    """Make a key for the shop's backend to sign its users with. It is shown once; a source has at most two."""
+    session: Session = context.obj
+    made = session.ask("ingest", "POST", f"{_path(source)}/user-keys")
+    if session.as_json:
+        show_json(made)
+    else:
+        print(made["user_key"])
+
+
+@app.command("user-keys")
+def user_keys(context: typer.Context, source: Source) -> None:
+    """Show a source's signing keys, without the keys themselves."""
+    session: Session = context.obj
+    found = session.ask("ingest", "GET", f"{_path(source)}/user-keys")
+    if session.as_json:
+        show_json(found)
+    else:
+        show_rows(found["user_keys"], ("key_id", "created_at", "revoked_at"))
+
+
+@app.command("revoke-user-key")
+def revoke_user_key(
+    context: typer.Context, source: Source, key: Annotated[str, typer.Argument(help="Id of the signing key.")]
+) -> None:
+    """End a signing key, for good: what it signed counts for nothing."""
+    session: Session = context.obj
+    session.ask("ingest", "DELETE", f"{_path(source)}/user-keys/{quote(key, safe='')}")
+
+
+def _path(source: str) -> str:
+    return f"/v1/sources/{quote(source, safe='')}"
