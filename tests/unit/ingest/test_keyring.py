@@ -8,8 +8,10 @@ import pytest
 
 from tern_common.errors import Refused, Transient
 from tern_ingest.domain import keys
-from tern_ingest.domain.keys import WriteKey
+from tern_ingest.domain.keys import KeyKind, WriteKey
 from unit.ingest.door import SERVER_KEY, FrontDoor
+
+KINDS: tuple[KeyKind, ...] = ("server", "browser")
 
 
 async def refusal(door: FrontDoor, written: str) -> int:
@@ -142,3 +144,8 @@ def test_only_server_keys_are_trusted() -> None:
 
 def test_any_secret_can_be_hashed() -> None:
     assert not keys.matches(WriteKey("a", "s", True, keys.digest("x")), keys.Presented("a", "\udcff"))
+
+
+def test_only_a_trusted_browser_key_needs_a_warning() -> None:
+    asked = [(kind, trusted) for kind in KINDS for trusted in (True, False)]
+    assert [pair for pair in asked if keys.warning(*pair)] == [("browser", True)]
