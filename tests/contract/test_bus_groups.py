@@ -147,6 +147,23 @@ async def test_after_a_rebalance_spans_start_at_the_committed_offset(
             assert spans[0].start == committed[place]
 
 
+async def test_a_poll_is_held_until_partitions_are_dealt_anew(
+    platform: Platform, bus: Bus, topic: str, group: str
+) -> None:
+    await bus.producer.send(messages(topic, numbers(0, 40), keys=40))
+    reader = await joined(bus, group, topic)
+    polls = [await reader.consumer.poll(5, TIMEOUT_S) for _ in range(2)]
+    assert all(poll.records and reader.consumer.holds(poll) for poll in polls)
+    async with platform.open() as other:
+        await asyncio.gather(joined(other, group, topic), reader.once(wait_s=1))
+
+        async def let_go() -> bool:
+            await reader.once()
+            return not any(map(reader.consumer.holds, polls))
+
+        await eventually(let_go, TIMEOUT_S, "the polls are not held any more")
+
+
 async def test_one_bus_may_hold_several_groups(bus: Bus, topic: str, group: str) -> None:
     await bus.producer.send(messages(topic, numbers(0, 10)))
     one, other = await joined(bus, group, topic), await joined(bus, f"{group}-2", topic)

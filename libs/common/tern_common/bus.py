@@ -59,6 +59,8 @@ class Poll(NamedTuple):
 
     records: list[Record]
     spans: dict[Place, Span]
+    deal: int = 0
+    """Of its consumer's: how often partitions had been dealt."""
 
 
 class Producer(Protocol):
@@ -78,6 +80,11 @@ class Consumer(Protocol):
 
     async def poll(self, limit: int, wait_s: float) -> Poll:
         """At most `limit` records, waiting at most `wait_s` for the first. Raises `Transient`."""
+        ...
+
+    def holds(self, poll: Poll) -> bool:
+        """Whether partitions have not been dealt since this poll. If they have, all that is not committed of it is
+        read again, by whoever has the partition: it may be forgotten."""
         ...
 
     async def commit(self, ends: Mapping[Place, int]) -> None:

@@ -246,3 +246,31 @@ async def test_a_paused_member_moves_nowhere() -> None:
     assert (await stage.consumer.poll(10, 0)).spans == {}
     stage.consumer.resume()
     assert (await stage.consumer.poll(10, 0)).spans == {PLACE: Span(3, 10)}
+
+
+async def test_a_pause_that_comes_inside_a_fetch_loses_nothing_of_it() -> None:
+    stage = Stage()
+    await stage.consumer.join()
+    stage.player.meddle = lambda _: stage.consumer.pause()
+    assert (await stage.consumer.poll(2, 0)).spans == {PLACE: Span(3, 5)}
+    assert (await stage.consumer.poll(2, 0)).spans == {}
+
+
+async def test_a_poll_is_held_until_partitions_are_dealt_anew() -> None:
+    stage = Stage()
+    first = await stage.consumer.poll(2, 0)
+    second = await stage.consumer.poll(2, 0)
+    assert stage.consumer.holds(first)
+    assert stage.consumer.holds(second)
+    stage.player.rebalance()
+    assert not stage.consumer.holds(second)
+    assert stage.consumer.holds(await stage.consumer.poll(2, 0))
+
+
+async def test_nothing_is_held_by_who_left_and_joined_again() -> None:
+    stage = Stage()
+    poll = await stage.consumer.poll(2, 0)
+    await stage.consumer.leave()
+    assert not stage.consumer.holds(poll)
+    await stage.consumer.join()
+    assert not stage.consumer.holds(poll)

@@ -57,7 +57,7 @@ class KafkaConsumer:
         if self._client is not None:
             return self._client
         client = self._connect(group_id=self._group, **_GROUP_OPTIONS, **self._connection.options())
-        self._dealt = _Dealt()
+        self._dealt = _Dealt(self._dealt.count)
         client.subscribe(list(self._topics), listener=self._dealt)
         try:
             with translated("join a group"):
@@ -84,15 +84,15 @@ class KafkaConsumer:
 
     async def _fetch(self, client: AIOKafkaConsumer, limit: int, wait_s: float) -> Poll:
         await self._locate(client)
-        deal = self._dealt.count
-        wanted = [_NOWHERE] if self._paused else []  # asking for nothing still counts as polling
+        deal, paused = self._dealt.count, self._paused  # a pause that comes meanwhile is for the next poll
+        wanted = [_NOWHERE] if paused else []  # asking for nothing still counts as polling
         fetched = await client.getmany(*wanted, timeout_ms=int(wait_s * 1000), max_records=limit)
-        if self._paused:
+        if paused:
             return Poll([], {})
         if deal != self._dealt.count and fetched:
             await self._forget(client, fetched)
             return Poll([], {})
-        return await self._covered(client, fetched)
+        return await self._covered(client, fetched, deal)
 
     async def _locate(self, client: AIOKafkaConsumer) -> None:
         """Learns where reading starts in the partitions that the last rebalance dealt."""
@@ -114,8 +114,10 @@ class KafkaConsumer:
             await self.leave()  # or the records in hand would be skipped
             raise
 
-    async def _covered(self, client: AIOKafkaConsumer, fetched: Mapping[TopicPartition, list[ConsumerRecord]]) -> Poll:
-        poll = Poll([], {})
+    async def _covered(
+        self, client: AIOKafkaConsumer, fetched: Mapping[TopicPartition, list[ConsumerRecord]], deal: int
+    ) -> Poll:
+        poll = Poll([], {}, deal)
         for at in fetched or self._nexts:
             start, end = self._nexts[at], await client.position(at)
             records = fetched.get(at, ())
@@ -126,6 +128,9 @@ class KafkaConsumer:
                 poll.spans[Place(at.topic, at.partition)] = Span(start, end)
             self._nexts[at] = end
         return poll
+
+    def holds(self, poll: Poll) -> bool:
+        return self._client is not None and poll.deal == self._dealt.count
 
     async def commit(self, ends: Mapping[Place, int]) -> None:
         if self._client is None:
@@ -163,8 +168,8 @@ class KafkaConsumer:
 class _Dealt(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
     """Counts how often partitions were dealt, and whether they are dealt now."""
 
-    def __init__(self) -> None:
-        self.count = 0
+    def __init__(self, count: int = 0) -> None:
+        self.count = count
         self.settled = asyncio.Event()
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002 - aiokafka's signature

@@ -48,12 +48,14 @@ class MemoryConsumer:
         self._broker = broker
         self._group = group
         self._positions: dict[Place, int] = {}
+        self._deal = 0
         self._paused = False
         self._turn = 0
 
     def assign(self, positions: dict[Place, int]) -> None:
         """Takes what the group dealt: where to go on in each partition."""
         self._positions = positions
+        self._deal += 1
 
     async def poll(self, limit: int, wait_s: float) -> Poll:
         self._broker.check()
@@ -65,7 +67,7 @@ class MemoryConsumer:
         return self._take(limit)
 
     def _take(self, limit: int) -> Poll:
-        poll = Poll([], {})
+        poll = Poll([], {}, self._deal)
         if self._paused:
             return poll
         self._turn += 1
@@ -86,6 +88,9 @@ class MemoryConsumer:
             poll.records.extend(found)
             poll.spans[place] = Span(start, end)
             self._positions[place] = end
+
+    def holds(self, poll: Poll) -> bool:
+        return poll.deal == self._deal
 
     async def commit(self, ends: Mapping[Place, int]) -> None:
         self._broker.check()
