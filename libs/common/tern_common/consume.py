@@ -1,20 +1,24 @@
-"""The one loop that every consumer runs: fetch → decode → apply (one transaction, then publish) → commit.
+"""The one loop that every consumer runs: fetch → decode → apply (one transaction) → publish → commit.
 
 Nothing is committed before it is applied and everything that follows from it is acknowledged (architecture §4).
+While a batch is in its transaction the next one is read and decoded, and what follows from the last one is published:
+each stage has one batch at a time, in the order of the fetches.
 A record that cannot be applied is rejected singly and the partition moves on. What may succeed later is tried until it
 does, with the same records, while the member stays in its group. The loop refuses to know what a record means.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from itertools import count, groupby
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from tern_common.bus import Consumer, Place, Poll, Record, Span
+from tern_common.bus import Consumer, Place, Record, Span
 from tern_common.clock import Clock
-from tern_common.errors import Poison, Transient, Unusable
+from tern_common.errors import Transient, Unusable
+from tern_common.fetching import Decoded, Fetched, Fetching
 from tern_common.logs import logger
 from tern_common.meters import UNMETERED, Meter
 from tern_common.rejecting import Rejecting
@@ -29,6 +33,9 @@ _ALIVE_EVERY_S = 1.0
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+Rest = Callable[[], Awaitable[None]]
+"""What is left to do for a batch after its transaction: to publish all that follows from it and await the acks."""
 
 
 @dataclass(frozen=True)
@@ -50,18 +57,22 @@ class Handler(Protocol[T]):
         """Pure. Raises `Poison`: the record is rejected and the rest goes on."""
         ...
 
-    async def apply(self, batch: Batch[T]) -> None:
-        """One transaction, then publish all that follows from it and await the acks. Must bear being repeated.
+    async def apply(self, batch: Batch[T]) -> Rest | None:
+        """One transaction. Returns the rest, or None when all is done. Both must bear being repeated.
 
-        Raises `Transient` (the whole batch is tried again) or `Unusable` (the batch is bisected; a single record that
+        The rest is called after that of the batch before, while the next batch may be in its transaction.
+        Either raises `Transient` (the batch is tried again) or `Unusable` (the batch is bisected; a single record that
         still fails is rejected). `items` may be empty.
         """
         ...
 
 
-class _Decoded(NamedTuple, Generic[T]):
-    record: Record
-    item: T
+class _Open(NamedTuple, Generic[T]):
+    """A batch that is applied, and neither published nor committed. `begun`: when its turn did."""
+
+    fetched: Fetched[T]
+    rest: Rest | None
+    begun: float
 
 
 async def consume(
@@ -77,57 +88,110 @@ async def consume(
 
     Ends only by cancellation or a bug; what was fetched and not committed is then fetched again by the next owner.
     """
-    loop = _Loop(consumer, handler, rejecting, clock, meter)
+    loop = _Loop(consumer, handler, rejecting, Fetching(consumer, handler.decode, clock, limit), clock, meter)
     consumer.resume()
     while True:
-        await loop.turn(limit)
+        await loop.turn()
 
 
 class _Loop(Generic[T]):
     def __init__(
-        self, consumer: Consumer, handler: Handler[T], rejecting: Rejecting, clock: Clock, meter: Meter
+        self,
+        consumer: Consumer,
+        handler: Handler[T],
+        rejecting: Rejecting,
+        fetching: Fetching[T],
+        clock: Clock,
+        meter: Meter,
     ) -> None:
         self._consumer = consumer
         self._handler = handler
         self._rejecting = rejecting
+        self._fetching = fetching
         self._clock = clock
         self._meter = meter
+        self._open: _Open[T] | None = None
 
-    async def turn(self, limit: int) -> None:
-        """One fetch, brought to its commit."""
-        poll = await self._insist(lambda: self._consumer.poll(limit, WAIT_S))
-        if not poll.spans:
-            return
+    async def turn(self) -> None:
+        """One fetch is applied while the one before is published and committed."""
+        fetched = await self._insist(lambda: self._fetching.next(0 if self._open else WAIT_S))
         begun = self._clock.monotonic()
-        decoded = await self._decode(poll)
-        await self._apply(decoded, poll.spans)
-        await self._insist(lambda: self._consumer.commit({place: span.end for place, span in poll.spans.items()}))
-        self._meter.applied(len(decoded), self._clock.monotonic() - begun)
+        if not fetched.spans:
+            await self._settle(await _outcome(self._close()))
+            return
+        await self._reject_all(fetched.poisoned)
+        closed, applied, read = await asyncio.gather(
+            _outcome(self._close()), _outcome(self._attempt(fetched)), _outcome(self._fetching.ahead())
+        )
+        await self._settle(closed)
+        if isinstance(read, Exception):
+            raise read
+        self._open = _Open(fetched, await self._rest_of(fetched, applied), begun)
+        if self._open.rest is None:
+            await self._close()
 
-    async def _decode(self, poll: Poll) -> list[_Decoded[T]]:
-        """What can be read; the rest is in the rejected topic when this returns."""
-        decoded: list[_Decoded[T]] = []
-        poisoned: list[tuple[str, Record]] = []
-        for record in poll.records:
-            try:
-                decoded.append(_Decoded(record, self._handler.decode(record)))
-            except Poison as wrong:
-                poisoned.append((wrong.reason, record))
-        poisoned.sort(key=lambda pair: pair[0])
-        for reason, pairs in groupby(poisoned, key=lambda pair: pair[0]):
-            await self._reject([record for _, record in pairs], reason)
-        return decoded
+    async def _attempt(self, fetched: Fetched[T]) -> Rest | None:
+        """The transaction of a whole batch, tried once. After a failure nothing more is read ahead."""
+        try:
+            return await self._handler.apply(_batch(fetched.decoded, fetched.spans))
+        except (Transient, Unusable):
+            self._consumer.pause()
+            raise
 
-    async def _apply(self, decoded: list[_Decoded[T]], spans: dict[Place, Span]) -> None:
+    async def _rest_of(self, fetched: Fetched[T], applied: Rest | Exception | None) -> Rest | None:
+        """What the attempt left to do. What it could not do is done now, step by step."""
+        if not isinstance(applied, Exception):
+            return applied
+        if isinstance(applied, Transient):
+            self._meter.retried()
+            await self._stay_alive(FIRST_PAUSE_S)
+        await self._again(fetched, applied)
+        return None
+
+    async def _close(self) -> None:
+        """Publishes and commits what is open. Raises what its rest does when it is not to be tried any more."""
+        if self._open is None:
+            return
+        fetched, rest, begun = self._open
+        if rest is not None:
+            await self._insist(rest, TRIES_OF_MANY if len(fetched.decoded) > 1 else None)
+        await self._commit(fetched, begun)
+
+    async def _settle(self, closed: Exception | None) -> None:
+        """After a batch could not be published as a whole it is applied again, until it is in."""
+        if closed is not None and self._open is not None:
+            await self._again(self._open.fetched, closed)
+            await self._commit(self._open.fetched, self._open.begun)
+
+    async def _commit(self, fetched: Fetched[T], begun: float) -> None:
+        ends = {place: span.end for place, span in fetched.spans.items()}
+        await self._insist(lambda: self._consumer.commit(ends))
+        self._meter.applied(len(fetched.decoded), self._clock.monotonic() - begun)
+        self._open = None
+
+    async def _again(self, fetched: Fetched[T], wrong: Exception) -> None:
+        """Step by step, each brought to its acks: with the same records as a whole, in halves, or one by one."""
+        self._consumer.resume()
+        if isinstance(wrong, Transient):
+            await self._apply(fetched.decoded, fetched.spans)
+        elif isinstance(wrong, Unusable):
+            await self._apart(fetched.decoded, fetched.spans, wrong)
+        else:
+            raise wrong
+
+    async def _apply(self, decoded: list[Decoded[T]], spans: dict[Place, Span]) -> None:
         try:
             await self._try(decoded, spans)
         except Unusable as wrong:
-            if not decoded:
-                raise
-            await self._bisect(decoded, wrong)
-            await self._try([], spans)
+            await self._apart(decoded, spans, wrong)
 
-    async def _bisect(self, decoded: list[_Decoded[T]], wrong: Unusable) -> None:
+    async def _apart(self, decoded: list[Decoded[T]], spans: dict[Place, Span], wrong: Unusable) -> None:
+        if not decoded:
+            raise wrong
+        await self._bisect(decoded, wrong)
+        await self._try([], spans)
+
+    async def _bisect(self, decoded: list[Decoded[T]], wrong: Unusable) -> None:
         """Applies what can be applied, in order, and rejects the records that fail alone."""
         if len(decoded) == 1:
             await self._reject([decoded[0].record], wrong.reason)
@@ -139,20 +203,29 @@ class _Loop(Generic[T]):
             except Unusable as still_wrong:
                 await self._bisect(half, still_wrong)
 
-    async def _try(self, decoded: list[_Decoded[T]], spans: dict[Place, Span]) -> None:
-        batch = Batch([item for _, item in decoded], spans)
+    async def _try(self, decoded: list[Decoded[T]], spans: dict[Place, Span]) -> None:
+        batch = _batch(decoded, spans)
         try:
-            await self._insist(lambda: self._handler.apply(batch), TRIES_OF_MANY if len(decoded) > 1 else None)
+            await self._insist(lambda: self._through(batch), TRIES_OF_MANY if len(decoded) > 1 else None)
         except Transient:
             await self._in_halves(decoded, spans)
 
-    async def _in_halves(self, decoded: list[_Decoded[T]], spans: dict[Place, Span]) -> None:
+    async def _through(self, batch: Batch[T]) -> None:
+        rest = await self._handler.apply(batch)
+        if rest is not None:
+            await rest()
+
+    async def _in_halves(self, decoded: list[Decoded[T]], spans: dict[Place, Span]) -> None:
         """What is too much for one transaction (a time limit, locks) may pass in parts. Nothing is rejected for it."""
         middle = len(decoded) // 2
         for half in (decoded[:middle], decoded[middle:]):
             await self._try(half, {})
         if spans:
             await self._try([], spans)
+
+    async def _reject_all(self, poisoned: list[tuple[str, Record]]) -> None:
+        for reason, pairs in groupby(sorted(poisoned, key=lambda pair: pair[0]), key=lambda pair: pair[0]):
+            await self._reject([record for _, record in pairs], reason)
 
     async def _reject(self, records: list[Record], reason: str) -> None:
         """Must succeed, or nothing of this fetch is ever committed."""
@@ -192,12 +265,18 @@ class _Loop(Generic[T]):
         while left > 0:
             step = min(left, _ALIVE_EVERY_S)
             await self._clock.sleep(step)
-            await self._poll_nothing()
+            await self._fetching.stay_alive()
             left -= step
         self._consumer.resume()
 
-    async def _poll_nothing(self) -> None:
-        try:
-            await self._consumer.poll(1, 0)
-        except Transient as wrong:
-            logger.debug("broker away while waiting", why=str(wrong))
+
+def _batch(decoded: list[Decoded[T]], spans: dict[Place, Span]) -> Batch[T]:
+    return Batch([item for _, item in decoded], spans)
+
+
+async def _outcome(work: Awaitable[R]) -> R | Exception:
+    """The result or the error: what runs beside it is always brought to its end."""
+    try:
+        return await work
+    except Exception as wrong:  # noqa: BLE001 - whoever looks at the outcome raises it
+        return wrong

@@ -168,7 +168,8 @@ async def test_while_a_batch_is_retried_the_member_polls_but_reads_nothing() -> 
             raise Transient("database away")
 
     class Watched:
-        pause, resume, assigned, commit = consumer.pause, consumer.resume, consumer.assigned, consumer.commit
+        pause, resume, assigned = consumer.pause, consumer.resume, consumer.assigned
+        commit, holds = consumer.commit, consumer.holds
 
         async def poll(self, limit: int, wait_s: float) -> object:
             poll = await consumer.poll(limit, wait_s)

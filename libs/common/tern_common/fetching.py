@@ -1,0 +1,107 @@
+"""What a consume loop has in hand for its next turn: records, read and decoded while the batch before is applied.
+
+Decoding fills the time in which a process would wait for its database. It applies nothing and commits nothing; what
+was read before partitions were dealt anew is forgotten, since it is read again from the committed offsets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Generic, NamedTuple, TypeVar
+
+from tern_common.bus import Consumer, Place, Poll, Record, Span
+from tern_common.clock import Clock
+from tern_common.errors import Poison, Transient
+from tern_common.logs import logger
+
+_DECODED_AT_ONCE = 64
+"""Then others have a turn: the answer of a database that is waited for is more urgent."""
+
+T = TypeVar("T")
+
+
+class Decoded(NamedTuple, Generic[T]):
+    """A record and what it says."""
+
+    record: Record
+    item: T
+
+
+class Fetched(NamedTuple, Generic[T]):
+    """What polls gave: all that can be read, the rest with its reason, and what of each partition they covered."""
+
+    decoded: list[Decoded[T]]
+    poisoned: list[tuple[str, Record]]
+    spans: dict[Place, Span]
+
+    def followed_by(self, more: Fetched[T]) -> Fetched[T]:
+        """Both, of which the second was read later in the same deal."""
+        spans = dict(self.spans)
+        for place, span in more.spans.items():
+            spans[place] = Span(spans.get(place, span).start, span.end)
+        return Fetched(self.decoded + more.decoded, self.poisoned + more.poisoned, spans)
+
+
+class Fetching(Generic[T]):
+    """Reads for one loop, at most `limit` records for a turn. Two of its calls never poll at the same time."""
+
+    def __init__(self, consumer: Consumer, decode: Callable[[Record], T], clock: Clock, limit: int) -> None:
+        self._consumer = consumer
+        self._decode = decode
+        self._clock = clock
+        self._limit = limit
+        self._polling = asyncio.Lock()
+        self._ahead: tuple[Poll, Fetched[T]] | None = None
+
+    async def next(self, wait_s: float) -> Fetched[T]:
+        """What was read ahead and what came since, waiting at most `wait_s` for the first. Raises `Transient`."""
+        ahead = self._held()
+        room = self._limit - (len(ahead[0].records) if ahead else 0)
+        poll = await self._poll(room, 0 if ahead else wait_s) if room else None
+        ahead, self._ahead = self._held(), None
+        more = await self._decoded(poll) if poll else Fetched([], [], {})
+        return ahead[1].followed_by(more) if ahead else more
+
+    async def ahead(self) -> None:
+        """Reads what has come already, for the next turn. A broker that is away is that turn's matter."""
+        try:
+            poll = await self._poll(self._limit, 0)
+        except Transient as wrong:
+            logger.debug("broker away while reading ahead", why=str(wrong))
+            return
+        if poll.spans:
+            self._ahead = poll, await self._decoded(poll)
+
+    async def stay_alive(self) -> None:
+        """A poll that reads nothing: the member stays in its group."""
+        try:
+            async with self._polling:
+                self._consumer.pause()
+                await self._consumer.poll(1, 0)
+        except Transient as wrong:
+            logger.debug("broker away while waiting", why=str(wrong))
+
+    def _held(self) -> tuple[Poll, Fetched[T]] | None:
+        if self._ahead is not None and not self._consumer.holds(self._ahead[0]):
+            self._ahead = None
+        return self._ahead
+
+    async def _poll(self, limit: int, wait_s: float) -> Poll:
+        async with self._polling:
+            return await self._consumer.poll(limit, wait_s)
+
+    async def _decoded(self, poll: Poll) -> Fetched[T]:
+        fetched: Fetched[T] = Fetched([], [], poll.spans)
+        for start in range(0, len(poll.records), _DECODED_AT_ONCE):
+            if start:
+                await self._clock.sleep(0)
+            self._decode_into(fetched, poll.records[start : start + _DECODED_AT_ONCE])
+        return fetched
+
+    def _decode_into(self, fetched: Fetched[T], records: list[Record]) -> None:
+        for record in records:
+            try:
+                fetched.decoded.append(Decoded(record, self._decode(record)))
+            except Poison as wrong:
+                fetched.poisoned.append((wrong.reason, record))
