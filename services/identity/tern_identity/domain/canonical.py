@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tern_identity.domain.folding import Folded, fold, links_that_count, name_of
-from tern_identity.domain.holding import NOBODYS, UNHELD, Claimed, Held, holder
+from tern_identity.domain.holding import Claimed, Held, holder
 from tern_identity.domain.ledger import Ledger, Link, Node, counted_claims, first_links
 from tern_identity.domain.placing import Customer, Standpoint, place
 from tern_identity.domain.rules import Guard, Partner, Rules, ruled_guard
@@ -96,12 +96,8 @@ def _held(
             and not ledger.rulings.parts(use.weak, members[core])
         )
         claims[use.weak].append(Claimed(use.strong, use.rank, day, core, counts))
-    weak = [node_id for node_id, node in ledger.nodes.items() if node.is_weak]
     return {
-        node_id: NOBODYS
-        if node_id in ledger.rulings.blocked
-        else holder(claims[node_id])
-        if claims[node_id]
-        else UNHELD
-        for node_id in weak
+        node_id: holder(claims[node_id], blocked=node_id in ledger.rulings.blocked)
+        for node_id, node in ledger.nodes.items()
+        if node.is_weak
     }

@@ -15,10 +15,14 @@ BEFORE_ALL_TIME = datetime.min.replace(tzinfo=UTC)
 
 
 class Folded(NamedTuple):
-    """Every node is in exactly one core; a refused link would have broken a limit, or an operator's word."""
+    """Every node is in exactly one core; a refused link would have broken a limit, or an operator's word.
+
+    `joined`: the links that made the cores, in fold order: one path between any two nodes of a core.
+    """
 
     cores: list[frozenset[int]]
     refused: list[Link]
+    joined: list[Link]
 
 
 def links_that_count(links: Iterable[Link], eligible: Collection[int], rulings: Rulings) -> list[Link]:
@@ -50,7 +54,8 @@ def groups_of(nodes: Iterable[int], links: Iterable[Link]) -> list[frozenset[int
 def fold(nodes: Mapping[int, Node], links: Sequence[Link], rules: Rules, rulings: Rulings) -> Folded:
     """First come in event time, first served: a link whose union is not admissible is refused."""
     part: dict[int, set[int]] = {node: {node} for node in nodes}
-    refused = []
+    refused: list[Link] = []
+    joined: list[Link] = []
     for link in in_fold_order(links, nodes):
         ours, theirs = part[link.a], part[link.b]
         if ours is theirs:
@@ -58,9 +63,10 @@ def fold(nodes: Mapping[int, Node], links: Sequence[Link], rules: Rules, rulings
         if not admissible((nodes[node] for node in ours | theirs), rules, rulings):
             refused.append(link)
             continue
+        joined.append(link)
         ours |= theirs
         part.update(dict.fromkeys(theirs, ours))
-    return Folded(_parts(part), refused)
+    return Folded(_parts(part), refused, joined)
 
 
 def name_of(core: Iterable[int], nodes: Mapping[int, Node]) -> int:

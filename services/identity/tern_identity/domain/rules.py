@@ -129,3 +129,23 @@ def admissible(nodes: Iterable[Node], rules: Rules, rulings: Rulings = SILENCE) 
     if any(count > rules.limit_of(name) for name, count in counts.items()):
         return False
     return rulings.may_meet(node.node_id for node in members)
+
+
+class Breach(NamedTuple):
+    """What keeps nodes from being one customer: too many values of a namespace, or a word that keeps two apart."""
+
+    namespace: str | None
+    apart: tuple[int, int] | None = None
+
+
+def breach_of(nodes: Iterable[Node], rules: Rules, rulings: Rulings) -> Breach | None:
+    """Why these are not admissible; None when they are. An operator's word goes before a limit."""
+    members = list(nodes)
+    numbers = {node.node_id for node in members}
+    for node_id in sorted(numbers & rulings.cannot.keys()):
+        if others := rulings.cannot[node_id] & numbers:
+            return Breach(None, (node_id, min(others)))
+    for name, count in sorted(Counter(node.namespace for node in members).items()):
+        if count > rules.limit_of(name):
+            return Breach(name)
+    return None

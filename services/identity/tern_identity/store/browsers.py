@@ -72,7 +72,7 @@ async def rehold(
         return set()
     blocked = {node_id for node_id in doubtful if rows[node_id][4]}
     now = await _held_now(conn, doubtful, blocked, rules)
-    changed = {node_id for node_id, held in now.items() if held != held_of(*rows[node_id][1:3])}
+    changed = {node_id for node_id, held in now.items() if held != held_of(rows[node_id][1], rows[node_id][2])}
     if changed:
         await conn.execute(_WRITE, *columns((one, now[one].holder, _since(now[one])) for one in sorted(changed)))
     return changed | {node_id for node_id, held in now.items() if held.holder in moved}
