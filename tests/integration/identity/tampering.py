@@ -51,14 +51,16 @@ WITHOUT_HOME_LOCK = Tampering(unlocked=[homes._LOCK])
 
 
 class Gate:
-    """Stops the first transaction that comes to a statement, before it is sent."""
+    """Stops the first transaction that comes to a statement, before it is sent. `passed`: all that went by."""
 
     def __init__(self, before: str | None = None) -> None:
         self._before = before
         self.reached = asyncio.Event()
         self.opened = asyncio.Event()
+        self.passed: list[str] = []
 
     async def pass_by(self, query: str) -> None:
+        self.passed.append(query)
         if query == self._before and not self.reached.is_set():
             self.reached.set()
             await self.opened.wait()

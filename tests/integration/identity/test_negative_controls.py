@@ -15,14 +15,16 @@ from integration.identity.tampering import (
     WITHOUT_GROUP_LOCK,
     WITHOUT_HOME_LOCK,
     WITHOUT_SECOND_LOOK,
+    Gate,
     Race,
     Tampering,
+    store,
 )
 from tern_common.identifiers import NAMESPACES
 from tern_identity.domain.canonical import canonical
 from tern_identity.domain.collapsing import Heard
 from tern_identity.domain.reading import read
-from tern_identity.store import browsers, groups, homes
+from tern_identity.store import browsers, facts, groups, homes
 from unit.identity.histories import TIGHT, Said, event, heard
 
 
@@ -102,6 +104,39 @@ async def test_without_the_rule_the_same_race_misplaces_a_home(graphs: Graphs, n
     race, tampering = RACES[name]
     await race.run(graphs, TIGHT, tampering)
     assert await misplaced(graphs), "the race ended well"
+
+
+MODELLED = [
+    groups._LOCK,
+    groups._LOAD_GROUPS,
+    facts._KEEP_PAIRS,
+    facts._KEEP_CLAIMS,
+    facts._LINKS,
+    groups._WRITE_NODES,
+    groups._WRITE_GROUPS,
+    groups._COUNT_BROWSERS,
+    browsers._CLAIMED_BY,
+    browsers._LOCK,
+    browsers._CLAIMS,
+    browsers._WRITE,
+    homes._LOCK,
+    homes._BY_NUMBER,
+    homes._VERSIONS,
+    homes._ADD,
+    homes._CHANGE,
+]
+"""The statements of `unit.identity.interleavings.protocol`, in its order. What the store says besides locks nothing."""
+
+
+async def test_the_store_keeps_the_order_that_was_modelled(graphs: Graphs) -> None:
+    gate = Gate()
+    watched = await store(graphs, TIGHT, FAITHFUL, gate)
+    await watched.file(heard([Said(1, 0, browser=1), Said(2, 0, phone=1)]))
+    gate.passed.clear()
+    await watched.file(heard([Said(3, 1, user=1, phone=1, browser=1), Said(4, 30, browser=1)]))
+    assert [query for query in gate.passed if query in MODELLED] == MODELLED
+    locks = [query for query in gate.passed if "FOR UPDATE" in query and "SKIP LOCKED" not in query]
+    assert locks == [groups._LOCK, browsers._LOCK, homes._LOCK]
 
 
 async def misplaced(graphs: Graphs) -> set[str]:

@@ -67,7 +67,7 @@ class Settling:
         locked = yield from self.lock_groups(sorted(self.strong() | more), more)
         yield from self.keep_facts()
         moved = yield from self.refold(locked, more)
-        crowd = yield from self.newly_crowded(locked)
+        crowd = yield from self.recount_browsers(locked)
         turned = yield from self.rehold(moved, crowd)
         yield from self.replace(moved | turned)
         yield Commit()
@@ -96,11 +96,11 @@ class Settling:
     def group_lock(self, nodes: Sequence[int]) -> Statement:
         return Lock("groups: lock (_LOCK)", lambda view: _groups_of(view, nodes))
 
-    # ---- groups.keep_facts, groups.refold, groups.newly_crowded
+    # ---- facts.keep_facts, groups.refold, groups.recount_browsers
 
     def keep_facts(self) -> Part:
         """Pairs, claims and words."""
-        yield Write("groups: keep facts (_KEEP_PAIRS, _KEEP_CLAIMS)", self.facts.rows())
+        yield Write("facts: keep (_KEEP_PAIRS, _KEEP_CLAIMS)", self.facts.rows())
         if self.unblock:
             yield Write("a word is taken back", tuple((("blocked", node), GONE) for node in sorted(self.unblock)))
 
@@ -131,7 +131,7 @@ class Settling:
             links = links_of(view, before)
             return links, tuple((node, eligible(node, links, view, self.world)) for node in sorted(before))
 
-        links, judged = yield Read("groups: pairs of the groups (_LOAD_LINKS)", of)
+        links, judged = yield Read("facts: pairs of the groups (_LINKS)", of)
         return links, {node: before[node]._replace(eligible=is_eligible) for node, is_eligible in judged}
 
     def write_groups(self, newest: Mapping[int, int], locked: Collection[int], also: frozenset[int]) -> Part:
@@ -144,7 +144,7 @@ class Settling:
                 yield Rollback(also)
         yield Write("groups: write groups (_WRITE_GROUPS)", tuple((("grp", one), at) for one, at in newest.items()))
 
-    def newly_crowded(self, locked: Mapping[int, Strong]) -> Part:
+    def recount_browsers(self, locked: Mapping[int, Strong]) -> Part:
         """Accounts that were seen on one browser too many."""
         claimants = sorted({strong for _, strong, _, _ in self.facts.claims if not locked[strong].crowded})
         if not claimants:
