@@ -24,21 +24,21 @@ FROM generate_series(1, $1) AS n
 
 _STORE = (
     """
-    INSERT INTO node (node_id, hash, ns, token, original, grp, core, crowded)
-    SELECT login, decode(md5('login' || n), 'hex'), 'user_id', token, decode(repeat('00', 50), 'hex'), login, login,
-           false
+    INSERT INTO node (node_id, hash, ns, kind, token, original, grp, core, crowded)
+    SELECT login, decode(md5('login' || n), 'hex'), 'user_id', 'unique', token, decode(repeat('00', 50), 'hex'), login,
+           login, false
     FROM person
     """,
     """
-    INSERT INTO node (node_id, hash, ns, token, original, holder, shared_token)
-    SELECT browser, decode(md5('browser' || n), 'hex'), 'anonymous_id', gen_random_uuid(),
+    INSERT INTO node (node_id, hash, ns, kind, token, original, holder, shared_token)
+    SELECT browser, decode(md5('browser' || n), 'hex'), 'anonymous_id', 'weak', gen_random_uuid(),
            decode(repeat('00', 50), 'hex'), login, gen_random_uuid()
     FROM person
     """,
     "INSERT INTO grp (grp) SELECT login FROM person",
     """
-    INSERT INTO claim (weak, strong, rank, day, at, event_id{claim_source})
-    SELECT browser, login, 1, 20000, timestamptz 'epoch' + interval '20000 days', 'stored-' || n{stored_source}
+    INSERT INTO claim (weak, strong, rank, day, source, at, event_id)
+    SELECT browser, login, 1, 20000, 'load', timestamptz 'epoch' + interval '20000 days', 'stored-' || n
     FROM person
     """,
     """
@@ -105,10 +105,7 @@ async def _empty(conn: Connection) -> None:
 async def _store(conn: Connection, persons: int) -> None:
     if not persons:
         return
-    has_source = "source" in metadata.tables[f"{SCHEMA}.claim"].columns
-    source = {"claim_source": ", source", "stored_source": ", 'load'"} if has_source else {}
     await conn.execute(_PERSONS, persons, timeout=_LIMIT_S)
     for statement in _STORE:
-        words = statement.format(**{"claim_source": "", "stored_source": "", **source})
-        await conn.execute(words, timeout=_LIMIT_S)
+        await conn.execute(statement, timeout=_LIMIT_S)
     await conn.execute("DROP TABLE person")
