@@ -5,21 +5,30 @@ Its parts are methods, so that a test can break one of them on purpose.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from tern_common.identifiers import Identifier
-from tern_identity.domain.collapsing import Facts, Heard, collapse
-from tern_identity.domain.holding import UNHELD, Claimed, Held, holder
-from tern_identity.domain.ledger import At, Home, Ledger, Link, Node, first_links
+from tern_identity.domain.collapsing import Heard, collapse
+from tern_identity.domain.holding import NOBODYS, UNHELD, Claimed, Held, holder
+from tern_identity.domain.ledger import At, ClaimKey, Link, Node, PairKey, counted_claims, first_links, in_fold_order
 from tern_identity.domain.placing import Customer, Standpoint, place, resolve
-from tern_identity.domain.reading import Filing, Reading, day_of
-from tern_identity.domain.regrouping import Regrouped, Strong, freed, guards_after, moved, regroup
+from tern_identity.domain.reading import Reading
+from tern_identity.domain.regrouping import (
+    Group,
+    Regrouped,
+    Strong,
+    advance,
+    flipped,
+    freed,
+    guards_after,
+    moved,
+    regroup,
+)
 from tern_identity.domain.rules import Guard, Rules
-
-Pairs = dict[tuple[int, int, int], At]
-Claims = dict[tuple[int, int, int, int], datetime]
+from tern_identity.domain.rulings import both
+from unit.identity.memory_ledger import MemoryLedger, News, home_id_of
+from unit.identity.words import Partition, in_words
 
 
 class Member(NamedTuple):
@@ -27,146 +36,183 @@ class Member(NamedTuple):
     version: int
 
 
-class MemoryGraph:
+class MemoryGraph(MemoryLedger):
     """Keeps the graph up to date batch by batch."""
 
     def __init__(self, rules: Rules) -> None:
-        self.rules = rules
-        self.nodes: dict[int, Node] = {}
-        self.number: dict[Identifier, int] = {}
-        self.pairs: Pairs = {}
-        self.claims: Claims = {}
-        self.homes: dict[str, Home] = {}
+        super().__init__(rules)
         self.strong: dict[int, Strong] = {}
+        self.groups: dict[int, Group] = {}
         self.crowded: set[int] = set()
         self.held: dict[int, Held] = {}
         self.members: dict[str, Member] = {}
         self.told: list[tuple[str, Member]] = []
         self.version = 0
-
-    # -- one batch, as the store does it --------------------------------------------------------------------------
+        self.refolds = 0
 
     def file(self, events: Sequence[Heard]) -> None:
         facts = collapse(self.hear(event) for event in events)
-        for identifier in facts.identifiers:
-            self._bear(identifier)
-        new_homes = self._new_homes(facts)
-        new_pairs = self._keep_pairs(facts)
-        new_claims = self._keep_claims(facts)
-        dirty = self._refold(new_pairs)
-        crowded = self._newly_crowded(new_claims)
-        claimed = {weak for weak, _ in new_claims} | self.claimed_by(dirty | crowded)
-        turned = self._rehold(claimed, dirty)
-        self._replace(self.filed_under(dirty | turned) | new_homes)
+        for identifier, _ in facts.identifiers:
+            self.bear(identifier)
+        self.settle(self.news_of(facts))
 
     def hear(self, event: Heard) -> Heard:
         return event
 
-    def _bear(self, identifier: Identifier) -> None:
-        if identifier in self.number:
+    def born(self, node: Node, *, blocked: bool) -> None:
+        if blocked:
+            self.rulings = replace(self.rulings, blocked=self.rulings.blocked | {node.node_id})
+        if node.is_weak:
+            self.held[node.node_id] = NOBODYS if blocked else UNHELD
             return
-        node_id = self.number[identifier] = len(self.number) + 1
-        node = self.nodes[node_id] = Node(node_id, identifier.namespace, identifier.value.encode())
-        if not node.is_weak:
-            self.strong[node_id] = Strong(node, node_id, node_id, None)
+        self.strong[node.node_id] = Strong(node, node.node_id, node.node_id, "blocked" if blocked else None)
+        self.groups[node.node_id] = Group()
 
-    def _new_homes(self, facts: Facts) -> set[str]:
-        filings = {home_id_of(filing): (filing, is_door) for filing, is_door in facts.homes.items()}
-        new = filings.keys() - self.homes.keys()
-        for home_id in new:
-            filing, is_door = filings[home_id]
-            numbers = tuple(self.number[identifier] for identifier in filing.identifiers)
-            self.homes[home_id] = Home(numbers, filing.day, is_door)
-        return new
+    # -- one settlement, as the store does it ---------------------------------------------------------------------
 
-    def _keep_pairs(self, facts: Facts) -> set[tuple[int, int]]:
-        new = set()
-        for (a, b, day), said in facts.pairs.items():
-            key = (self.number[a], self.number[b], day)
-            if key not in self.pairs or self.is_news(said.at, self.pairs[key]):
-                self.pairs[key] = said.at
-                new.add(key[:2])
-        return new
+    def settle(self, news: News, again: Collection[int] = (), again_weak: Collection[int] = ()) -> None:
+        """`again`: strong nodes whose groups are folded from the ledger; `again_weak`: browsers to be asked anew."""
+        self.pairs |= news.pairs
+        self.claims |= news.claims
+        self.homes |= news.homes
+        dirty = self.refold(news.pairs, set(again))
+        recounted = self.recount(news.claims, set(again))
+        doubtful = {weak for weak, *_ in news.claims} | set(again_weak)
+        doubtful |= self.claimed_by(dirty | recounted | set(again)) | self.kept_from(dirty)
+        turned = self._rehold(doubtful, dirty)
+        self._replace(self.filed_under(dirty | turned | {*again, *again_weak}) | news.homes.keys())
 
-    def is_news(self, at: At, known: At) -> bool:
-        return at < known
-
-    def _keep_claims(self, facts: Facts) -> set[tuple[int, int]]:
-        new = set()
-        for (claim, day), said in facts.claims.items():
-            key = (self.number[claim.weak], self.number[claim.strong], claim.rank, day)
-            if key not in self.claims or said.at.time < self.claims[key]:
-                self.claims[key] = said.at.time
-                new.add(key[:2])
-        return new
-
-    def _refold(self, new: set[tuple[int, int]]) -> set[int]:
-        if not new:
+    def refold(self, news: Mapping[PairKey, At], again: set[int]) -> set[int]:
+        """Takes pairs into their groups; folds from the ledger what is owed. Returns whoever moved."""
+        touched = {node for key in news for node in key[:2]} | again
+        if not touched:
             return set()
-        touched = {node for pair in new for node in pair}
-        before = self._groups_of(touched)
-        links = self._links_of(before)
-        guards = guards_after(touched, links, self.strong, self.rules)
-        if free := self.freed(before, guards):
-            partners = {end for link in links for end in link[1:] if free & {link.a, link.b}}
-            before = self._groups_of(touched | partners)
-            links = self._links_of(before)
-        regrouped = self.regroup(before, links, guards)
-        self.strong |= regrouped.after
-        return {node for node, now in regrouped.after.items() if moved(before[node], now)}
+        rulings = self.rulings
+        asked = {node for node in touched if self.strong[node].guard not in ("partners", "blocked")} | again
+        links = self._links_of(asked)
+        guards = guards_after(asked, links, self.strong, self.rules, rulings)
+        waiting = self.waiting(links, self.strong, guards)
+        before = self._in_groups_of(touched | waiting)
+        guarded = {node: row._replace(guard=guards.get(node, row.guard)) for node, row in before.items()}
+        nodes = {node: row.node for node, row in before.items()}
+        fresh = self._first_said(links, news, guarded)
+        step = self.advance(guarded, in_fold_order(fresh, nodes))
+        owed = self.owed(step, again | waiting | flipped(before, guards))
+        done = self._folded(step, owed)
+        self.strong |= done.after
+        self.groups |= done.groups
+        return {node for node, now in done.after.items() if moved(before[node], now)}
 
-    def freed(self, before: dict[int, Strong], guards: dict[int, Guard | None]) -> set[int]:
-        return freed(before, guards)
+    def waiting(
+        self, links: Iterable[Link], before: Mapping[int, Strong], guards: Mapping[int, Guard | None]
+    ) -> set[int]:
+        """Whoever leaves quarantine meets all who waited."""
+        free = freed(before, guards)
+        pairs = [*(link[1:] for link in links), *self.rulings.together]
+        return {end for pair in pairs for end in pair if not free.isdisjoint(pair)}
 
-    def regroup(self, before: dict[int, Strong], links: list[Link], guards: dict[int, Guard | None]) -> Regrouped:
-        return regroup(before, links, guards, self.rules)
+    def _first_said(self, links: Iterable[Link], news: Mapping[PairKey, At], rows: Mapping[int, Strong]) -> list[Link]:
+        said = {Link(at, a, b) for (a, b, *_), at in news.items()}
+        return [
+            link
+            for link in links
+            if link in said
+            and rows[link.a].guard is None
+            and rows[link.b].guard is None
+            and both(link.a, link.b) not in self.rulings.revoked
+        ]
 
-    def _groups_of(self, nodes: Iterable[int]) -> dict[int, Strong]:
+    def advance(self, rows: Mapping[int, Strong], news: Sequence[Link]) -> Regrouped:
+        return advance(rows, self.groups, news, self.rules, self.rulings)
+
+    def regroup(self, rows: Mapping[int, Strong], links: Sequence[Link]) -> Regrouped:
+        return regroup(rows, links, self.rules, self.rulings)
+
+    def owed(self, step: Regrouped, seeds: Collection[int]) -> set[int]:
+        """Nodes whose groups are to be folded from the ledger now; a giant one with a late pair is only marked."""
+        seeded = {step.after[node].grp for node in seeds}
+        owed: set[int] = set()
+        for number in {row.grp for node, row in step.after.items() if row.grp in seeded or node in step.stale}:
+            members = {node for node, row in step.after.items() if row.grp == number}
+            if number in seeded or len(members) <= self.rules.deferred_above:
+                owed |= members
+            else:
+                step.groups[number] = step.groups[number]._replace(deferred=True)
+        return owed
+
+    def _folded(self, step: Regrouped, owed: set[int]) -> Regrouped:
+        if not owed:
+            return step
+        self.refolds += 1
+        rows = {node: step.after[node] for node in owed}
+        folded = self.regroup(rows, self._links_of(owed))
+        return Regrouped(step.after | folded.after, step.groups | folded.groups)
+
+    def fold_deferred(self) -> None:
+        """What the worker does with giant groups when it has time."""
+        late = {number for number in self.deferred() if self.groups[number].deferred}
+        if late:
+            self.settle(News(), {node for node, row in self.strong.items() if row.grp in late})
+
+    def deferred(self) -> set[int]:
+        return {row.grp for row in self.strong.values() if self.groups[row.grp].deferred}
+
+    def _in_groups_of(self, nodes: Iterable[int]) -> dict[int, Strong]:
         groups = {self.strong[node].grp for node in nodes}
         return {node: row for node, row in self.strong.items() if row.grp in groups}
 
-    def _links_of(self, rows: dict[int, Strong]) -> list[Link]:
-        asked = {node for node, row in rows.items() if row.guard != "partners"}
-        return [link for link in first_links(self.pairs) if {link.a, link.b} & asked]
+    def _links_of(self, nodes: Collection[int]) -> list[Link]:
+        links = first_links(self.pairs, self.rules.distrusted)
+        return [link for link in links if link.a in nodes or link.b in nodes]
 
-    def _newly_crowded(self, new: set[tuple[int, int]]) -> set[int]:
-        crowded = {
-            strong
-            for _, strong in new
-            if strong not in self.crowded and len(self.claimed_by({strong})) > self.rules.browsers_per_account
-        }
-        self.crowded |= crowded
-        return crowded
+    # -- browsers and homes ---------------------------------------------------------------------------------------
 
-    def claimed_by(self, strong: set[int]) -> set[int]:
+    def recount(self, news: Iterable[ClaimKey], again: set[int]) -> set[int]:
+        """News only ever adds browsers; those of `again` are counted anew either way."""
+        candidates = ({strong for _, strong, *_ in news} - self.crowded) | again
+        browsers = {(strong, weak) for weak, strong, *_ in counted_claims(self.claims, self.rules.distrusted)}
+        limit = self.rules.browsers_per_account
+        crowded = {one for one in candidates if sum(strong == one for strong, _ in browsers) > limit}
+        turned = {one for one in candidates if (one in crowded) != (one in self.crowded)}
+        self.crowded ^= turned
+        return turned
+
+    def claimed_by(self, strong: Collection[int]) -> set[int]:
         return {key[0] for key in self.claims if key[1] in strong}
 
-    def _rehold(self, claimed: set[int], dirty: set[int]) -> set[int]:
+    def kept_from(self, strong: Collection[int]) -> set[int]:
+        """Browsers that an operator keeps from any of these: who they are with now is kept from it as well."""
+        cannot = self.rulings.cannot
+        return {other for node in strong for other in cannot.get(node, ()) if self.nodes[other].is_weak}
+
+    def _rehold(self, doubtful: Collection[int], dirty: set[int]) -> set[int]:
         turned = set()
-        for weak in claimed:
-            held = holder(self._claims_on(weak))
-            if held != self.held.get(weak, UNHELD) or held.holder in dirty:
+        for weak in doubtful:
+            held = holder(self._claims_on(weak), blocked=weak in self.rulings.blocked)
+            if held != self.held[weak] or held.holder in dirty:
                 self.held[weak] = held
                 turned.add(weak)
         return turned
 
     def _claims_on(self, weak: int) -> list[Claimed]:
         first: dict[tuple[int, int], int] = {}
-        for (node, strong, rank, _), time in self.claims.items():
+        for node, strong, rank, day, _ in counted_claims(self.claims, self.rules.distrusted):
             if node == weak:
-                first[strong, rank] = min(first.get((strong, rank), day_of(time)), day_of(time))
+                first[strong, rank] = min(first.get((strong, rank), day), day)
         return [
-            Claimed(strong, rank, day, self.strong[strong].core, self._counts(strong))
+            Claimed(strong, rank, day, self.strong[strong].core, self.counts(weak, strong))
             for (strong, rank), day in first.items()
         ]
 
-    def _counts(self, strong: int) -> bool:
-        return self.strong[strong].guard is None and strong not in self.crowded
+    def counts(self, weak: int, strong: int) -> bool:
+        row = self.strong[strong]
+        core = (node for node, other in self.strong.items() if other.core == row.core)
+        return row.guard is None and strong not in self.crowded and not self.rulings.parts(weak, core)
 
     def filed_under(self, nodes: set[int]) -> set[str]:
-        return {home_id for home_id, home in self.homes.items() if nodes & set(home.nodes)}
+        return {home_id for home_id, home in self.homes.items() if not nodes.isdisjoint(home.nodes)}
 
-    def _replace(self, touched: set[str]) -> None:
+    def _replace(self, touched: Collection[str]) -> None:
         for home_id in sorted(touched):
             home = self.homes[home_id]
             customer = self.place([self.standpoint(node) for node in home.nodes], home.day)
@@ -184,34 +230,22 @@ class MemoryGraph:
         if node in self.strong:
             row = self.strong[node]
             return Standpoint(node, is_weak=False, core=row.core, eligible=row.guard is None)
-        held = self.held.get(node, UNHELD)
+        held = self.held[node]
         core = None if held.holder is None else self.strong[held.holder].core
         return Standpoint(node, is_weak=True, held=held, holder_core=core)
 
     def resolve(self, customer: Customer) -> Customer:
         return resolve(self.standpoint(customer.node_id), customer.standing == "browser")
 
-    def ledger(self) -> Ledger:
-        return Ledger(self.nodes, self.pairs, self.claims, self.homes)
-
-    def name(self, node: int) -> str:
-        return self.nodes[node].hash.decode()
-
     def core(self, node: int) -> frozenset[str]:
         core = self.strong[node].core
-        return frozenset(self.name(other) for other, row in self.strong.items() if row.core == core)
+        return frozenset(self.names[other] for other, row in self.strong.items() if row.core == core)
 
-    def partition(self) -> dict[str, object]:
-        """Who is who, in words that do not depend on the order of births: each node's and each home's customer."""
-        whose: dict[str, object] = {self.name(node): self.core(node) for node in self.strong}
-        for home_id, member in self.members.items():
-            node, standing = member.customer
-            whose[home_id] = self.core(node) if standing == "person" else (standing, self.name(node))
-        return whose
-
-
-def home_id_of(filing: Filing) -> str:
-    return "+".join(one.value for one in filing.identifiers) + f"@{filing.day}"
+    def partition(self) -> Partition:
+        """Who is who, in words that do not depend on the order of births."""
+        core_of = {node: row.core for node, row in self.strong.items()}
+        guards = {node: row.guard for node, row in self.strong.items() if row.guard is not None}
+        return in_words(self.names, core_of, guards, {key: it.customer for key, it in self.members.items()})
 
 
 def customer_of(graph: MemoryGraph, reading: Reading) -> Customer:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tern_identity.domain.ledger import Node
 from tern_identity.domain.rules import Rules, admissible
-from unit.identity.histories import HASTY, SHIPPED, TIGHT, Said, histories
+from unit.identity.histories import ALL_RULES, TIGHT, Said, histories
 from unit.identity.memory_graph import MemoryGraph
 from unit.identity.promises import PROMISES, Promise
 
@@ -17,7 +18,7 @@ NAMESPACES = st.sampled_from(sorted(TIGHT.values_per_customer))
 
 
 @pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.__name__)
-@given(history=histories, rules=st.sampled_from([TIGHT, HASTY, SHIPPED]), random=st.randoms(use_true_random=False))
+@given(history=histories, rules=ALL_RULES, random=st.randoms(use_true_random=False))
 @settings(max_examples=200, deadline=None)
 def test_promise(promise: Promise, history: list[Said], rules: Rules, random: Random) -> None:
     promise(MemoryGraph, rules, history, random)
@@ -26,5 +27,6 @@ def test_promise(promise: Promise, history: list[Said], rules: Rules, random: Ra
 @given(st.lists(NAMESPACES, max_size=8), st.randoms(use_true_random=False))
 @settings(max_examples=200, deadline=None)
 def test_admissible_is_anti_monotone(namespaces: list[str], random: Random) -> None:
-    subset = random.sample(namespaces, random.randint(0, len(namespaces)))
-    assert admissible(subset, TIGHT) or not admissible(namespaces, TIGHT)
+    nodes = [Node(number, name, TIGHT.known[name].kind, b"") for number, name in enumerate(namespaces)]
+    subset = random.sample(nodes, random.randint(0, len(nodes)))
+    assert admissible(subset, TIGHT) or not admissible(nodes, TIGHT)

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Raw
 
 from tern_common.events import Event
-from tern_common.identifiers import Identifier
+from tern_common.identifiers import NAMESPACES, Identifier
 from tern_identity.domain.collapsing import Heard, collapse
 from tern_identity.domain.reading import FOREVER, Claim, Filing, Reading, day_of, door, read
 from unit.identity.histories import START, Said, event, hear, heard
@@ -22,7 +22,7 @@ TODAY = day_of(START)
 
 
 def say(**said: Any) -> Reading:
-    return read(event(Said(1, 0, **said)))
+    return read(event(Said(1, 0, **said)), NAMESPACES)
 
 
 def test_a_trusted_event_pairs_its_strongest_identifier_with_each_other_strong_one() -> None:
@@ -56,8 +56,9 @@ def test_weak_identifiers_are_never_paired() -> None:
         anonymous_id="browser-1",
         previous_id="browser-2",
     )
-    assert (read(both).pairs, read(both).claims) == ((), ())
-    assert read(both).home == Filing((A, Identifier("anonymous_id", "browser-2")), TODAY)
+    said = read(both, NAMESPACES)
+    assert (said.pairs, said.claims) == ((), ())
+    assert said.home == Filing((A, Identifier("anonymous_id", "browser-2")), TODAY)
 
 
 def test_an_event_with_a_unique_identifier_is_filed_under_it_alone_and_for_ever() -> None:
@@ -94,7 +95,7 @@ def test_only_what_is_vouched_for_counts_as_trusted() -> None:
         traits=traits,
         vouched=("user_id", "email"),
     )
-    assert read(vouched).pairs == ((X, EMAIL),)
+    assert read(vouched, NAMESPACES).pairs == ((X, EMAIL),)
 
 
 def test_days_are_utc_days() -> None:
@@ -109,14 +110,14 @@ def test_a_door_is_a_home_that_no_day_matters_to() -> None:
 
 def test_a_batch_keeps_the_first_saying_of_each_fact() -> None:
     facts = collapse(heard([Said(2, 3, user=1, phone=1), Said(1, 1, user=1, phone=1), Said(3, 1, user=1, phone=1)]))
-    said = facts.pairs[X, PHONE, TODAY]
-    assert (said.at.time, said.at.event_id, said.at.place) == (START + timedelta(hours=1), "m-1", 0)
+    said = facts.pairs[X, PHONE, TODAY, "shop"]
+    assert said == (START + timedelta(hours=1), "m-1", 0)
 
 
 def test_a_fact_that_two_readings_share_takes_the_minimum() -> None:
     later = [Said(1, 2, user=1, phone=1, email=1), Said(2, 1, user=1, email=1)]
     facts = collapse(heard(later))
-    assert facts.pairs[X, EMAIL, TODAY].at.event_id == "m-2"
+    assert facts.pairs[X, EMAIL, TODAY, "shop"].event_id == "m-2"
     assert collapse(heard(reversed(later))).pairs == facts.pairs
 
 
@@ -125,6 +126,12 @@ def test_every_identifier_has_a_door_and_a_unique_ones_is_its_ordinary_home() ->
     assert facts.homes == {door(X): False, door(EMAIL): True, door(A): True}
 
 
-def test_the_source_of_a_fact_is_kept() -> None:
-    facts = collapse([Heard(say(user=1, phone=1), START, "m-1", "pos-7")])
-    assert facts.pairs[X, PHONE, TODAY].source_id == "pos-7"
+def test_facts_are_kept_for_each_source() -> None:
+    facts = collapse(Heard(say(user=1, phone=1, browser=1), START, "m-1", source) for source in ("till", "shop"))
+    assert {key[-1] for key in facts.pairs} == {key[-1] for key in facts.claims} == {"till", "shop"}
+
+
+def test_an_erased_identifier_is_on_no_event_any_more() -> None:
+    without = read(event(Said(1, 0, user=1, phone=1, browser=1)), NAMESPACES, without={X})
+    assert without.identifiers == (PHONE, A)
+    assert without.home == Filing((PHONE,), TODAY)

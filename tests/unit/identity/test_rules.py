@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from tern_identity.domain.rules import Rules, admissible, guard_of
-from unit.identity.histories import SHIPPED, START
+from tern_identity.domain.ledger import Node
+from tern_identity.domain.rules import Partner, Rules, admissible, guard_of
+from unit.identity.histories import SHIPPED, START, TIGHT
 
 
-def partners(namespace: str, count: int, apart: timedelta) -> list[tuple[str, Any]]:
-    return [(namespace, START + k * apart) for k in range(count)]
+def partners(namespace: str, count: int, apart: timedelta) -> list[Partner]:
+    kind = SHIPPED.known[namespace].kind
+    return [Partner(namespace, kind, START + k * apart) for k in range(count)]
+
+
+def nodes(*namespaces: str) -> list[Node]:
+    known = TIGHT.known
+    return [Node(number, name, known[name].kind, b"") for number, name in enumerate(namespaces)]
 
 
 def test_a_value_of_five_members_counts_and_of_six_is_shared() -> None:
@@ -35,7 +41,7 @@ def test_more_than_ten_new_partners_in_any_hour_are_too_fast() -> None:
     mixed = partners("email", 6, timedelta(minutes=6)) + partners("phone", 5, timedelta(minutes=12))
     assert guard_of(mixed, SHIPPED) == "velocity"
     assert guard_of(mixed[1:], SHIPPED) is None
-    slower = [*mixed[1:], ("email", START + timedelta(hours=2))]
+    slower = [*mixed[1:], Partner("email", "strong", START + timedelta(hours=2))]
     assert guard_of(slower, SHIPPED) is None
 
 
@@ -44,10 +50,10 @@ def test_a_node_without_partners_counts() -> None:
 
 
 def test_one_user_three_phones_and_five_emails_may_be_one_customer() -> None:
-    assert admissible(["user_id", *["phone"] * 3, *["email"] * 5], SHIPPED)
-    assert not admissible(["user_id", "user_id"], SHIPPED)
-    assert not admissible(["phone"] * 4, SHIPPED)
-    assert not admissible(["email"] * 6, SHIPPED)
+    assert admissible(nodes("user_id", *["phone"] * 3, *["email"] * 5), SHIPPED)
+    assert not admissible(nodes("user_id", "user_id"), SHIPPED)
+    assert not admissible(nodes(*["phone"] * 4), SHIPPED)
+    assert not admissible(nodes(*["email"] * 6), SHIPPED)
 
 
 @pytest.mark.parametrize(

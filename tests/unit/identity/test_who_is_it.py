@@ -7,11 +7,13 @@ import pytest
 from tern_identity.domain.canonical import canonical
 from tern_identity.domain.holding import NEVER, NOBODYS, UNHELD, Claimed, Held, holder
 from tern_identity.domain.placing import Customer, Standpoint, place, resolve
+from tern_identity.domain.reading import day_of
 from tern_identity.domain.rules import Rules
-from unit.identity.histories import SHIPPED, TIGHT, Said, hear, heard
+from unit.identity.histories import SHIPPED, START, TIGHT, Said, hear, heard
 from unit.identity.memory_graph import Member, MemoryGraph, customer_of
 
 DAY = 24
+TODAY = day_of(START)
 
 
 def after(*history: Said, rules: Rules = SHIPPED) -> MemoryGraph:
@@ -25,7 +27,7 @@ def after(*history: Said, rules: Rules = SHIPPED) -> MemoryGraph:
 def whose(graph: MemoryGraph, said: Said) -> tuple[str, str]:
     """The customer of the home where such an event is filed: its standing, and what names it."""
     customer = customer_of(graph, hear(said).reading)
-    return customer.standing, graph.name(customer.node_id)
+    return customer.standing, graph.names[customer.node_id]
 
 
 X, Y = ("person", "user-1"), ("person", "user-2")
@@ -50,7 +52,7 @@ def test_only_the_offending_identifier_is_left_out_never_its_neighbours() -> Non
 def test_a_refused_pair_is_known_to_the_specification() -> None:
     graph = after(Said(1, 0, user=2, phone=1), Said(2, 1, user=1, phone=1))
     refused = canonical(graph.ledger(), SHIPPED).refused
-    assert [(graph.name(link.a), graph.name(link.b)) for link in refused] == [("user-1", "+8613812345671")]
+    assert [(graph.names[link.a], graph.names[link.b]) for link in refused] == [("user-1", "+8613812345671")]
 
 
 def test_an_event_with_the_phone_of_one_and_the_email_of_another_goes_by_the_phone() -> None:
@@ -74,10 +76,10 @@ def test_too_many_partners_within_an_hour_wait_until_an_earlier_saying_comes_to_
     fast = (Said(1, 50, email=1, phone=1), Said(2, 50, user=1, phone=1), Said(3, 51, email=2, phone=1))
     graph = after(*fast, rules=TIGHT)
     assert whose(graph, Said(9, 50, user=1)) == X
-    assert graph.strong[graph.number[hear(fast[0]).reading.identifiers[0]]].guard == "velocity"
+    assert graph.strong[graph.number(hear(fast[0]).reading.identifiers[0], TODAY)].guard == "velocity"
     graph.file([hear(Said(4, 0, email=2, phone=1))])
-    assert graph.strong[graph.number[hear(fast[0]).reading.identifiers[0]]].guard is None
-    assert graph.core(graph.number[hear(fast[1]).reading.identifiers[0]]) == {
+    assert graph.strong[graph.number(hear(fast[0]).reading.identifiers[0], TODAY)].guard is None
+    assert graph.core(graph.number(hear(fast[1]).reading.identifiers[0], TODAY)) == {
         "user-1",
         "+8613812345671",
         "ann1@example.com",
@@ -113,7 +115,7 @@ def test_two_members_on_one_browser_stay_two(order: tuple[int, ...]) -> None:
     graph = after(*(story[k] for k in order))
     nobody = ("browser", "browser-1")
     assert [whose(graph, said) for said in story] == [X, X, X, Y, nobody, nobody, X]
-    assert graph.core(graph.number[hear(story[1]).reading.identifiers[0]]) == {"user-1"}
+    assert graph.core(graph.number(hear(story[1]).reading.identifiers[0], TODAY)) == {"user-1"}
 
 
 def test_a_login_that_is_older_moves_the_boundary_by_whole_homes() -> None:
