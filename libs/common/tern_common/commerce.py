@@ -102,10 +102,11 @@ def read(event: Event) -> Said | None:
     reader = _READERS.get(event.name.strip().casefold())
     if reader is None:
         return None
-    return reader(_properties(event), event)
+    return reader(properties_of(event), event)
 
 
-def _properties(event: Event) -> Properties:
+def properties_of(event: Event) -> Properties:
+    """Its properties, decoded; none where they are no object."""
     try:
         found = msgspec.json.decode(event.properties)
     except (msgspec.DecodeError, RecursionError):
@@ -145,10 +146,15 @@ def _quantity(raw: object) -> int:
     return 0 if value is None else min(max(int(value), 0), QUANTITY_LIMIT)
 
 
+def product_id_of(said: Properties) -> str | None:
+    """Which product a line or an event is about: a text or a number of at most `TEXT_LIMIT` characters."""
+    return _text(said.get("product_id")) or _text(said.get("sku")) or _text(said.get("id"))
+
+
 def _item(raw: object) -> Item | None:
     if not isinstance(raw, dict):
         return None
-    product_id = _text(raw.get("product_id")) or _text(raw.get("sku")) or _text(raw.get("id"))
+    product_id = product_id_of(raw)
     if product_id is None:
         return None
     return Item(product_id, _quantity(raw.get("quantity")), amount(raw.get("price")), _text(raw.get("name")))

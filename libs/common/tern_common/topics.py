@@ -35,6 +35,7 @@ EVENTS = "tern.events.v1"
 REJECTED = "tern.events.rejected.v1"
 RESOLVED = "tern.resolved.v1"
 IDENTITY = "tern.identity.v1"
+CATALOG = "tern.catalog.v1"
 PROFILES = "tern.profiles.v1"
 PROGRESS = "tern.progress.v1"
 FAMILIES = ("cart", "recall")
@@ -57,6 +58,7 @@ TABLE: tuple[Topic, ...] = (
     ),
     Topic(RESOLVED, 8, "customer_id", "identity", "profile, triggers", _kept(30)),
     Topic(IDENTITY, 4, "customer_id", "identity", "anyone", _kept(30)),
+    Topic(CATALOG, 4, "product_id", "identity", "triggers, anyone", _kept(7)),
     Topic(PROFILES, 8, "customer_id", "profile", "triggers, anyone", COMPACTED),
     *(Topic(triggers_topic(f), 4, "customer_id", "triggers", "marketing systems", _kept(7)) for f in FAMILIES),
     Topic(PROGRESS, 1, "service/lane", "identity, profile", "profile, triggers", COMPACTED_SOON),
