@@ -19,16 +19,20 @@ from tern_common.sealing import Sealer
 from tern_common.shipped import shipped
 from tern_identity.app import SUMMARY
 from tern_identity.app.customers import customer_router
+from tern_identity.app.explain import explain_router
+from tern_identity.app.quarantine import quarantine_router
 from tern_identity.consumer import GROUP, EventHandler
 from tern_identity.domain.rules import Rules
 from tern_identity.settings import IdentitySettings
 from tern_identity.store import Keys, Numbers, Store
+from tern_identity.store.explaining import Explainer
 from tern_identity.store.lookup import Directory
+from tern_identity.store.quarantine import Quarantine
 
 SERVICE = "identity"
 LANE = "live"
 
-_TOPICS = (topics.EVENTS, topics.RESOLVED, topics.IDENTITY, topics.PROGRESS, topics.REJECTED)
+_TOPICS = (topics.EVENTS, topics.RESOLVED, topics.IDENTITY, topics.CATALOG, topics.PROGRESS, topics.REJECTED)
 
 
 async def serve(settings: IdentitySettings) -> None:
@@ -37,13 +41,20 @@ async def serve(settings: IdentitySettings) -> None:
     hasher = Hasher(settings.hash_key.get_secret_value().encode())
     sealer = Sealer.parse(settings.sealing_keys.get_secret_value())
     async with ground(SERVICE, settings, _TOPICS) as on:
-        store = Store(on.pool, Keys(hasher, sealer, on.clock), Numbers(rules, settings.version_epoch))
+        keys = Keys(hasher, sealer, on.clock)
+        store = Store(on.pool, keys, Numbers(rules, settings.version_epoch))
         clock_routers, clock_loops = _virtual_clock(settings, on.bus)
         app = create_app(
             service=SERVICE,
             summary=SUMMARY,
             probes=on.probes,
-            routers=[customer_router(Directory(on.pool, hasher, sealer)), policy_router(rules), *clock_routers],
+            routers=[
+                customer_router(Directory(on.pool, hasher, sealer)),
+                explain_router(Explainer(on.pool, keys), lambda: store.rules),
+                quarantine_router(Quarantine(on.pool, keys), lambda: store.rules),
+                policy_router(rules),
+                *clock_routers,
+            ],
             tokens=on.tokens,
             clock=on.clock,
         )

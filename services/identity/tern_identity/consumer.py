@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from tern_common import outbox
+from tern_common import catalog, outbox
 from tern_common.bus import Message, Producer, Record
 from tern_common.consume import Batch
 from tern_common.db import Pool
 from tern_common.errors import Poison, Transient
 from tern_common.events import Event, decode_event
 from tern_common.identifiers import Identifier
-from tern_common.topics import RESOLVED
+from tern_common.topics import CATALOG, RESOLVED
 from tern_identity.domain.collapsing import Heard
 from tern_identity.domain.reading import read
 from tern_identity.store import Filed, Misread, Store
@@ -22,6 +22,7 @@ READINGS = 5
 """How often a batch is read before it waits for calmer times."""
 
 _SCHEMA = ("schema", b"resolved")
+_AS_IT_CAME = ("schema", b"event")
 
 
 class Arrived(NamedTuple):
@@ -41,17 +42,21 @@ class EventHandler:
         self._pool = pool
         self._producer = producer
 
-    def decode(self, record: Record) -> Arrived:
-        """Raises `Poison`."""
+    def decode(self, record: Record) -> Arrived | Message:
+        """An event of a person, or one of a product as it is passed on. Raises `Poison`."""
         event = decode_event(record.value)
         _require_storable(event)
+        if catalog.is_product_event(event):
+            return passed_on(event, record.value)
         return Arrived(self._hear(event), event.mode, record.value)
 
-    async def apply(self, batch: Batch[Arrived]) -> None:
+    async def apply(self, batch: Batch[Arrived | Message]) -> None:
         """One transaction; then these events and all that waits in the outbox, whoever wrote it, are published."""
+        arrived = [item for item in batch.items if isinstance(item, Arrived)]
+        passed = [item for item in batch.items if isinstance(item, Message)]
+        filed = await self._file(arrived) if arrived else []
         if batch.items:
-            filed = await self._file(batch.items)
-            await self._producer.send([resolved(*both) for both in zip(batch.items, filed, strict=True)])
+            await self._producer.send([*passed, *(resolved(*both) for both in zip(arrived, filed, strict=True))])
         await outbox.drain(self._pool, self._producer)
 
     def _hear(self, event: Event, without: Collection[Identifier] = ()) -> Heard:
@@ -82,6 +87,15 @@ def resolved(arrived: Arrived, filed: Filed) -> Message:
     value = b"".join((head.encode(), shared, b',"event":', arrived.value, b"}"))
     headers = (("message-id", arrived.heard.message_id.encode()), _SCHEMA, ("mode", arrived.mode.encode()))
     return Message(RESOLVED, customer_id.encode(), value, headers)
+
+
+def passed_on(event: Event, value: bytes) -> Message:
+    """An event about a product: it has no person, so it is filed nowhere. Raises `Poison` when it names no product."""
+    said = catalog.read(event)
+    if said is None:
+        raise Poison("product-id-missing")
+    headers = (("message-id", event.message_id.encode()), _AS_IT_CAME, ("mode", event.mode.encode()))
+    return Message(CATALOG, said.product_id.encode(), value, headers)
 
 
 def _require_storable(event: Event) -> None:

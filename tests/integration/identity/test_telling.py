@@ -13,6 +13,7 @@ from tern_common.errors import Poison, Transient
 from tern_common.events import Merged, Split, Violation
 from tern_common.memory import MemoryBus
 from tern_common.topics import EVENTS, IDENTITY, RESOLVED
+from tern_identity.consumer import Arrived
 from tern_identity.domain.notices import merge_id_of
 from unit.identity.histories import TIGHT, Said, event
 
@@ -193,7 +194,9 @@ async def test_versions_grow_also_after_a_restore_from_backup(graphs: Graphs) ->
     await worker.hear(VISIT)
     [before] = worker.resolved()
     restored = await graphs.store(TIGHT, epoch=1)
-    [filed] = await restored.file([worker.handler.decode(record(event(LOGIN))).heard])
+    login = worker.handler.decode(record(event(LOGIN)))
+    assert isinstance(login, Arrived)
+    [filed] = await restored.file([login.heard])
     assert filed.membership.version > 1 << 40 > before.membership_version
 
 
