@@ -4,4 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from tern_cli.commands.identity import explain
+
 app = typer.Typer(no_args_is_help=True, help="Who is who, why, and how to put it right.")
+for command in (explain.explain, explain.quarantine):
+    app.command()(command)
