@@ -31,7 +31,8 @@ from tern_common.kafka import kafka_bus
 from tern_common.rejecting import Rejecting
 from tern_common.topics import EVENTS, PROGRESS, REJECTED, RESOLVED, Topic
 from tern_identity.__main__ import serve
-from tern_identity.app import SUMMARY, customer_router
+from tern_identity.app import SUMMARY
+from tern_identity.app.customers import customer_router
 from tern_identity.consumer import EventHandler
 from tern_identity.settings import IdentitySettings
 from tern_identity.store.lookup import Directory
