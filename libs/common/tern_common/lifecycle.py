@@ -30,7 +30,7 @@ from tern_common.settings import read_settings
 
 FINISH_REQUESTS_S = 4
 STOP_DEADLINE_S = 9.5
-_OBJECTS_BETWEEN_COLLECTIONS = 50_000
+_OBJECTS_BETWEEN_COLLECTIONS = 300_000  # more than the batches in hand are made of: those need no look
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _CALM_AFTER_S = 0.1, 5.0, 30.0
 
 Loop = Callable[[], Awaitable[None]]
