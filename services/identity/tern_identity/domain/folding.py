@@ -28,11 +28,12 @@ class Folded(NamedTuple):
 def links_that_count(links: Iterable[Link], eligible: Collection[int], rulings: Rulings) -> list[Link]:
     """What is folded: what events said between eligible nodes, and what operators said, which goes before all time.
 
-    An operator's link does not speak of partners: it never makes a value look shared.
+    An operator's link does not speak of partners: it never makes a value look shared. Those of one statement have one
+    time: what they name orders them, not when it was born.
     """
     said = {(link.a, link.b): link for link in links}
-    for place, ((a, b), statement) in enumerate(rulings.together.items()):
-        said[a, b] = Link(At(BEFORE_ALL_TIME, f"{statement:019d}", place), a, b)
+    for (a, b), statement in rulings.together.items():
+        said[a, b] = Link(At(BEFORE_ALL_TIME, f"{statement:019d}", 0), a, b)
     return [
         link
         for link in said.values()
