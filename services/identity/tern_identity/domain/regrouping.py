@@ -140,8 +140,7 @@ class _Board:
         """One pair: clean → one core at any age; the newest of a contested group → decided alone; else stale."""
         ours, theirs = self._group_of[link.a], self._group_of[link.b]
         contested = ours.contested or theirs.contested
-        united = ours.nodes | theirs.nodes
-        clean = not contested and (ours is theirs or self._may_be_one(united))
+        clean = not contested and (ours is theirs or self._may_be_one(ours.nodes | theirs.nodes))
         late = any(group.newest is not None and link.at <= group.newest for group in (ours, theirs))
         stale = ours.stale or theirs.stale or (late and not clean)
         group = self._unite_groups(ours, theirs)
