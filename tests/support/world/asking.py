@@ -19,14 +19,10 @@ AT_ONCE = 16
 
 @dataclass(frozen=True)
 class Filed:
-    """Message id → the customer of its home, and the message ids whose customer is nobody's."""
+    """Message id → the customer of its home; in `customers` only those who are somebody."""
 
+    arrived: frozenset[str]
     customers: Mapping[str, str]
-    nobodys: frozenset[str]
-
-    def whose(self, message_id: str) -> str | None:
-        """None when it is nobody's."""
-        return None if message_id in self.nobodys else self.customers[message_id]
 
 
 async def customers_of(shop: Shop, identifiers: Iterable[Identifier]) -> Mapping[Identifier, str]:
@@ -77,8 +73,8 @@ async def filed(shop: Shop, tag: str) -> Filed:
     finally:
         await consumer.stop()
     whose = {message_id: memberships[home] for message_id, home in homes.items()}
-    nobodys = frozenset(message_id for message_id, (_, _, shared) in whose.items() if shared)
-    return Filed({message_id: customer for message_id, (_, customer, _) in whose.items()}, nobodys)
+    somebodys = {message_id: customer for message_id, (_, customer, shared) in whose.items() if not shared}
+    return Filed(frozenset(whose), somebodys)
 
 
 def _raise(memberships: dict[str, tuple[int, str, bool]], home: str, said: tuple[int, str, bool]) -> None:

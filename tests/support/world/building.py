@@ -24,13 +24,14 @@ DAY = timedelta(days=1)
 class World:
     """`live` is sent as it happens, `monthly` by the tills in one late batch. `owners`: who has it at the end.
 
-    `handed` numbers are announced by whoever knows, unless the world's untruths say that nobody does.
+    `handed` are all numbers that went to somebody else, `announced` those of which an operator was told.
     """
 
     population: Population
     live: tuple[Said, ...]
     monthly: tuple[Said, ...]
     handed: tuple[Handed, ...]
+    announced: tuple[Handed, ...]
     owners: Mapping[Identifier, frozenset[int]]
 
     @property
@@ -55,7 +56,8 @@ def build(tag: str, seed: int, persons: int, end: datetime, untruths: Untruths =
         *errors.one_for_everybody(population, seed, days, untruths),
         *(one for one in told if one.door == "till"),
     ]
-    return World(population, _in_order(live), _in_order(monthly), handed, _owners(population, handed))
+    announced = () if untruths.unannounced else handed
+    return World(population, _in_order(live), _in_order(monthly), handed, announced, _owners(population, handed))
 
 
 def _whole_days(end: datetime) -> Sequence[datetime]:

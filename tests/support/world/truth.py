@@ -76,8 +76,8 @@ def judge_identifiers(world: World, customers: Mapping[Identifier, str]) -> Judg
 
 
 def judge_events(world: World, customers: Mapping[str, str]) -> Judgement:
-    """Over pairs of events that name a person. `customers`: message id → customer."""
-    named = [(customers[said.message_id], said.actor) for said in world.said if said.named]
+    """Over pairs of events that name a person. `customers`: message id → customer, without what is nobody's."""
+    named = [(customers.get(said.message_id, said.message_id), said.actor) for said in world.said if said.named]
     return Judgement(
         joined=_same(customer for customer, _ in named),
         true=_same(actor for _, actor in named),
