@@ -127,8 +127,6 @@ class _Loop(Generic[T]):
         if isinstance(read, Exception):
             raise read
         self._open = _Open(fetched, await self._rest_of(fetched, applied), begun)
-        if self._open.rest is None:
-            await self._close()
 
     async def _attempt(self, fetched: Fetched[T]) -> Rest | None:
         """The transaction of a whole batch, tried once. After a failure nothing more is read ahead."""

@@ -1,0 +1,119 @@
+"""What a loop has in hand for its next turn: everything once, in order, and nothing that is somebody else's by then."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tern_common.bus import Message, Place, Record, Span
+from tern_common.clock import ManualClock
+from tern_common.errors import Poison, Transient
+from tern_common.fetching import Fetched, Fetching
+from tern_common.memory import MemoryBroker, MemoryBus
+from tern_common.topics import Topic
+
+PLACE = Place("t", 0)
+FOR_EVER_S = 3600.0
+
+
+class Turns(ManualClock):
+    """Counts how often others were given a turn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given = 0
+
+    async def sleep(self, seconds: float) -> None:
+        self.given += 1
+        await super().sleep(seconds)
+
+
+def read(record: Record) -> str:
+    if record.value == b"bad":
+        raise Poison("not-an-event")
+    return record.value.decode()
+
+
+class Stage:
+    """One partition, and one who fetches from it."""
+
+    def __init__(self) -> None:
+        self.bus = MemoryBus(MemoryBroker([Topic("t", 1)]))
+        self.clock = Turns()
+
+    async def begin(self, limit: int) -> Fetching[str]:
+        return Fetching(await self.bus.subscribe("g", ["t"]), read, self.clock, limit)
+
+    async def send(self, *texts: str) -> None:
+        await self.bus.producer.send([Message("t", b"k", text.encode()) for text in texts])
+
+
+def items(fetched: Fetched[str]) -> list[str]:
+    return [item for _, item in fetched.decoded]
+
+
+async def test_what_was_read_ahead_and_what_came_since_are_one_fetch_up_to_the_limit() -> None:
+    stage = Stage()
+    fetching = await stage.begin(limit=5)
+    await stage.send("a", "bad", "c")
+    await fetching.ahead()
+    await stage.send("d", "bad", "f")
+    first = await fetching.next(FOR_EVER_S)
+    assert items(first) == ["a", "c", "d"]
+    assert [record.offset for _, record in first.poisoned] == [1, 4]
+    assert first.spans == {PLACE: Span(0, 5)}
+    assert (await fetching.next(FOR_EVER_S)).spans == {PLACE: Span(5, 6)}
+
+
+async def test_who_has_something_in_hand_waits_for_no_more() -> None:
+    stage = Stage()
+    fetching = await stage.begin(limit=5)
+    await stage.send("a")
+    await fetching.ahead()
+    async with asyncio.timeout(5):
+        assert items(await fetching.next(FOR_EVER_S)) == ["a"]
+
+
+async def test_a_broker_that_is_away_takes_nothing_that_is_in_hand() -> None:
+    stage = Stage()
+    fetching = await stage.begin(limit=5)
+    await stage.send("a")
+    await fetching.ahead()
+    stage.bus.fail_with(Transient("away"))
+    for _ in range(2):
+        try:
+            await fetching.next(0)
+        except Transient:
+            continue
+        raise AssertionError("it did not ask")
+    stage.bus.recover()
+    assert items(await fetching.next(FOR_EVER_S)) == ["a"]
+
+
+async def test_reading_ahead_from_a_broker_that_is_away_is_no_error_yet() -> None:
+    stage = Stage()
+    fetching = await stage.begin(limit=5)
+    await stage.send("a")
+    stage.bus.fail_with(Transient("away"))
+    await fetching.ahead()
+    stage.bus.recover()
+    assert items(await fetching.next(FOR_EVER_S)) == ["a"]
+
+
+async def test_what_was_dealt_anew_is_forgotten_and_read_again_from_the_committed_offset() -> None:
+    stage = Stage()
+    fetching = await stage.begin(limit=2)
+    await stage.send("a", "b", "c")
+    await fetching.ahead()
+    other = MemoryBus(stage.bus.broker)
+    async with other:
+        await other.subscribe("g", ["t"])
+    assert items(await fetching.next(FOR_EVER_S)) == ["a", "b"]
+    assert items(await fetching.next(FOR_EVER_S)) == ["c"]
+
+
+async def test_decoding_much_gives_others_their_turn() -> None:
+    stage = Stage()
+    fetching = await stage.begin(limit=1000)
+    await stage.send(*map(str, range(1000)))
+    assert len(items(await fetching.next(FOR_EVER_S))) == 1000
+    assert stage.clock.given > 10
