@@ -124,6 +124,13 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
         yield conn
 
 
+@asynccontextmanager
+async def snapshot(pool: Pool) -> AsyncIterator[Connection]:
+    """A REPEATABLE READ transaction that only reads: all its statements see one moment, and nobody waits for it."""
+    async with connection(pool) as conn, cast(Any, conn).transaction(isolation="repeatable_read", readonly=True):
+        yield conn
+
+
 async def check(pool: Pool) -> None:
     """For readiness: raises unless the database answers."""
     async with connection(pool) as conn:

@@ -188,6 +188,8 @@ job = Table(
     Column("cursor", BigInteger, nullable=False, comment="The last node that is done."),
     Column("last", BigInteger, nullable=False, comment="The node at which it ends."),
     Column("changed", BigInteger, nullable=False, server_default="0", comment="Homes that it moved, or rows it wrote."),
+    Column("asked", Text, comment="What was asked for, beside its kind: rules, a share of the ledger."),
+    Column("report", Text, comment="What it found, as far as it is."),
     Column("ended_at", DateTime(timezone=True)),
     comment="Work on the whole graph, chunk by chunk; goes on where it was after a crash.",
 )

@@ -156,6 +156,8 @@ def _graph_work() -> None:
             nullable=False,
             comment="Homes that it moved, or rows it wrote.",
         ),
+        _told("asked", sa.Text(), "What was asked for, beside its kind: rules, a share of the ledger."),
+        _told("report", sa.Text(), "What it found, as far as it is."),
         sa.Column("ended_at", sa.DateTime(timezone=True)),
         schema=SCHEMA,
         comment="Work on the whole graph, chunk by chunk; goes on where it was after a crash.",

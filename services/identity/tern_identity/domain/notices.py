@@ -136,7 +136,7 @@ def _by_eligibility(move: Move, was: int, trail: Trail) -> Cause | None:
 
 def _notice(was: UUID, now: UUID, moves: Sequence[Move], trail: Trail) -> IdentityNotice | None:
     cause = cause_of(moves[0], trail)
-    if trail.stands[was] == now:
+    if trail.stands.get(was) == now:
         a, b = (UUID(str(cause["a"])), UUID(str(cause["b"]))) if cause.get("kind") == "pair" else (was, now)
         return Merged(merge_id=str(merge_id_of(a, b)), survivor=str(now), absorbed=str(was), cause=cause)
     homes = tuple(move.home_id for move in moves if not move.is_door)

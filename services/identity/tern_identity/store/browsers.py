@@ -71,14 +71,14 @@ async def rehold(
     if not doubtful:
         return set()
     blocked = {node_id for node_id in doubtful if rows[node_id][4]}
-    now = await _held_now(conn, doubtful, blocked, rules)
+    now = await held_now(conn, doubtful, blocked, rules)
     changed = {node_id for node_id, held in now.items() if held != held_of(rows[node_id][1], rows[node_id][2])}
     if changed:
         await conn.execute(_WRITE, *columns((one, now[one].holder, _since(now[one])) for one in sorted(changed)))
     return changed | {node_id for node_id, held in now.items() if held.holder in moved}
 
 
-async def _held_now(conn: Connection, weak: Collection[int], blocked: Collection[int], rules: Rules) -> dict[int, Held]:
+async def held_now(conn: Connection, weak: Collection[int], blocked: Collection[int], rules: Rules) -> dict[int, Held]:
     asked = sorted(weak)
     kept_from: dict[int, set[int]] = defaultdict(set)
     for node_id, core in await conn.fetch(_KEPT_FROM, asked):

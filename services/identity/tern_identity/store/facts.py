@@ -58,9 +58,14 @@ async def links_of(conn: Connection, nodes: Collection[int], distrusted: Collect
     return [Link(At(at, event_id, place), a, b) for a, b, at, event_id, place in rows]
 
 
-async def rulings_on(conn: Connection, nodes: Collection[int]) -> Rulings:
+async def words_on(conn: Connection, nodes: Collection[int]) -> list[Ruling]:
     """The operators' words that name any of these nodes and hold now."""
-    return rulings_of(Ruling(*row) for row in await conn.fetch(_RULINGS, sorted(nodes)))
+    return [Ruling(*row) for row in await conn.fetch(_RULINGS, sorted(nodes))]
+
+
+async def rulings_on(conn: Connection, nodes: Collection[int]) -> Rulings:
+    """The same, in the form in which the fold asks for them."""
+    return rulings_of(await words_on(conn, nodes))
 
 
 def pair_rows(pairs: Mapping[PairKey, At]) -> list[tuple[Any, ...]]:

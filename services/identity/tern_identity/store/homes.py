@@ -100,7 +100,7 @@ async def replace(conn: Connection, touched: Collection[int], new: Mapping[str, 
         homes[key.hex()] = Home(tuple(nodes), day, is_door)
         stored[key.hex()] = Membership(*membership)
     standings = await standings_of(conn, {node_id for home in homes.values() for node_id in home.nodes})
-    wanted = {home_id: _customer_of(home, standings) for home_id, home in homes.items()}
+    wanted = {home_id: customer_of(home, standings) for home_id, home in homes.items()}
     changed = {home_id: whose for home_id, whose in wanted.items() if whose != _whose(stored.get(home_id))}
     versions = await _versions(conn, len(changed), epoch)
     now = {
@@ -131,7 +131,7 @@ async def stand_for(conn: Connection, ids: Collection[UUID]) -> dict[UUID, tuple
     return {customer_id: (one.at.node_id, one.name(one.resolved(customer_id))) for customer_id, one in found.items()}
 
 
-def _customer_of(home: Home, standings: Mapping[int, Standing]) -> tuple[UUID, bool]:
+def customer_of(home: Home, standings: Mapping[int, Standing]) -> tuple[UUID, bool]:
     customer = place([standings[node_id].at for node_id in home.nodes], home.day)
     speaker = next(one for one in map(standings.__getitem__, home.nodes) if customer.node_id in one.tokens)
     return speaker.name(customer), customer.is_shared

@@ -21,6 +21,9 @@ SELECT $1, $2, 'policy.yaml', 'the first rules', $3, true WHERE NOT EXISTS (SELE
 ON CONFLICT DO NOTHING
 """
 
+# Waits in line: row locks alone would let those that settle pass by for ever.
+_LOCK = "LOCK TABLE ruleset IN EXCLUSIVE MODE"
+
 _RETIRE = "UPDATE ruleset SET live = false WHERE live RETURNING version"
 
 _ADD = "INSERT INTO ruleset (version, rules, by, reason, at, live) VALUES ($1, $2, $3, $4, $5, true)"
@@ -49,6 +52,7 @@ async def live_rules(pool: Pool, shipped: Rules, now: datetime) -> Rules:
 
 async def make_live(conn: Connection, rules: Rules, act: Act) -> None:
     """Puts a new version in force. Raises `Refused` unless it is higher than the one that is live."""
+    await conn.execute(_LOCK)
     before = await conn.fetchval(_RETIRE)
     if before is None or rules.version <= before:
         raise Refused(409, "version-not-new", f"Version {before} is live: give the new rules a higher one.")

@@ -1,0 +1,118 @@
+"""Takes the job whose turn it is a chunk further. What every kind of job does with a chunk is its own file's."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from tern_common.clock import Clock
+from tern_common.db import Pool, connection, snapshot, transaction
+from tern_common.errors import Misconfigured, Transient, Unusable
+from tern_common.sealing import Sealer
+from tern_identity.domain.rules import Rules
+from tern_identity.store import jobs
+from tern_identity.store.errors import GroupsMoved, Misread
+from tern_identity.store.jobs import Done, Job
+from tern_identity.store.ruleset import live_rules
+from tern_identity.store.settling import Numbers, Settled
+from tern_identity.store.walks.checking import checked
+from tern_identity.store.walks.folding_again import Task, fold_again, judge
+from tern_identity.store.walks.walking import Stretch, stretch
+
+PATIENCE = 20
+"""How often a chunk that brings nothing new to lock is begun again, before it waits for calmer times."""
+
+
+class Sizes(NamedTuple):
+    """How many nodes a chunk has: of work that locks them, that only reads, and that writes rows of their own."""
+
+    folding: int = 200
+    reading: int = 400
+    writing: int = 1_000
+
+
+class Desk(NamedTuple):
+    """What jobs are done with. `shipped`: the rules of a database that has none yet."""
+
+    pool: Pool
+    sealer: Sealer
+    clock: Clock
+    shipped: Rules
+    epoch: int
+    sizes: Sizes = Sizes()
+
+    async def rules(self) -> Rules:
+        """Those in force."""
+        return await live_rules(self.pool, self.shipped, self.clock.now())
+
+
+class Chores:
+    """Does jobs. Several processes may have one each: only one of them works at a time."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._kinds: dict[str, Callable[[Job], Awaitable[Done]]] = {
+            "check": self._check,
+            "apply": self._apply,
+            "rebuild": self._rebuild,
+        }
+
+    async def step(self) -> Done | None:
+        """One chunk of the job whose turn it is; None where there is nothing to do, or another process does it.
+
+        Chunks bear being done twice. A job that cannot be done ends, and its report says why.
+        """
+        async with transaction(self._desk.pool) as conn:
+            job = await jobs.take(conn)
+            if job is None:
+                return None
+            done = await self._chunk(job)
+            await jobs.advance(conn, job, done, self._desk.clock.now())
+            return done
+
+    async def _chunk(self, job: Job) -> Done:
+        try:
+            return await self._kinds[job.kind](job)
+        except (Misconfigured, Unusable) as wrong:
+            return Done(job.last, report={**job.report, "failed": str(wrong)})
+
+    async def _stretch(self, job: Job, size: int) -> Stretch:
+        async with connection(self._desk.pool) as conn:
+            return await stretch(conn, job.cursor, job.last, size)
+
+    async def _check(self, job: Job) -> Done:
+        rules = await self._desk.rules()
+        async with snapshot(self._desk.pool) as conn:
+            chunk = await stretch(conn, job.cursor, job.last, self._desk.sizes.reading)
+            found = await checked(conn, chunk, rules)
+            return Done(chunk.upto, report=await found.added_to(job.report, conn))
+
+    async def _apply(self, job: Job) -> Done:
+        chunk = await self._stretch(job, self._desk.sizes.folding)
+        rules = await self._desk.rules()
+        await judge(self._desk.pool, chunk, rules, self._desk.sealer)
+        return await self._fold(Task(chunk, {"kind": "rules", "version": rules.version}))
+
+    async def _rebuild(self, job: Job) -> Done:
+        chunk = await self._stretch(job, self._desk.sizes.folding)
+        return await self._fold(Task(chunk, {"kind": "rebuild", "job": job.job_id}, mends=True))
+
+    async def _fold(self, task: Task) -> Done:
+        settled = await folded(self._desk, task)
+        return Done(task.chunk.upto, changed=settled.moved, refolds=settled.refolds)
+
+
+async def folded(desk: Desk, task: Task) -> Settled:
+    """Folds again, with more and more of what is found to belong to it. Raises `Transient` when others are faster."""
+    waited = 0
+    while waited < PATIENCE:
+        numbers = Numbers(await desk.rules(), desk.epoch)
+        try:
+            async with transaction(desk.pool) as conn:
+                return await fold_again(conn, task, numbers)
+        except GroupsMoved as moved:
+            waited += moved.nodes <= task.also
+            task = task._replace(also=task.also | moved.nodes)
+        except Misread:
+            waited += 1
+    raise Transient("a group moves faster than it can be locked")
