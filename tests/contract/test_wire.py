@@ -119,6 +119,20 @@ GOLDENS = {
         % (ANN.encode(), HOME.encode(), DOOR.encode(), BOB.encode()),
         decode_resolved,
     ),
+    "membership change, erased": Golden(
+        MembershipChange(
+            customer_id=ANN,
+            homes=(HomeVersion(HOME, 9),),
+            from_=(BOB,),
+            cause={"kind": "control", "control": 5},
+            shared=True,
+            erased=True,
+        ),
+        b'{"kind":"membership","customer_id":"%s","homes":[{"home_id":"%s","version":9}],"from":["%s"],'
+        b'"cause":{"kind":"control","control":5},"shared":true,"erased":true}'
+        % (ANN.encode(), HOME.encode(), BOB.encode()),
+        decode_resolved,
+    ),
     "merged": Golden(
         Merged(merge_id=HOME, survivor=ANN, absorbed=BOB, cause={"kind": "claim", "event_id": "m-1"}),
         b'{"type":"merged","merge_id":"%s","survivor":"%s","absorbed":"%s","cause":{"kind":"claim","event_id":"m-1"}}'

@@ -86,7 +86,8 @@ class MembershipChange(
 ):
     """Homes whose customer changed. `doors` are homes that hold no events: one per identifier, for look-ups.
 
-    `from_` lists the customers that the homes belonged to before; `cause` says why (identity.md §5).
+    `from_` lists the customers that the homes belonged to before; `cause` says why (identity.md §5). `erased`: the
+    homes are gone for good, and nothing that was filed in them may be kept.
     """
 
     customer_id: str
@@ -95,6 +96,7 @@ class MembershipChange(
     from_: tuple[str, ...] = ()
     cause: dict[str, str | int] = {}
     shared: bool = False
+    erased: bool = False
 
 
 Resolved = ResolvedEvent | MembershipChange

@@ -18,6 +18,7 @@ from tern_common.rejecting import Rejecting
 from tern_common.sealing import Sealer
 from tern_common.shipped import shipped
 from tern_identity.app import SUMMARY
+from tern_identity.app.controls import controls_router
 from tern_identity.app.customers import customer_router
 from tern_identity.app.explain import explain_router
 from tern_identity.app.quarantine import quarantine_router
@@ -27,6 +28,7 @@ from tern_identity.settings import IdentitySettings
 from tern_identity.store import Keys, Numbers, Store
 from tern_identity.store.explaining import Explainer
 from tern_identity.store.lookup import Directory
+from tern_identity.store.operators import Operators
 from tern_identity.store.quarantine import Quarantine
 
 SERVICE = "identity"
@@ -50,6 +52,7 @@ async def serve(settings: IdentitySettings) -> None:
             probes=on.probes,
             routers=[
                 customer_router(Directory(on.pool, hasher, sealer)),
+                controls_router(Operators(on.pool, keys, store, on.bus.producer), store, on.clock),
                 explain_router(Explainer(on.pool, keys), lambda: store.rules),
                 quarantine_router(Quarantine(on.pool, keys), lambda: store.rules),
                 policy_router(rules),

@@ -12,6 +12,8 @@ from functools import cached_property
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
+from msgspec.structs import replace
+
 from tern_common.events import HomeVersion, IdentityNotice, MembershipChange, Merged, Split, Violation
 from tern_identity.domain.ledger import Link, Node
 from tern_identity.domain.regrouping import Strong
@@ -103,6 +105,15 @@ def violations(refused: Iterable[Link], trail: Trail) -> list[Violation]:
     """A notice for every link given, and for every node that went into quarantine. A later fact may overturn them."""
     guarded = [_quarantine(now.node, now.guard, trail) for _, now in trail.flips if now.guard is not None]
     return [*(_refusal(link, trail) for link in refused), *guarded]
+
+
+def erasures(gone: Iterable[Move], cause: Cause) -> list[MembershipChange]:
+    """What is left to be told of homes that were erased: that nothing of them may be kept."""
+    grouped: dict[UUID, list[Move]] = defaultdict(list)
+    for move in sorted(gone):
+        grouped[move.now].append(move)
+    changes = (_change(chunk, cause) for group in grouped.values() for chunk in _chunks(group))
+    return [replace(change, erased=True) for change in changes]
 
 
 def cause_of(move: Move, trail: Trail) -> Cause:

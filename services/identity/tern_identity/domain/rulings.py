@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, product
 from typing import Literal, NamedTuple
 
 Word = Literal["revoke", "cannot", "together", "block", "allow"]
@@ -87,6 +87,16 @@ def words_of_split(statement: int, group: list[int], rest: list[int]) -> list[Ru
     apart = [Ruling(statement, "cannot", *both(a, b)) for a in group for b in rest]
     inside = [Ruling(statement, "together", *both(a, b)) for side in (group, rest) for a, b in _star(side)]
     return [*crossing, *apart, *inside]
+
+
+def words_of_cannot_link(statement: int, nodes: Iterable[int], others: Iterable[int]) -> list[Ruling]:
+    """None of these is ever one customer with any of the others; a browser is never held by them."""
+    return [Ruling(statement, "cannot", *both(a, b)) for a, b in product(nodes, others)]
+
+
+def word_on(statement: int, word: Literal["block", "allow"], node: int) -> list[Ruling]:
+    """Into quarantine, or out of it, whatever is counted; a browser that is blocked is nobody's."""
+    return [Ruling(statement, word, node)]
 
 
 def _star(side: list[int]) -> list[tuple[int, int]]:

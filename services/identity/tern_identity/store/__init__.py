@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from tern_common.db import Pool, connection, transaction
+from tern_common.db import Connection, Pool, connection, transaction
 from tern_common.errors import Transient
 from tern_identity.domain.collapsing import Heard, collapse
 from tern_identity.domain.rules import Rules
@@ -16,9 +16,14 @@ from tern_identity.store.news import Membership, home_ids, memberships, news_of,
 from tern_identity.store.ruleset import live_rules
 from tern_identity.store.settling import Numbers, Settled, Work, settle
 
-__all__ = ["Filed", "Keys", "Membership", "Misread", "Numbers", "Settled", "Store", "Work"]
+__all__ = ["Filed", "Keys", "Membership", "Misread", "Numbers", "Settled", "Step", "Store", "Work"]
 
 ATTEMPTS = 5
+NO_WORK = Work()
+
+T = TypeVar("T")
+Step = Callable[[Connection, Work, Numbers], Awaitable[T]]
+"""What is done in one transaction."""
 
 
 class Filed(NamedTuple):
@@ -81,10 +86,14 @@ class Store:
 
     async def settle(self, work: Work) -> Settled:
         """One locked transaction. Raises `GroupsMoved` when others were faster every time, and `Misread`."""
+        return await self.perform(settle, work)
+
+    async def perform(self, step: Step[T], work: Work = NO_WORK) -> T:
+        """The same for any step that settles. Each time it is begun again, more of `work` is to be locked."""
         for _ in range(ATTEMPTS):
             try:
                 async with transaction(self._pool) as conn:
-                    return await settle(conn, work, self._numbers)
+                    return await step(conn, work, self._numbers)
             except GroupsMoved as moved:
                 work = replace(work, lock=work.lock | moved.nodes, again=work.again | moved.again)
         raise GroupsMoved

@@ -14,7 +14,14 @@ from tern_identity.domain.rules import Rules
 from tern_identity.store.errors import Misread
 from tern_identity.store.facts import columns
 
-_CLAIMED_BY = "SELECT DISTINCT weak FROM claim WHERE strong = ANY($1::bigint[])"
+_CLAIMED_BY = """
+SELECT weak FROM claim WHERE strong = ANY($1::bigint[])
+UNION
+SELECT w.node_id
+FROM unnest($1::bigint[]) AS s (id)
+JOIN ruling r ON r.live AND r.word = 'cannot' AND (r.a = s.id OR r.b = s.id)
+JOIN node w ON w.node_id = CASE r.a WHEN s.id THEN r.b ELSE r.a END AND w.kind = 'weak'
+"""
 
 _LOCK = """
 SELECT node_id, holder, shared_from, stamp, blocked FROM node
@@ -50,7 +57,8 @@ def held_of(who: int | None, since: int | None) -> Held:
 
 
 async def claimed_by(conn: Connection, strong: Collection[int]) -> set[int]:
-    """The browsers that these were seen on."""
+    """The browsers that these were seen on, and those that an operator keeps from them: whoever joins one who is kept
+    away is kept away as well."""
     return {row[0] for row in await conn.fetch(_CLAIMED_BY, list(strong))} if strong else set()
 
 

@@ -17,7 +17,7 @@ from tern_identity.store.browsers import held_of
 from tern_identity.store.facts import columns
 from tern_identity.store.news import Membership
 
-_EPOCH_STEP = 1 << 40
+EPOCH_STEP = 1 << 40
 
 _LOCK = """
 SELECT home_id, nodes, day, is_door, customer_id, version, shared FROM home
@@ -155,7 +155,7 @@ def _standing(row: Any) -> Standing:
 
 async def _versions(conn: Connection, count: int, epoch: int) -> list[int]:
     """Drawn after the homes' rows are locked: so they grow for each home."""
-    return [epoch * _EPOCH_STEP + row[0] for row in await conn.fetch(_VERSIONS, count)] if count else []
+    return [epoch * EPOCH_STEP + row[0] for row in await conn.fetch(_VERSIONS, count)] if count else []
 
 
 async def _write(

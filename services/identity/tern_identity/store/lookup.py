@@ -7,6 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from tern_common.db import Connection, Pool, Row, connection
+from tern_common.errors import Refused
 from tern_common.hashing import Hasher
 from tern_common.identifiers import Identifier
 from tern_common.sealing import Sealer
@@ -57,7 +58,8 @@ class Directory:
         self._sealer = sealer
 
     async def by_id(self, customer_id: UUID) -> Known | None:
-        """The customer that any id ever published stands for now; None for any other id."""
+        """The customer that any id ever published stands for now; None for any other id. Raises `Refused` when what
+        stood behind it was erased."""
         async with connection(self._pool) as conn:
             return await self._by_id(conn, customer_id)
 
@@ -69,8 +71,10 @@ class Directory:
 
     async def _by_id(self, conn: Connection, customer_id: UUID) -> Known | None:
         standing = (await standings_by_token(conn, [customer_id])).get(customer_id)
-        if standing is None or standing.erased:
+        if standing is None:
             return None
+        if standing.erased:
+            raise Refused(410, "gone", "What stood behind this id was erased.")
         customer = standing.resolved(customer_id)
         return await self._describe(conn, customer, standing)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tern_common.clock import Clock
 from tern_common.db import Connection
@@ -86,7 +86,11 @@ class Names:
             return node_id
         return max(era for era in self._eras[identifier] if era.from_day <= day).node_id
 
-    def add(self, rows: Iterable[tuple[Identifier, int, int, int, bool]]) -> None:
+    def __contains__(self, identifier: Identifier) -> bool:
+        return identifier in self._eras
+
+    def add(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Rows of identifier, node, first day, stamp, and whether it is weak."""
         weak = set(self.weak)
         for identifier, node_id, from_day, stamp, is_weak in rows:
             self._eras.setdefault(identifier, []).append(_Era(from_day, node_id))
@@ -102,30 +106,30 @@ async def names_of(conn: Connection, identifiers: Sequence[Identifier], keys: Ke
 
     Raises `Misread` when some of them were erased, or when the rules are no longer live.
     """
-    names = Names({one: keys.hasher.identifier(*one) for one in identifiers})
-    by_hash = {hash_: one for one, hash_ in names.hashes.items()}
-    found = await _find(conn, by_hash)
-    unborn = [one for one in identifiers if one not in found]
+    names = await known_names(conn, identifiers, keys)
+    unborn = [one for one in identifiers if one not in names]
     if unborn:
         await _bear(conn, unborn, names.hashes, keys, rules)
-        born = await _find(conn, {names.hashes[one]: one for one in unborn})
-        if len(born) < len(unborn):
+        await _look(conn, names, unborn)
+        if any(one not in names for one in unborn):
             raise Misread
-        found |= born
-    erased = [one for one, rows in found.items() if any(row[-1] for row in rows)]
-    if erased:
-        raise Misread(erased)
-    names.add((one, *row[:-1]) for one, rows in found.items() for row in rows)
     return names
 
 
-async def _find(
-    conn: Connection, by_hash: Mapping[bytes, Identifier]
-) -> dict[Identifier, list[tuple[int, int, int, bool, bool]]]:
-    found: dict[Identifier, list[tuple[int, int, int, bool, bool]]] = {}
-    for hash_, *row in await conn.fetch(_FIND, list(by_hash)):
-        found.setdefault(by_hash[hash_], []).append(tuple(row))
-    return found
+async def known_names(conn: Connection, identifiers: Sequence[Identifier], keys: Keys) -> Names:
+    """The nodes of those that were seen before. Raises `Misread` when some of them were erased."""
+    names = Names({one: keys.hasher.identifier(*one) for one in identifiers})
+    await _look(conn, names, identifiers)
+    return names
+
+
+async def _look(conn: Connection, names: Names, identifiers: Sequence[Identifier]) -> None:
+    by_hash = {names.hashes[one]: one for one in identifiers}
+    rows = [(by_hash[hash_], *row) for hash_, *row in await conn.fetch(_FIND, list(by_hash))]
+    erased = [row[0] for row in rows if row[-1]]
+    if erased:
+        raise Misread(erased)
+    names.add(row[:-1] for row in rows)
 
 
 async def _bear(

@@ -6,8 +6,10 @@ written thus: write one's own change, lock the derived row, read all it follows 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
+from uuid import UUID
 
 from tern_common import outbox
 from tern_common.bus import Message
@@ -44,11 +46,13 @@ class Work:
 
 
 class Settled(NamedTuple):
-    """Memberships of the homes that were looked at; how many moved, and how many groups were folded from the ledger."""
+    """Memberships of the homes that were looked at; how many moved, and how many groups were folded from the ledger.
+    `turned`: the former and the present customer of those that moved."""
 
     memberships: dict[str, Membership]
     moved: int = 0
     refolds: int = 0
+    turned: frozenset[tuple[UUID, UUID]] = frozenset()
 
 
 async def settle(conn: Connection, work: Work, numbers: Numbers) -> Settled:
@@ -71,7 +75,12 @@ async def settle(conn: Connection, work: Work, numbers: Numbers) -> Settled:
     dirty = outcome.moved | turned | work.again | work.again_weak
     placed = await homes.replace(conn, dirty, news.homes, numbers.epoch)
     await _tell(conn, work, locked, outcome, placed.moves)
-    return Settled(placed.memberships, len(placed.moves), outcome.refolds)
+    return Settled(placed.memberships, len(placed.moves), outcome.refolds, turned_by(placed.moves))
+
+
+def turned_by(moves: Iterable[Move]) -> frozenset[tuple[UUID, UUID]]:
+    """From whom to whom."""
+    return frozenset((move.was, move.now) for move in moves if move.was is not None and move.was != move.now)
 
 
 async def _tell(
