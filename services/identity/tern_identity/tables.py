@@ -68,6 +68,7 @@ grp = Table(
     Column("newest_place", SmallInteger),
     Column("contested", Boolean, nullable=False, server_default="false", comment="It may not be one customer whole."),
     Column("deferred", Boolean, nullable=False, server_default="false", comment="A fold from the ledger is owed."),
+    Column("rules", Integer, nullable=False, server_default="0", comment="The version that its cores were made by."),
     Index("grp_deferred", "grp", postgresql_where=text("deferred")),
 )
 

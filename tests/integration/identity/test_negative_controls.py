@@ -24,7 +24,7 @@ from tern_common.identifiers import NAMESPACES
 from tern_identity.domain.canonical import canonical
 from tern_identity.domain.collapsing import Heard
 from tern_identity.domain.reading import read
-from tern_identity.store import browsers, facts, groups, homes
+from tern_identity.store import browsers, crowds, facts, groups, homes
 from unit.identity.histories import TIGHT, Said, event, heard
 
 
@@ -114,7 +114,7 @@ MODELLED = [
     facts._LINKS,
     groups._WRITE_NODES,
     groups._WRITE_GROUPS,
-    groups._COUNT_BROWSERS,
+    crowds._COUNT_BROWSERS,
     browsers._CLAIMED_BY,
     browsers._LOCK,
     browsers._CLAIMS,

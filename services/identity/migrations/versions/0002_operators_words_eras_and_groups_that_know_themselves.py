@@ -1,7 +1,7 @@
 """Operators' words, eras, and groups that know whether they are contested.
 
-Facts get the source that stated them as a part of their key. Of groups that are there already nothing is known, so they
-count as contested, and the first news folds them from the ledger.
+Facts get the source that stated them as a part of their key. Groups that are there already were made by rules of no
+version, so the first news folds them from the ledger.
 """
 
 from __future__ import annotations
@@ -66,9 +66,16 @@ def _groups() -> None:
     op.add_column("grp", sa.Column("newest_place", sa.SmallInteger()), schema=SCHEMA)
     op.add_column("grp", _flag("contested", "It may not be one customer whole."), schema=SCHEMA)
     op.add_column("grp", _flag("deferred", "A fold from the ledger is owed."), schema=SCHEMA)
-    op.execute(
-        "UPDATE identity.grp SET contested = true, newest_at = '9999-12-31', newest_event = '', newest_place = 0"
-        " WHERE grp IN (SELECT grp FROM identity.node GROUP BY grp HAVING count(*) > 1)"
+    op.add_column(
+        "grp",
+        sa.Column(
+            "rules",
+            sa.Integer(),
+            server_default="0",
+            nullable=False,
+            comment="The version that its cores were made by.",
+        ),
+        schema=SCHEMA,
     )
     op.create_index("grp_deferred", "grp", ["grp"], schema=SCHEMA, postgresql_where=sa.text("deferred"))
 
@@ -175,7 +182,7 @@ def downgrade() -> None:
     op.execute("DELETE FROM identity.pair")
     op.create_primary_key("pair_pkey", "pair", ["a", "b", "day"], schema=SCHEMA)
     op.drop_index("grp_deferred", "grp", schema=SCHEMA)
-    for column in ("newest_at", "newest_event", "newest_place", "contested", "deferred"):
+    for column in ("newest_at", "newest_event", "newest_place", "contested", "deferred", "rules"):
         op.drop_column("grp", column, schema=SCHEMA)
     op.drop_column("home", "erased", schema=SCHEMA)
     op.drop_index("node_guard", "node", schema=SCHEMA)

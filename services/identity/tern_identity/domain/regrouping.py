@@ -28,11 +28,13 @@ class Strong(NamedTuple):
 
 class Group(NamedTuple):
     """What is known of a group. `newest`: the last of its pairs in event time. `contested`: it may not be one customer
-    as a whole, so that here, and only here, order decides. `deferred`: a fold from the ledger is owed."""
+    as a whole, so that here, and only here, order decides. `deferred`: a fold from the ledger is owed. `rules`: the
+    version of the rules by which its cores were made."""
 
     newest: At | None = None
     contested: bool = False
     deferred: bool = False
+    rules: int = 0
 
 
 ALONE = Group()
@@ -106,7 +108,11 @@ def regroup(before: Mapping[int, Strong], links: Iterable[Link], rules: Rules, r
     for link in counted:
         newest[grp_of[link.a]] = max(newest.get(grp_of[link.a], link.at), link.at)
     groups = {
-        number: Group(newest.get(number), not admissible((nodes[node_id] for node_id in group), rules, rulings))
+        number: Group(
+            newest.get(number),
+            not admissible((nodes[node_id] for node_id in group), rules, rulings),
+            rules=rules.version,
+        )
         for group in members
         for number in [min(group)]
     }
@@ -129,7 +135,7 @@ class _Board:
         cores: dict[int, set[int]] = {}
         for node_id, row in before.items():
             known = groups.get(row.grp, ALONE)
-            members = gathered.setdefault(row.grp, _Members(set(), known.newest, known.contested, known.deferred))
+            members = gathered.setdefault(row.grp, _Members(known))
             members.nodes.add(node_id)
             self._group_of[node_id] = members
             core = cores.setdefault(row.core, set())
@@ -142,10 +148,12 @@ class _Board:
         contested = ours.contested or theirs.contested
         clean = not contested and (ours is theirs or self._may_be_one(ours.nodes | theirs.nodes))
         late = any(group.newest is not None and link.at <= group.newest for group in (ours, theirs))
-        stale = ours.stale or theirs.stale or (late and not clean)
+        outdated = self._is_outdated(ours) or self._is_outdated(theirs)
+        stale = ours.stale or theirs.stale or outdated or (late and not clean)
         group = self._unite_groups(ours, theirs)
         group.newest = link.at if group.newest is None else max(group.newest, link.at)
         group.contested, group.stale = not clean, stale
+        group.rules = 0 if outdated else self._rules.version
         if not stale:
             self._unite_cores(link, clean=clean)
 
@@ -155,13 +163,17 @@ class _Board:
         stale: set[int] = set()
         for members in {id(members): members for members in self._group_of.values()}.values():
             number = min(members.nodes)
-            groups[number] = Group(members.newest, members.contested, members.deferred)
+            groups[number] = Group(members.newest, members.contested, members.deferred, members.rules)
             for node_id in members.nodes:
                 self._rows[node_id] = self._rows[node_id]._replace(grp=number)
             if members.stale:
                 stale |= members.nodes
         self._name_cores(stale)
         return Regrouped(self._rows, groups, self._refused, stale)
+
+    def _is_outdated(self, group: _Members) -> bool:
+        """Whether its cores were made by other rules: what they would have refused is not known."""
+        return group.rules != self._rules.version and len(group.nodes) > 1
 
     def _name_cores(self, stale: Collection[int]) -> None:
         nodes = {node_id: row.node for node_id, row in self._rows.items()}
@@ -194,10 +206,8 @@ class _Board:
         return admissible((self._rows[node_id].node for node_id in nodes), self._rules, self._rulings)
 
 
-@dataclass(eq=False)
 class _Members:
-    nodes: set[int]
-    newest: At | None
-    contested: bool
-    deferred: bool
-    stale: bool = False
+    def __init__(self, known: Group) -> None:
+        self.nodes: set[int] = set()
+        self.newest, self.contested, self.deferred, self.rules = known
+        self.stale = False

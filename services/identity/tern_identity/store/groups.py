@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from tern_common.db import Connection
-from tern_identity.domain.ledger import At, ClaimKey, Link, Node, PairKey, in_fold_order
+from tern_identity.domain.ledger import At, Link, Node, PairKey, in_fold_order
 from tern_identity.domain.regrouping import (
     Group,
     Regrouped,
@@ -27,7 +27,7 @@ from tern_identity.store.facts import columns, links_of, rulings_on
 from tern_identity.store.news import Batch
 
 _LOCK = """
-SELECT grp, newest_at, newest_event, newest_place, contested, deferred FROM grp
+SELECT grp, newest_at, newest_event, newest_place, contested, deferred, rules FROM grp
 WHERE grp IN (SELECT grp FROM node WHERE node_id = ANY($1::bigint[]))
 ORDER BY grp FOR UPDATE
 """
@@ -46,25 +46,10 @@ WHERE node.node_id = n.node_id
 
 _WRITE_GROUPS = """
 UPDATE grp SET newest_at = n.at, newest_event = n.event_id, newest_place = n.place,
-               contested = n.contested, deferred = n.deferred
-FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::smallint[], $5::boolean[], $6::boolean[])
-     AS n (grp, at, event_id, place, contested, deferred)
+               contested = n.contested, deferred = n.deferred, rules = n.rules
+FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::smallint[], $5::boolean[], $6::boolean[], $7::int[])
+     AS n (grp, at, event_id, place, contested, deferred, rules)
 WHERE grp.grp = n.grp
-"""
-
-_COUNT_BROWSERS = """
-SELECT n.id, (
-    SELECT count(*) FROM (
-        SELECT DISTINCT weak FROM claim
-        WHERE strong = n.id AND (rank = 1 OR source <> ALL($3::text[])) LIMIT $2
-    ) AS seen
-) >= $2
-FROM unnest($1::bigint[]) AS n (id)
-"""
-
-_CROWD = """
-UPDATE node SET crowded = n.crowded FROM unnest($1::bigint[], $2::boolean[]) AS n (node_id, crowded)
-WHERE node.node_id = n.node_id
 """
 
 _TELL = """
@@ -122,8 +107,8 @@ async def lock(conn: Connection, nodes: Sequence[int]) -> Locked:
     locked = Locked()
     if not nodes:
         return locked
-    for grp, at, event_id, place, contested, deferred in await conn.fetch(_LOCK, nodes):
-        locked.groups[grp] = Group(None if at is None else At(at, event_id, place), contested, deferred)
+    for grp, at, event_id, place, *known in await conn.fetch(_LOCK, nodes):
+        locked.groups[grp] = Group(None if at is None else At(at, event_id, place), *known)
     locked.add(await conn.fetch(_LOAD_GROUPS, list(locked.groups)))
     if not locked.strong.keys() >= set(nodes):
         raise GroupsMoved
@@ -141,14 +126,15 @@ async def refold(conn: Connection, locked: Locked, news: Batch, again: frozenset
     asked = {node_id for node_id in touched if before[node_id].guard not in _FINAL} | again
     links = await links_of(conn, asked, rules.distrusted)
     guards = await _guards(conn, asked, links, locked, (rules, rulings))
-    if free := freed(before, guards):
-        before = locked.in_groups_of(touched | _waiting(links, free, rulings, locked))
+    waiting = _waiting(links, freed(before, guards), rulings, locked)
+    if waiting:
+        before = locked.in_groups_of(touched | waiting)
         rulings = await _rulings(conn, before, locked)
     guarded = {node_id: row._replace(guard=guards.get(node_id, row.guard)) for node_id, row in before.items()}
     nodes = {node_id: row.node for node_id, row in before.items()}
     fresh = _first_said(links, news.pairs, guarded, rulings)
     step = advance(guarded, locked.groups, in_fold_order(fresh, nodes), rules, rulings)
-    owed = _owed(step, again | flipped(before, guards), rules)
+    owed = _owed(step, again | waiting | flipped(before, guards), rules)
     done = await _folded(conn, step, owed, locked, (rules, rulings))
     await _write(conn, done, before, locked.groups)
     return Outcome(
@@ -160,22 +146,6 @@ async def refold(conn: Connection, locked: Locked, news: Batch, again: frozenset
         moved={node_id for node_id, now in done.after.items() if moved(before[node_id], now)},
         refolds=len({step.after[node_id].grp for node_id in owed}),
     )
-
-
-async def recount_browsers(
-    conn: Connection, locked: Locked, news: Iterable[ClaimKey], again: Collection[int], rules: Rules
-) -> set[int]:
-    """Accounts that were just seen on one browser too many hold none from now on. News only ever adds browsers; those
-    of `again` are counted anew either way. Returns whoever turned."""
-    candidates = ({strong for _, strong, *_ in news} - locked.crowded) | set(again)
-    if not candidates:
-        return set()
-    limit, distrusted = rules.browsers_per_account + 1, sorted(rules.distrusted)
-    counted = await conn.fetch(_COUNT_BROWSERS, sorted(candidates), limit, distrusted)
-    turned = {node_id: crowded for node_id, crowded in counted if crowded != (node_id in locked.crowded)}
-    if turned:
-        await conn.execute(_CROWD, *columns(sorted(turned.items())))
-    return set(turned)
 
 
 async def _rulings(conn: Connection, rows: Mapping[int, Strong], locked: Locked) -> Rulings:
@@ -204,6 +174,8 @@ async def _known(conn: Connection, nodes: Collection[int], locked: Locked) -> di
 
 def _waiting(links: Sequence[Link], free: set[int], rulings: Rulings, locked: Locked) -> set[int]:
     """Whoever leaves quarantine meets all who waited. Raises `GroupsMoved` when their groups are not locked."""
+    if not free:
+        return set()
     pairs = [*(link[1:] for link in links), *rulings.together]
     waiting = {end for pair in pairs for end in pair if not free.isdisjoint(pair)}
     if not waiting <= locked.strong.keys():
@@ -282,7 +254,7 @@ async def _write(conn: Connection, done: Regrouped, before: Mapping[int, Strong]
     if nodes:
         await conn.execute(_WRITE_NODES, *columns(nodes))
     rows = [
-        (grp, *(group.newest or (None, None, None)), group.contested, group.deferred)
+        (grp, *(group.newest or (None, None, None)), *group[1:])
         for grp, group in sorted(done.groups.items())
         if group != groups.get(grp)
     ]

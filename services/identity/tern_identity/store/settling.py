@@ -18,6 +18,7 @@ from tern_common.events import IdentityNotice, MembershipChange
 from tern_identity.domain.notices import Cause, Move, Trail, identity_notices, membership_changes, violations
 from tern_identity.domain.rules import Rules
 from tern_identity.store import browsers, groups, homes
+from tern_identity.store.crowds import recount_browsers
 from tern_identity.store.errors import Misread
 from tern_identity.store.facts import keep_facts
 from tern_identity.store.merges import remember_merges
@@ -68,7 +69,7 @@ async def settle(conn: Connection, work: Work, numbers: Numbers) -> Settled:
         raise Misread
     await keep_facts(conn, news.pairs, news.claims)
     outcome = await groups.refold(conn, locked, news, work.again, rules)
-    recounted = await groups.recount_browsers(conn, locked, news.claims, work.again, rules)
+    recounted = await recount_browsers(conn, locked, news.claims, work.again, rules)
     doubtful = {weak for weak, *_ in news.claims} | work.again_weak
     doubtful |= await browsers.claimed_by(conn, outcome.moved | recounted | work.again)
     turned = await browsers.rehold(conn, doubtful, news.weak_stamps(), outcome.moved, rules)
