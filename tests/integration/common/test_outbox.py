@@ -112,3 +112,12 @@ async def test_two_that_drain_at_once_lose_nothing_and_delete_only_what_they_pub
     assert set(texts) >= {b"0", b"1", b"2"}
     assert sum(text.startswith(b"after") for text in texts) >= 2
     assert await waiting(pool) == 0
+
+
+async def test_only_deletions_do_without_the_disk(pool: Pool) -> None:
+    bus = MemoryBus()
+    async with transaction(pool) as conn:
+        await put(conn, [message("ann", "1")])
+    await drain(pool, bus.producer)
+    async with connection(pool) as conn:
+        assert await conn.fetchval("SHOW synchronous_commit") == "on"
