@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, cast
 
-from tern_common.db import Connection, Pool, Row, connection
-from tern_identity.store.ruleset import Act
+from tern_common.db import Connection, Pool, Row, connection, transaction
+from tern_identity.domain.rules import Rules
+from tern_identity.store.ruleset import Act, make_live
 
 Kind = Literal["check", "simulate", "apply", "rebuild", "reseal", "compact"]
 
@@ -77,6 +78,13 @@ async def begin(conn: Connection, kind: Kind, act: Act, asked: Mapping[str, Any]
     text = None if asked is None else json.dumps(asked)
     row = await conn.fetchrow(_BEGIN, kind, act.by, act.reason, act.at, text)
     return _job(cast(Row, row))
+
+
+async def apply(pool: Pool, rules: Rules, act: Act) -> Job:
+    """Puts rules in force, and asks for the job that folds all that was there before by them. Raises `Refused`."""
+    async with transaction(pool) as conn:
+        await make_live(conn, rules, act)
+        return await begin(conn, "apply", act)
 
 
 async def take(conn: Connection) -> Job | None:

@@ -26,6 +26,8 @@ _LOCK = "LOCK TABLE ruleset IN EXCLUSIVE MODE"
 
 _RETIRE = "UPDATE ruleset SET live = false WHERE live RETURNING version"
 
+_EVER = "SELECT rules FROM ruleset"
+
 _ADD = "INSERT INTO ruleset (version, rules, by, reason, at, live) VALUES ($1, $2, $3, $4, $5, true)"
 
 
@@ -50,8 +52,18 @@ async def live_rules(pool: Pool, shipped: Rules, now: datetime) -> Rules:
         return Rules.model_validate_json(await conn.fetchval(_LIVE))
 
 
+async def require_sound(conn: Connection, rules: Rules) -> None:
+    """Raises `Refused` where a namespace has another kind than it had in any rules before: nodes have it for life."""
+    for (text,) in await conn.fetch(_EVER):
+        known = Rules.model_validate_json(text).namespaces
+        wrong = sorted(name for name, own in rules.namespaces.items() if name in known and own.kind != known[name].kind)
+        if wrong:
+            raise Refused(422, "kind-is-for-life", f"{wrong[0]} is {known[wrong[0]].kind}: declare another namespace.")
+
+
 async def make_live(conn: Connection, rules: Rules, act: Act) -> None:
-    """Puts a new version in force. Raises `Refused` unless it is higher than the one that is live."""
+    """Puts a new version in force. Raises `Refused` unless it is sound, and higher than the one that is live."""
+    await require_sound(conn, rules)
     await conn.execute(_LOCK)
     before = await conn.fetchval(_RETIRE)
     if before is None or rules.version <= before:

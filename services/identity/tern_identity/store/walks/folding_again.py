@@ -48,7 +48,9 @@ async def fold_again(conn: Connection, task: Task, numbers: Numbers) -> Settled:
     chunk = task.chunk
     view = View(numbers.rules, StoredBlocklist())
     region = await groups_that_begin(conn, chunk.strong, chunk.after, [view])
-    again = frozenset(region.nodes()) | task.also
+    # Who went into quarantine or left it since an earlier chunk had its group.
+    turned = {node_id for node_id in chunk.strong if region.rows[node_id].guard != view.known[node_id]}
+    again = frozenset(region.nodes() | turned) | task.also
     if task.mends and again:
         await _find_places(conn, sorted(again))
     work = Work(again=again, again_weak=frozenset(chunk.weak), because=task.because)

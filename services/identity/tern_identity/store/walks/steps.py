@@ -17,6 +17,8 @@ from tern_identity.store.ruleset import live_rules
 from tern_identity.store.settling import Numbers, Settled
 from tern_identity.store.walks.checking import checked
 from tern_identity.store.walks.folding_again import Task, fold_again, judge
+from tern_identity.store.walks.simulating import simulated
+from tern_identity.store.walks.views import JudgedBlocklist, StoredBlocklist, StoredView, View
 from tern_identity.store.walks.walking import Stretch, stretch
 
 PATIENCE = 20
@@ -51,8 +53,10 @@ class Chores:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._views: dict[int, tuple[View, View]] = {}
         self._kinds: dict[str, Callable[[Job], Awaitable[Done]]] = {
             "check": self._check,
+            "simulate": self._simulate,
             "apply": self._apply,
             "rebuild": self._rebuild,
         }
@@ -86,6 +90,20 @@ class Chores:
             chunk = await stretch(conn, job.cursor, job.last, self._desk.sizes.reading)
             found = await checked(conn, chunk, rules)
             return Done(chunk.upto, report=await found.added_to(job.report, conn))
+
+    async def _simulate(self, job: Job) -> Done:
+        views = await self._views_of(job)
+        async with snapshot(self._desk.pool) as conn:
+            chunk = await stretch(conn, job.cursor, job.last, self._desk.sizes.reading)
+            return Done(chunk.upto, report=await simulated(conn, chunk, views, job.asked["sample"], dict(job.report)))
+
+    async def _views_of(self, job: Job) -> tuple[View, View]:
+        """What is, and what would be; kept while the job is done, since they remember whom it is dear to ask for."""
+        if job.job_id not in self._views:
+            candidate = Rules.model_validate(job.asked["rules"])
+            live = StoredView(await self._desk.rules(), StoredBlocklist())
+            self._views = {job.job_id: (live, View(candidate, JudgedBlocklist(candidate, self._desk.sealer)))}
+        return self._views[job.job_id]
 
     async def _apply(self, job: Job) -> Done:
         chunk = await self._stretch(job, self._desk.sizes.folding)

@@ -108,6 +108,10 @@ class View:
     known: dict[int, Guard | None] = field(default_factory=dict)
     _overrun: set[int] = field(default_factory=set)
 
+    def asks(self, row: Strong) -> bool:
+        """Whether to look: what is in quarantine is not asked for twice."""
+        return row.guard is None or row.node.node_id not in self.known
+
     async def look(self, conn: Connection, rows: Mapping[int, Strong], words: Collection[Ruling]) -> None:
         """Finds the guards of these nodes. `words`: all that operators said of them."""
         rulings = await self.rulings(conn, rows, words)
@@ -142,6 +146,9 @@ class View:
 
 class StoredView(View):
     """Guards as they are stored."""
+
+    def asks(self, _: Strong) -> bool:
+        return True
 
     async def look(self, _: Connection, rows: Mapping[int, Strong], __: Collection[Ruling]) -> None:
         self.known |= {node_id: row.guard for node_id, row in rows.items()}

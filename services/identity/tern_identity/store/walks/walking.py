@@ -84,11 +84,7 @@ class _Walk:
         self.region.rows |= rows
         self.region.words.update(words)
         for view in self._views:
-            await view.look(self._conn, {node: row for node, row in rows.items() if self._asks(view, row)}, words)
-
-    def _asks(self, view: View, row: Strong) -> bool:
-        """A node that is in quarantine for good is not asked for twice in one walk of the whole ledger."""
-        return row.guard is None or row.node.node_id not in view.known
+            await view.look(self._conn, {node: row for node, row in rows.items() if view.asks(row)}, words)
 
     async def step(self, front: set[int]) -> set[int]:
         """Goes along all pairs of these nodes that count in some view. Returns who is new, and not of another chunk."""
