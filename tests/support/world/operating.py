@@ -1,4 +1,4 @@
-"""An operator at identity's API, who asks why."""
+"""An operator at identity's API: asks why, and gives controls."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from tern_common.identifiers import Identifier
 
 
 class Operator:
+    """Counts what it did, by kind of control."""
+
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
+        self.acts: list[str] = []
 
     async def why(self, pair: Pair) -> list[Step]:
         """The path of facts from the one to the other, each with the event that said it. Both must be one customer."""
@@ -22,6 +25,12 @@ class Operator:
         assert told["path"]
         assert len(told["sentences"]) == len(told["path"])
         return [_step(step) for step in told["path"]]
+
+    async def does(self, control: Json) -> frozenset[str]:
+        """Gives the control. What follows from it is done when it is answered: returns the customers it took from."""
+        done = await self._post("/v1/controls", control)
+        self.acts.append(str(control["kind"]))
+        return frozenset(turn["from"] for turn in done["customers"])
 
     async def _post(self, path: str, body: Json) -> Json:
         bearer = {"authorization": f"Bearer {self._shop.door('api_token')}"}

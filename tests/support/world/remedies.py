@@ -13,7 +13,10 @@ from tern_common.identifiers import Identifier
 
 @dataclass(frozen=True)
 class Step:
-    """Two identifiers that an event says are one person's: part of an explanation. `merge_id`: what it merged."""
+    """Two identifiers that an event says are one person's: part of an explanation.
+
+    `merge_id`: of the two customers that it merged; none where one of them was not known before.
+    """
 
     a: Identifier
     b: Identifier
@@ -76,9 +79,8 @@ def _undo(world: World, step: Step) -> Json:
         if sum(end in said.named for said in world.said) > 1:
             return block(end)
     reason = f"event {step.event_id} was mistyped"
-    if step.merge_id is not None:
-        return {"kind": "revert", "merge_id": step.merge_id, "reason": reason}
-    return {"kind": "split", "group": [_said(step.a)], "rest": [_said(step.b)], "reason": reason}
+    named: Json = {"merge_id": step.merge_id} if step.merge_id else {"a": _said(step.a), "b": _said(step.b)}
+    return {"kind": "revert", **named, "reason": reason}
 
 
 def _said(one: Identifier) -> Json:
