@@ -29,9 +29,11 @@ def merge_id(desk: Desk) -> str:
     return merged.merge_id
 
 
-async def refused(desk: Desk, code: str, kind: Kind, *sides: tuple[Identifier, ...]) -> None:
+async def refused(
+    desk: Desk, code: str, kind: Kind, group: tuple[Identifier, ...], rest: tuple[Identifier, ...] = ()
+) -> None:
     with pytest.raises(Refused) as told:
-        await desk.do(kind, *sides)
+        await desk.do(kind, group, rest)
     assert told.value.code == code
 
 
