@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from tern_cli.commands.identity import explain
+from tern_cli.commands.identity import controls, explain
 
 app = typer.Typer(no_args_is_help=True, help="Who is who, why, and how to put it right.")
 for command in (explain.explain, explain.quarantine):
     app.command()(command)
+for name, act in controls.ACTS.items():
+    app.command(name)(act)
