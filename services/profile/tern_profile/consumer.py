@@ -15,7 +15,7 @@ from tern_common.events import Event, MembershipChange, ResolvedEvent, decode_ev
 from tern_common.hashing import HASH_BYTES, Hasher
 from tern_profile.domain.policy import Policy
 from tern_profile.domain.reading import read
-from tern_profile.domain.statements import Filed, Membership, Moved, Statement, plan
+from tern_profile.domain.statements import FOREVER, Edge, Filed, Membership, Moved, Statement, plan
 from tern_profile.publishing import Publishing
 from tern_profile.store import batch
 from tern_profile.store.records import Basis
@@ -58,13 +58,15 @@ class ProfileHandler:
 
 
 def _moved(said: MembershipChange) -> Moved:
-    customer = _customer(said.customer_id)
+    """An erased identifier's own customer id stands for nobody from then on, whatever else is said of it."""
+    named = _customer(said.customer_id)
+    customer = None if said.erased else named
     homes = tuple(
         (_home(one.home_id), Membership(customer, one.version, said.shared)) for one in (*said.homes, *said.doors)
     )
-    sources = tuple(_customer(source) for source in said.from_)
     version = max((membership.version for _, membership in homes), default=0)
-    return Moved(homes, sources, customer, version)
+    edges = tuple((_customer(source), Edge(customer, version)) for source in said.from_)
+    return Moved(homes, (*edges, (named, Edge(None, FOREVER))) if said.erased else edges)
 
 
 def _text(raw: bytes) -> str:

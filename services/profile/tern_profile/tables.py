@@ -28,7 +28,7 @@ home = Table(
     "home",
     metadata,
     Column("home_id", LargeBinary, primary_key=True),
-    Column("customer_id", Uuid, nullable=False),
+    Column("customer_id", Uuid),
     Column("version", BigInteger, nullable=False),
     Column("shared", Boolean, nullable=False),
     Column("first_at", TIMESTAMP(timezone=True)),
@@ -36,7 +36,8 @@ home = Table(
     Column("activity", JSON),
     Column("standing", JSON),
     Index("home_customer", "customer_id"),
-    comment="A home's membership (the highest version wins) and its fragment; a door has no events.",
+    comment="A home's membership (the highest version wins) and its fragment; a door has no events. "
+    "Without a customer: erased, a tombstone that keeps its events from coming back.",
 )
 
 event = Table(
@@ -64,9 +65,9 @@ moved = Table(
     "moved",
     metadata,
     Column("customer_id", Uuid, primary_key=True),
-    Column("into_customer", Uuid, nullable=False),
+    Column("into_customer", Uuid),
     Column("version", BigInteger, nullable=False),
-    comment="Where a customer went; only who has no home left is looked up here.",
+    comment="Where a customer went (nowhere: erased); only who has no home left is looked up here.",
 )
 
 subject = Table(
@@ -97,5 +98,6 @@ contact = Table(
     metadata,
     Column("subject", LargeBinary, primary_key=True),
     Column("home_id", LargeBinary, primary_key=True),
+    Index("contact_home", "home_id"),
     comment="Homes that said this contact point: whose records a consent may change.",
 )

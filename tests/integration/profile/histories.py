@@ -34,6 +34,21 @@ def history(random: Random, length: int) -> World:
     return world
 
 
+def with_erasures(random: Random, length: int) -> World:
+    """The same, and then one home is erased alone and another with all that its customer has; and old events come late.
+
+    A copy of a withdrawal comes with its own time: of copies that come after an erasure the latest counts.
+    """
+    world = history(random, length)
+    token = world.owner[HOMES[0]][0]
+    world.erase(token, *(name for name in HOMES if world.owner[name][0] == token))
+    if left := [name for name in HOMES if name not in world.erased]:
+        world.erase("a token of its own", random.choice(left))
+    for number in range(5):
+        world.file(random.choice(sorted(world.erased)), _event(random, f"late{number}"))
+    return world
+
+
 def ids() -> list[str]:
     return [customer(name) for name in CUSTOMERS]
 

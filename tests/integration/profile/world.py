@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import count
@@ -63,6 +63,7 @@ class World:
     owner: dict[str, tuple[str, int]] = field(default_factory=dict)
     events: dict[tuple[str, str], Event] = field(default_factory=dict)
     said: list[Record] = field(default_factory=list)
+    erased: set[str] = field(default_factory=set)
     _versions: count[int] = field(default_factory=lambda: count(1))
 
     def place(self, name: str, owner: str) -> None:
@@ -93,10 +94,28 @@ class World:
         from_ = tuple(map(customer, sorted(sources)))
         return self._say(MembershipChange(customer_id=customer(to), homes=homes, from_=from_))
 
+    def erase(self, token: str, *names: str) -> Record:
+        """Homes are gone for good, and `token`, which they were filed under, is nobody's customer id any more.
+
+        What is filed there afterwards is an old event that comes late, with the membership of before.
+        """
+        self.erased.update(names)
+        homes = tuple(HomeVersion(home(name), next(self._versions)) for name in names)
+        from_ = tuple(map(customer, sorted({self.owner[name][0] for name in names} - {token})))
+        return self._say(
+            MembershipChange(customer_id=customer(token), homes=homes, from_=from_, shared=True, erased=True)
+        )
+
     def door(self, namespace: str, value: str, owner: str) -> Record:
         """The home without events that answers whose an identifier is."""
         doors = (HomeVersion(HASHER.door(namespace, value), next(self._versions)),)
         return self._say(MembershipChange(customer_id=customer(owner), doors=doors))
+
+    def erase_door(self, namespace: str, value: str) -> Record:
+        """The identifier is gone, and whoever asks for it is told of nobody."""
+        doors = (HomeVersion(HASHER.door(namespace, value), next(self._versions)),)
+        gone = MembershipChange(customer_id=customer(value), doors=doors, shared=True, erased=True)
+        return self._say(gone)
 
     def _say(self, said: Resolved) -> Record:
         self.said.append(record(said))
@@ -111,7 +130,7 @@ class World:
 
     def expected(self) -> dict[str, PublicProfile]:
         """Customer id → the public record, without version, of everybody who has homes with events."""
-        named = _named(self.fragments().values())
+        named = _named(self.fragments().items(), self.erased)
         known = {one: _known(one, folded) for one, folded in self.folded().items() if folded.first_at is not None}
         return {one: public_record(what, named, subject_of) for one, what in known.items()}
 
@@ -120,6 +139,8 @@ class World:
         fragments = self.fragments()
         owned: dict[str, list[Fragment]] = {}
         for name, (owner, _) in self.owner.items():
+            if name in self.erased:
+                continue
             owned.setdefault(customer(owner), []).append(fragments[name])
         return {one: fold(parts, POLICY) for one, parts in owned.items()}
 
@@ -128,12 +149,18 @@ def _known(customer_id: str, folded: Fragment) -> Known:
     return Known(customer_id, folded.first_at, folded.last_at, standing=folded.standing or Standing())
 
 
-def _named(fragments: Iterable[Fragment]) -> dict[str, dict[Topic, consent.Consent]]:
+def _named(
+    fragments: Iterable[tuple[str, Fragment]], erased: Collection[str]
+) -> dict[str, dict[Topic, consent.Consent]]:
+    """Of what was said in an erased home only the withdrawals count."""
     found: dict[str, dict[Topic, consent.Consent]] = {}
-    everything = fold(fragments, POLICY).standing or Standing()
-    for text, said in everything.consents.items():
-        key = consent.key_of(text)
-        found.setdefault(key.subject, {})[key.purpose, key.channel] = said
+    for name, fragment in fragments:
+        for text, said in (fragment.standing or Standing()).consents.items():
+            key = consent.key_of(text)
+            counts = consent.Consent(withdrawn_at=said.withdrawn_at) if name in erased else said
+            topics = found.setdefault(key.subject, {})
+            topic = key.purpose, key.channel
+            topics[topic] = consent.combine(topics.get(topic, consent.Consent()), counts)
     return found
 
 

@@ -15,7 +15,7 @@ from tern_common.errors import Poison
 from tern_common.events import HomeVersion, MembershipChange, Resolved, ResolvedEvent, encode
 from tern_common.hashing import Hasher
 from tern_profile.consumer import ProfileHandler
-from tern_profile.domain.statements import Filed, Membership, Moved
+from tern_profile.domain.statements import FOREVER, Edge, Filed, Membership, Moved
 from unit.profile.saying import POLICY, at, track
 
 HOME, DOOR = "ab" * 16, "cd" * 16
@@ -50,8 +50,22 @@ def test_a_change_speaks_of_homes_and_doors_alike(handler: ProfileHandler) -> No
         customer_id=ANN.upper(), homes=(HomeVersion(HOME, 3),), doors=(HomeVersion(DOOR, 4),), from_=(VISITOR,)
     )
     assert handler.decode(record(change)) == Moved(
-        ((bytes.fromhex(HOME), Membership(ANN, 3)), (bytes.fromhex(DOOR), Membership(ANN, 4))), (VISITOR,), ANN, 4
+        ((bytes.fromhex(HOME), Membership(ANN, 3)), (bytes.fromhex(DOOR), Membership(ANN, 4))),
+        ((VISITOR, Edge(ANN, 4)),),
     )
+
+
+def test_an_erasure_leads_nowhere_and_its_own_id_stands_for_nobody(handler: ProfileHandler) -> None:
+    change = MembershipChange(
+        customer_id=ANN, homes=(HomeVersion(HOME, 3),), from_=(VISITOR,), shared=True, erased=True
+    )
+    said = handler.decode(record(change))
+    assert said == Moved(
+        ((bytes.fromhex(HOME), Membership(None, 3, shared=True)),),
+        ((VISITOR, Edge(None, 3)), (ANN, Edge(None, FOREVER))),
+    )
+    assert isinstance(said, Moved)
+    assert said.sources == [VISITOR, ANN]
 
 
 def test_times_are_kept_in_utc(handler: ProfileHandler) -> None:

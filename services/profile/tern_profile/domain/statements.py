@@ -10,16 +10,29 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from tern_profile.domain.consent import OWN, key_of
+from tern_profile.domain.consent import OWN, Consent, Key, key_of
 from tern_profile.domain.fragment import Fragment
+
+FOREVER = 2**63 - 1
+"""A version that none is higher than."""
 
 
 class Membership(NamedTuple):
-    """Home h belongs to `customer_id`, `version`; the highest version wins, everywhere."""
+    """Home h belongs to `customer_id`, `version`; the highest version wins, everywhere.
 
-    customer_id: str
+    `customer_id` None: it was erased. Whatever its version, nothing replaces that.
+    """
+
+    customer_id: str | None
     version: int
     shared: bool = False
+
+    def replaces(self, other: Membership) -> bool:
+        """Whether this one stays when both were said."""
+        return self._rank() > other._rank()
+
+    def _rank(self) -> tuple[bool, int]:
+        return self.customer_id is None, self.version
 
 
 class Filed(NamedTuple):
@@ -33,20 +46,23 @@ class Filed(NamedTuple):
     fragment: Fragment
 
 
+class Edge(NamedTuple):
+    """Where a customer went: the highest version wins. None: nowhere, what he had was erased."""
+
+    customer_id: str | None
+    version: int
+
+
 class Moved(NamedTuple):
-    """Homes (doors among them) whose customer changed, and whose they were before."""
+    """Homes (doors among them) whose customer changed, and where that leads those who had them before."""
 
     homes: tuple[tuple[bytes, Membership], ...]
-    sources: tuple[str, ...]
-    customer_id: str
-    version: int
+    edges: tuple[tuple[str, Edge], ...]
 
-
-class Edge(NamedTuple):
-    """Where a customer went: the highest version wins."""
-
-    customer_id: str
-    version: int
+    @property
+    def sources(self) -> list[str]:
+        """Whose they were before."""
+        return [source for source, _ in self.edges]
 
 
 Statement = Filed | Moved
@@ -86,16 +102,23 @@ def _move(found: Plan, said: Moved) -> None:
     found.moved.append(said)
     for home, membership in said.homes:
         _place(found, home, membership)
-    for source in said.sources:
+    for source, edge in said.edges:
         known = found.edges.get(source)
-        if known is None or said.version > known.version:
-            found.edges[source] = Edge(said.customer_id, said.version)
+        if known is None or edge.version > known.version:
+            found.edges[source] = edge
 
 
 def _place(found: Plan, home: bytes, membership: Membership) -> None:
     known = found.memberships.get(home)
-    if known is None or membership.version > known.version:
+    if known is None or membership.replaces(known):
         found.memberships[home] = membership
+
+
+def withdrawals_of(fragment: Fragment) -> dict[Key, Consent]:
+    """What the fragment says against the use of named contacts, and nothing of what it allows."""
+    said = {} if fragment.standing is None else fragment.standing.consents
+    named = ((key_of(text), consent.withdrawn_at) for text, consent in said.items())
+    return {key: Consent(withdrawn_at=at) for key, at in named if key.subject != OWN and at is not None}
 
 
 def subjects_of(fragment: Fragment) -> set[str]:

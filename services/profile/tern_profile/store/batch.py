@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from tern_common.db import Connection, Pool, connection, transaction
 from tern_common.errors import Transient
 from tern_profile.domain.statements import Membership, Moved, Plan, subjects_of
-from tern_profile.store import consents, events, fragments, homes, profiles, records
+from tern_profile.store import consents, erasing, events, fragments, homes, profiles, records
+from tern_profile.store.erasing import Erased
 from tern_profile.store.events import Inserted
 from tern_profile.store.fragments import Brought
 from tern_profile.store.homes import Home
@@ -28,15 +29,31 @@ class _Placed:
     locked: dict[bytes, Home]
     news: dict[bytes, Membership]
 
-    def owner(self, home: bytes) -> str:
-        return self.news.get(home, self.locked[home].membership).customer_id
+    def owners(self, homes: Iterable[bytes]) -> set[str]:
+        """Whose these homes are, as far as they are anybody's."""
+        owners = (self._owner(home) for home in homes)
+        return {owner for owner in owners if owner is not None}
 
     def is_new(self, home: bytes) -> bool:
         return home in self.news or self.locked[home].fresh
 
+    def left(self) -> set[str]:
+        """Customers that homes left."""
+        left = (self.locked[home].membership.customer_id for home in self.news)
+        return {customer for customer in left if customer is not None}
+
     def departed(self) -> dict[str, str]:
         """Customers that homes left → where one of them went."""
-        return {self.locked[home].membership.customer_id: m.customer_id for home, m in self.news.items()}
+        steps = ((self.locked[home].membership.customer_id, said.customer_id) for home, said in self.news.items())
+        return {left: into for left, into in steps if left is not None and into is not None}
+
+    def erased(self) -> Erased:
+        """Of the batch's homes those of which nothing is kept."""
+        gone = {home for home in self.locked if self._owner(home) is None}
+        return Erased(gone, gone & self.news.keys())
+
+    def _owner(self, home: bytes) -> str | None:
+        return self.news.get(home, self.locked[home].membership).customer_id
 
 
 async def apply(pool: Pool, plan: Plan, basis: Basis) -> list[Publication]:
@@ -59,12 +76,15 @@ async def apply(pool: Pool, plan: Plan, basis: Basis) -> list[Publication]:
 async def _apply(conn: Connection, plan: Plan, basis: Basis, wider: set[str]) -> list[Publication]:
     placed = await _place(conn, plan)
     rerouted = await homes.move(conn, plan.edges)
-    inserted = await events.insert(conn, plan.filed)
-    brought = await fragments.bring(conn, plan.filed, inserted, placed.locked, basis)
+    erased = placed.erased()
+    kept = erased.spared(plan.filed)
+    inserted = await events.insert(conn, kept)
+    suppressed = await erasing.prepare(conn, erased, plan.filed)
+    brought = await fragments.bring(conn, kept, inserted, placed.locked, suppressed, basis)
     customers = _touched(placed, brought) | rerouted | await consents.owners(conn, brought.spoken) | wider
     made = await records.make(conn, customers, brought.spoken, placed.departed(), basis)
     seen = await _seen(conn, plan, placed, inserted)
-    concerned = customers | seen | {placed.owner(home) for home in placed.locked}
+    concerned = customers | seen | placed.owners(placed.locked)
     again = await profiles.due(conn, concerned - made.keys(), seen)
     return [*(Publication(customer, one.version, one.record) for customer, one in made.items()), *again]
 
@@ -85,7 +105,7 @@ async def _place(conn: Connection, plan: Plan) -> _Placed:
     news = {
         home: said
         for home, said in plan.memberships.items()
-        if not locked[home].fresh and said.version > locked[home].membership.version
+        if not locked[home].fresh and said.replaces(locked[home].membership)
     }
     await homes.place(conn, news)
     return _Placed(locked, news)
@@ -94,20 +114,19 @@ async def _place(conn: Connection, plan: Plan) -> _Placed:
 def _touched(placed: _Placed, brought: Brought) -> set[str]:
     """Old and new customers of homes that moved or are new, and customers of homes that say something else."""
     moved = {home for home in placed.locked if placed.is_new(home)}
-    left = {placed.locked[home].membership.customer_id for home in placed.news}
-    return left | {placed.owner(home) for home in moved | brought.public}
+    return placed.left() | placed.owners(moved | brought.public)
 
 
 async def _seen(conn: Connection, plan: Plan, placed: _Placed, inserted: Inserted) -> set[str]:
     """Customers that statements seen before may have changed when they were first applied."""
     copies = [said for key, said in plan.filed.items() if key not in inserted.fresh]
     subjects = {bytes.fromhex(subject) for said in copies for subject in subjects_of(said.fragment)}
-    found = {placed.owner(said.home) for said in copies} | await consents.owners(conn, subjects)
+    found = placed.owners(said.home for said in copies) | await consents.owners(conn, subjects)
     return found.union(*_seen_moves(plan.moved, placed))
 
 
 def _seen_moves(moved: Iterable[Moved], placed: _Placed) -> Iterable[set[str]]:
     for said in moved:
-        known = {placed.owner(home) for home, _ in said.homes if not placed.is_new(home)}
+        known = [home for home, _ in said.homes if not placed.is_new(home)]
         if known:
-            yield known.union(said.sources)
+            yield placed.owners(known).union(said.sources)

@@ -35,7 +35,35 @@ SET granted_at = excluded.granted_at, granted_proof = excluded.granted_proof,
 """
 
 _OWNERS = """
-SELECT DISTINCT customer_id::text FROM contact JOIN home USING (home_id) WHERE subject = ANY($1::bytea[])
+SELECT DISTINCT customer_id::text FROM contact JOIN home USING (home_id)
+WHERE subject = ANY($1::bytea[]) AND customer_id IS NOT NULL
+"""
+
+_SUBJECTS_OF = """
+SELECT subject FROM contact WHERE home_id = ANY($1::bytea[])
+UNION SELECT subject FROM consent WHERE home_id = ANY($1::bytea[])
+"""
+
+_SUPPRESS = (
+    "DELETE FROM contact WHERE home_id = ANY($1::bytea[])",
+    "DELETE FROM consent WHERE home_id = ANY($1::bytea[]) AND withdrawn_at IS NULL",
+    """
+    UPDATE consent SET granted_at = NULL, granted_proof = NULL, trusted_at = NULL, trusted_proof = NULL
+    WHERE home_id = ANY($1::bytea[])
+    """,
+)
+
+_WITHDRAW = """
+INSERT INTO consent (subject, purpose, channel, home_id, withdrawn_at)
+SELECT * FROM unnest($1::bytea[], $2::text[], $3::text[], $4::bytea[], $5::timestamptz[])
+ON CONFLICT (subject, purpose, channel, home_id) DO UPDATE
+SET withdrawn_at = excluded.withdrawn_at WHERE consent.withdrawn_at < excluded.withdrawn_at
+"""
+
+_DROP_UNUSED = """
+DELETE FROM subject WHERE subject = ANY($1::bytea[])
+AND NOT EXISTS (SELECT FROM contact WHERE contact.subject = subject.subject)
+AND NOT EXISTS (SELECT FROM consent WHERE consent.subject = subject.subject)
 """
 
 _READ = """
@@ -83,6 +111,35 @@ async def say(conn: Connection, said: Mapping[tuple[bytes, Key], Consent]) -> No
         *_columns(trusted),
         [one.withdrawn_at for one in said.values()],
     )
+
+
+async def subjects_of(conn: Connection, homes: Collection[bytes]) -> set[bytes]:
+    """The contacts that these locked homes said, or said something about."""
+    return {row[0] for row in await conn.fetch(_SUBJECTS_OF, list(homes))}
+
+
+async def suppress(conn: Connection, homes: Collection[bytes]) -> None:
+    """Of erased homes nothing is left but what they withdrew. Their subjects are locked."""
+    for statement in _SUPPRESS:
+        await conn.execute(statement, list(homes))
+
+
+async def withdraw(conn: Connection, said: Mapping[tuple[bytes, Key], Consent]) -> None:
+    """Adds what erased homes withdrew: the newest counts."""
+    if said:
+        await conn.execute(
+            _WITHDRAW,
+            [bytes.fromhex(key.subject) for _, key in said],
+            [key.purpose for _, key in said],
+            [key.channel for _, key in said],
+            [home for home, _ in said],
+            [one.withdrawn_at for one in said.values()],
+        )
+
+
+async def drop_unused(conn: Connection, subjects: Collection[bytes]) -> None:
+    """Removes locked rows of contacts that no home speaks of any more."""
+    await conn.execute(_DROP_UNUSED, list(subjects))
 
 
 def _columns(grants: Iterable[Grant | None]) -> tuple[list[object], list[object]]:

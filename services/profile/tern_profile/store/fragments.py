@@ -15,8 +15,9 @@ from tern_profile.domain.policy import Policy
 from tern_profile.domain.reading import SubjectOf, read
 from tern_profile.domain.standing import Standing
 from tern_profile.domain.statements import Filed, MessageKey, subjects_of
-from tern_profile.store import consents, events, homes
+from tern_profile.store import consents, erasing, events, homes
 from tern_profile.store.consents import Link
+from tern_profile.store.erasing import Suppressed
 from tern_profile.store.events import Inserted
 from tern_profile.store.homes import Home, Saved
 from tern_profile.store.records import Basis
@@ -38,15 +39,16 @@ async def bring(
     filed: Mapping[MessageKey, Filed],
     inserted: Inserted,
     locked: Mapping[bytes, Home],
+    suppressed: Suppressed,
     basis: Basis,
 ) -> Brought:
-    """Writes fragments, and what they say about named contacts."""
+    """Writes fragments, and what they (and erased homes) say about named contacts."""
     refolded = {home for home, _ in inserted.lowered}
     changes = _combined(_news(filed, inserted, refolded), locked, basis.policy)
     again = await _refolded(conn, refolded, basis)
     await homes.save(conn, {home: _saved(one) for home, one in changes.items()} | {h: _whole(one) for h, one in again})
     changes.update(again)
-    spoken = await _speak(conn, changes, {home: locked[home] for home in refolded}, basis.subject_of)
+    spoken = await _speak(conn, changes, {home: locked[home] for home in refolded}, suppressed, basis.subject_of)
     return Brought({home for home, one in changes.items() if one.public}, spoken)
 
 
@@ -103,7 +105,11 @@ def _whole(one: Change) -> Saved:
 
 
 async def _speak(
-    conn: Connection, changes: Mapping[bytes, Change], refolded: Mapping[bytes, Home], subject_of: SubjectOf
+    conn: Connection,
+    changes: Mapping[bytes, Change],
+    refolded: Mapping[bytes, Home],
+    suppressed: Suppressed,
+    subject_of: SubjectOf,
 ) -> set[bytes]:
     """Writes consent and links under the subjects' locks; returns the subjects whose consent changed."""
     said: dict[tuple[bytes, Key], Consent] = {
@@ -115,13 +121,14 @@ async def _speak(
         for point in one.reached
     }
     unsaid = {bytes.fromhex(subject) for home in refolded.values() for subject in _named(home)}
-    spoken = {bytes.fromhex(key.subject) for _, key in said} | unsaid
+    spoken = {bytes.fromhex(key.subject) for _, key in said} | unsaid | suppressed.subjects
     subjects = spoken | {one.subject for one in links}
     if subjects:
         await consents.lock(conn, subjects)
         await consents.link(conn, links)
         await consents.forget(conn, refolded)
         await consents.say(conn, said)
+        await erasing.carry_out(conn, suppressed)
     return spoken
 
 

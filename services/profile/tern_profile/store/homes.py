@@ -80,7 +80,7 @@ async def lock(conn: Connection, said: Mapping[bytes, Membership]) -> dict[bytes
 
 
 async def place(conn: Connection, memberships: Mapping[bytes, Membership]) -> None:
-    """Writes memberships of locked homes: the caller has seen that their versions are higher."""
+    """Writes memberships of locked homes: the caller has seen that they replace the stored ones."""
     if memberships:
         await conn.execute(_PLACE, *_memberships(memberships))
 

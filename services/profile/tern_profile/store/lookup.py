@@ -21,7 +21,6 @@ SELECT EXISTS (SELECT 1 FROM home WHERE customer_id = $1::uuid)
 """
 
 _OWNER = "SELECT customer_id::text FROM home WHERE home_id = $1"
-
 _VERSION = "SELECT profile_version FROM profile WHERE customer_id = $1::uuid"
 
 _HOMES = "SELECT shared, first_at, last_at, activity, standing FROM home WHERE customer_id = $1::uuid"
@@ -36,7 +35,7 @@ class _Homes(NamedTuple):
 
 
 async def by_customer(pool: Pool, customer_id: str, basis: Basis) -> Whole | None:
-    """The customer that this id stands for now; None for an id that was never heard of."""
+    """The customer that this id stands for now; None for an id that was never heard of, or whose was all erased."""
     async with connection(pool) as conn:
         if not await conn.fetchval(_EXISTS, customer_id):
             return None
@@ -44,14 +43,16 @@ async def by_customer(pool: Pool, customer_id: str, basis: Basis) -> Whole | Non
 
 
 async def by_home(pool: Pool, home: bytes, basis: Basis) -> Whole | None:
-    """The customer that this home (or door) belongs to; None for one that was never heard of."""
+    """The customer that this home (or door) belongs to; None for one that was never heard of, or was erased."""
     async with connection(pool) as conn:
         owner = await conn.fetchval(_OWNER, home)
         return None if owner is None else await _whole(conn, owner, basis)
 
 
-async def _whole(conn: Connection, customer_id: str, basis: Basis) -> Whole:
+async def _whole(conn: Connection, customer_id: str, basis: Basis) -> Whole | None:
     canonical = (await profiles.survivors(conn, [customer_id]))[customer_id]
+    if canonical is None:
+        return None
     version = await conn.fetchval(_VERSION, canonical) or 0
     homes = await _homes(conn, canonical, basis.policy)
     folded = homes.fragment

@@ -111,8 +111,9 @@ async def sources(conn: Connection, customers: Collection[str]) -> dict[str, Sou
     return {customer: Source(first, last, shared, texts or []) for customer, first, last, shared, texts in rows}
 
 
-async def survivors(conn: Connection, customers: Collection[str]) -> dict[str, str]:
-    """Customer → who answers for it now: itself, as long as it has homes or went nowhere."""
+async def survivors(conn: Connection, customers: Collection[str]) -> dict[str, str | None]:
+    """Customer → who answers for it now: itself, as long as it has homes or nobody knows where it went; None where all
+    that it had was erased."""
     if not customers:
         return {}
     return {row[0]: row[1] for row in await conn.fetch(_SURVIVORS, list(customers))}

@@ -76,7 +76,7 @@ async def _known(
     found = [_folded(customer, source, policy) for customer, source in sources.items()]
     for customer in homeless:
         survivor = survivors[customer]
-        merged_into = survivor if survivor != customer else departed.get(customer)
+        merged_into = departed.get(customer) if survivor == customer else survivor
         found.append(Known(customer, merged_into=merged_into))
     return found
 
