@@ -35,7 +35,7 @@ _STORE = (
            decode(repeat('00', 50), 'hex'), login, gen_random_uuid()
     FROM person
     """,
-    "INSERT INTO grp (grp) SELECT login FROM person",
+    "INSERT INTO grp (grp, rules) SELECT login, (SELECT version FROM ruleset WHERE live) FROM person",
     """
     INSERT INTO claim (weak, strong, rank, day, source, at, event_id)
     SELECT browser, login, 1, 20000, 'load', timestamptz 'epoch' + interval '20000 days', 'stored-' || n
@@ -77,6 +77,7 @@ async def fill(rig: Rig, persons: int) -> None:
     pool = await open_pool(rig.platform.postgres, service=SCHEMA, size=1)
     try:
         async with connection(pool) as conn:
+            await conn.execute("SET statement_timeout = 0")
             await _empty(conn)
             await _store(conn, persons)
             for table in metadata.tables.values():
