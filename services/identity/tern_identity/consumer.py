@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tern_common import catalog, outbox
 from tern_common.bus import Message, Producer, Record
-from tern_common.consume import Batch
+from tern_common.consume import Batch, Rest
 from tern_common.db import Pool
 from tern_common.errors import Poison, Transient
 from tern_common.events import Event, decode_event
@@ -50,14 +50,20 @@ class EventHandler:
             return passed_on(event, record.value)
         return Arrived(self._hear(event), event.mode, record.value)
 
-    async def apply(self, batch: Batch[Arrived | Message]) -> None:
-        """One transaction; then these events and all that waits in the outbox, whoever wrote it, are published."""
+    async def apply(self, batch: Batch[Arrived | Message]) -> Rest:
+        """One transaction. The rest publishes these events in their order and all that waits in the outbox, whoever
+        wrote it: what this batch decided stands there before its rest begins."""
         arrived = [item for item in batch.items if isinstance(item, Arrived)]
         passed = [item for item in batch.items if isinstance(item, Message)]
         filed = await self._file(arrived) if arrived else []
-        if batch.items:
-            await self._producer.send([*passed, *(resolved(*both) for both in zip(arrived, filed, strict=True))])
-        await outbox.drain(self._pool, self._producer)
+
+        async def publish() -> None:
+            messages = [*passed, *map(resolved, arrived, filed)]
+            if messages:
+                await self._producer.send(messages)
+            await outbox.drain(self._pool, self._producer)
+
+        return publish
 
     def _hear(self, event: Event, without: Collection[Identifier] = ()) -> Heard:
         reading = read(event, self._store.rules.known, without)

@@ -47,7 +47,8 @@ class Worker:
         await self.take([record(event(said)) for said in history])
 
     async def take(self, records: Sequence[Record]) -> None:
-        await self.handler.apply(Batch([self.handler.decode(one) for one in records], {}))
+        publish = await self.handler.apply(Batch([self.handler.decode(one) for one in records], {}))
+        await publish()
 
     def resolved(self) -> list[ResolvedEvent]:
         return [said for said in self._said() if isinstance(said, ResolvedEvent)]
