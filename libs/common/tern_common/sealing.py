@@ -43,6 +43,11 @@ class Sealer:
             keys[name] = _decoded(name, encoded)
         return cls(keys, next(iter(keys)))
 
+    @property
+    def head(self) -> bytes:
+        """What every value that is sealed with the current key begins with, and no other."""
+        return self._head
+
     def seal(self, text: str) -> bytes:
         nonce = new_bytes(_NONCE_BYTES)
         return self._head + nonce + self._current.encrypt(nonce, text.encode(), self._head)

@@ -21,15 +21,22 @@ from tern_identity.app import SUMMARY
 from tern_identity.app.controls import controls_router
 from tern_identity.app.customers import customer_router
 from tern_identity.app.explain import explain_router
+from tern_identity.app.graph import graph_router
 from tern_identity.app.quarantine import quarantine_router
 from tern_identity.consumer import GROUP, EventHandler
 from tern_identity.domain.rules import Rules
+from tern_identity.meters import PrometheusTally
 from tern_identity.settings import IdentitySettings
 from tern_identity.store import Keys, Numbers, Store
 from tern_identity.store.explaining import Explainer
+from tern_identity.store.jobs import Jobs
 from tern_identity.store.lookup import Directory
 from tern_identity.store.operators import Operators
 from tern_identity.store.quarantine import Quarantine
+from tern_identity.store.walks.deferring import Deferred
+from tern_identity.store.walks.desk import Desk
+from tern_identity.store.walks.steps import Chores
+from tern_identity.working import GraphWork, tell_of_newer
 
 SERVICE = "identity"
 LANE = "live"
@@ -44,7 +51,8 @@ async def serve(settings: IdentitySettings) -> None:
     sealer = Sealer.parse(settings.sealing_keys.get_secret_value())
     async with ground(SERVICE, settings, _TOPICS) as on:
         keys = Keys(hasher, sealer, on.clock)
-        store = Store(on.pool, keys, Numbers(rules, settings.version_epoch))
+        tally = PrometheusTally()
+        store = Store(on.pool, keys, Numbers(rules, settings.version_epoch), tally)
         clock_routers, clock_loops = _virtual_clock(settings, on.bus)
         app = create_app(
             service=SERVICE,
@@ -55,7 +63,8 @@ async def serve(settings: IdentitySettings) -> None:
                 controls_router(Operators(on.pool, keys, store, on.bus.producer), store, on.clock),
                 explain_router(Explainer(on.pool, keys), lambda: store.rules),
                 quarantine_router(Quarantine(on.pool, keys), lambda: store.rules),
-                policy_router(rules),
+                graph_router(Jobs(on.pool), on.clock),
+                policy_router(store.refresh),
                 *clock_routers,
             ],
             tokens=on.tokens,
@@ -63,6 +72,7 @@ async def serve(settings: IdentitySettings) -> None:
         )
         handler = EventHandler(store, on.pool, on.bus.producer)
         loops = _loops(settings, on, handler, _holdoff_s(settings, rules))
+        loops["graph"] = _graph_work(on, Desk(on.pool, sealer, on.clock, rules, settings.version_epoch, tally=tally))
         await lifecycle.run(app, settings.http_address, loops | clock_loops, clock=on.clock)
 
 
@@ -94,6 +104,16 @@ def _loops(settings: IdentitySettings, on: Ground, handler: EventHandler, holdof
         await claim_source(hop, interval_s=settings.progress_interval_ms / 1000, holdoff_s=holdoff_s)
 
     return {"events": events, "progress": progress}
+
+
+def _graph_work(on: Ground, desk: Desk) -> Loop:
+    work = GraphWork(Chores(desk), Deferred(desk), on.pool, on.bus.producer, on.clock)
+
+    async def graph() -> None:
+        await tell_of_newer(desk)
+        await work.run()
+
+    return graph
 
 
 def _virtual_clock(settings: IdentitySettings, bus: Bus) -> tuple[list[APIRouter], dict[str, Loop]]:

@@ -7,7 +7,8 @@ from tern_common.db import transaction
 from tern_identity.domain.rules import Rules
 from tern_identity.store import jobs
 from tern_identity.store.ruleset import Act, make_live
-from tern_identity.store.walks.steps import Chores, Desk, Sizes
+from tern_identity.store.walks.desk import Desk, Sizes
+from tern_identity.store.walks.steps import Chores
 from unit.identity.histories import TIGHT, Said, heard
 
 

@@ -15,7 +15,7 @@ from support.waiting import eventually
 from tern_common.db import connection
 from tern_common.events import MembershipChange
 from tern_identity.domain.rules import Rules
-from tern_identity.store import jobs
+from tern_identity.store.jobs import Jobs
 from unit.identity.histories import HASTY, SHIPPED, TIGHT, Said
 
 STRONG = "kind <> 'weak'"
@@ -104,7 +104,7 @@ async def test_a_job_goes_on_where_it_was(graphs: Graphs) -> None:
     first = chores(graphs, TIGHT)
     await first.step()
     await first.step()
-    half = await jobs.find(graphs.pool, job.job_id)
+    half = await Jobs(graphs.pool).find(job.job_id)
     assert half is not None
     assert 0 < half.cursor < half.last
     assert 0 < half.progress < 1
@@ -119,13 +119,13 @@ async def test_jobs_are_done_in_order_by_one_process_at_a_time(graphs: Graphs) -
 
     async def all_ended() -> bool:
         await asyncio.gather(*(one.step() for one in crew))
-        found = await jobs.find(graphs.pool, second.job_id)
+        found = await Jobs(graphs.pool).find(second.job_id)
         return found is not None and found.ended_at is not None
 
     await eventually(all_ended, 30, "both jobs end")
-    ended = [await jobs.find(graphs.pool, job.job_id) for job in (first, second)]
+    ended = [await Jobs(graphs.pool).find(job.job_id) for job in (first, second)]
     assert [one.report["nodes"] for one in ended if one] == [(await counted(graphs))[0]] * 2
-    assert [one.job_id for one in await jobs.newest(graphs.pool, 2)] == [second.job_id, first.job_id]
+    assert [one.job_id for one in await Jobs(graphs.pool).newest(2)] == [second.job_id, first.job_id]
 
 
 async def test_the_check_blames_nobody_while_the_graph_is_in_use(graphs: Graphs) -> None:

@@ -21,7 +21,7 @@ from tern_identity.domain.canonical import canonical
 from tern_identity.domain.comparing import Difference, Side, difference
 from tern_identity.domain.ledger import Ledger
 from tern_identity.domain.rules import DeclaredNamespace, Rules
-from tern_identity.store import jobs
+from tern_identity.store.jobs import Jobs
 from tern_identity.store.walks.simulating import sampled
 from unit.identity.histories import HASTY, SHIPPED, TIGHT, Said
 
@@ -109,7 +109,7 @@ async def test_what_was_simulated_comes_when_it_is_applied(graphs: Graphs, chang
     candidate = changed(live, by)
     await shop(graphs, live)
     before, wanted = await graphs.found(), await expected(graphs, live, candidate)
-    job = await finished(graphs, chores(graphs, live), await jobs.apply(graphs.pool, candidate, act("because")))
+    job = await finished(graphs, chores(graphs, live), await Jobs(graphs.pool).apply(candidate, act("because")))
     _, after = await graphs.assert_canonical(candidate)
     assert len({core for node, core in after.core_of.items() if node not in after.guards}) == wanted.customers[1]
     assert after.tokens == before.tokens
@@ -136,7 +136,7 @@ async def test_events_come_in_by_the_new_rules_while_they_are_applied(graphs: Gr
             await other.hear(*todo.pop())
 
     async def applying() -> None:
-        job = await jobs.apply(graphs.pool, candidate, act())
+        job = await Jobs(graphs.pool).apply(candidate, act())
         await finished(graphs, chores(graphs, SHIPPED), job)
 
     await asyncio.gather(hearing(), applying())
@@ -146,7 +146,7 @@ async def test_events_come_in_by_the_new_rules_while_they_are_applied(graphs: Gr
 async def test_a_job_that_was_killed_goes_on_in_another_process(graphs: Graphs) -> None:
     await shop(graphs, SHIPPED)
     candidate = changed(SHIPPED, CHANGES["tighter"][1])
-    job = await jobs.apply(graphs.pool, candidate, act())
+    job = await Jobs(graphs.pool).apply(candidate, act())
     await chores(graphs, SHIPPED).step()
     await finished(graphs, chores(graphs, SHIPPED), job)
     await graphs.assert_canonical(candidate)
@@ -166,13 +166,13 @@ async def test_a_sample_takes_whole_groups_and_a_part_of_them(graphs: Graphs) ->
 async def test_rules_must_be_newer_and_keep_the_kind_of_a_namespace(graphs: Graphs) -> None:
     await graphs.store(SHIPPED)
     card = {"member": DeclaredNamespace(kind="strong", limit=2)}
-    await jobs.apply(graphs.pool, SHIPPED.model_copy(update={"version": 2, "namespaces": card}), act())
+    await Jobs(graphs.pool).apply(SHIPPED.model_copy(update={"version": 2, "namespaces": card}), act())
     with pytest.raises(Refused, match="higher"):
-        await jobs.apply(graphs.pool, SHIPPED.model_copy(update={"version": 2}), act())
-    await jobs.apply(graphs.pool, SHIPPED.model_copy(update={"version": 3}), act())
+        await Jobs(graphs.pool).apply(SHIPPED.model_copy(update={"version": 2}), act())
+    await Jobs(graphs.pool).apply(SHIPPED.model_copy(update={"version": 3}), act())
     weak = {"member": DeclaredNamespace(kind="weak")}
     with pytest.raises(Refused, match="member is strong"):
-        await jobs.apply(graphs.pool, SHIPPED.model_copy(update={"version": 4, "namespaces": weak}), act())
+        await Jobs(graphs.pool).apply(SHIPPED.model_copy(update={"version": 4, "namespaces": weak}), act())
 
 
 async def test_a_simulation_counts_accounts_that_would_hold_no_browser(graphs: Graphs) -> None:

@@ -42,14 +42,14 @@ def claimed_clock_router(claims: Claims, service: str, lane: str) -> APIRouter:
     return clock_router(standing)
 
 
-def policy_router(policy: BaseModel) -> APIRouter:
-    """`GET /v1/policy`: the numbers that the running process works by."""
+def policy_router(policy: BaseModel | Callable[[], Awaitable[BaseModel]]) -> APIRouter:
+    """`GET /v1/policy`: the numbers that the running process works by; asked for each time where they can change."""
     router = APIRouter(tags=["policy"], dependencies=[Depends(require("read"))])
-    shown = policy.model_dump(mode="json")
 
     @router.get("/v1/policy")
     async def show() -> dict[str, Any]:
-        """The service's policy as it was validated at start."""
-        return shown
+        """The service's policy that is in force."""
+        current = policy if isinstance(policy, BaseModel) else await policy()
+        return current.model_dump(mode="json")
 
     return router

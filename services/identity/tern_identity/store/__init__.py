@@ -12,9 +12,10 @@ from tern_identity.domain.collapsing import Heard, collapse
 from tern_identity.domain.rules import Rules
 from tern_identity.store.errors import GroupsMoved, Misread
 from tern_identity.store.names import Keys, names_of
-from tern_identity.store.news import Membership, home_ids, memberships, news_of, numbered
+from tern_identity.store.news import Membership, bringers, home_ids, memberships, news_of, numbered
 from tern_identity.store.ruleset import live_rules
 from tern_identity.store.settling import Numbers, Settled, Work, settle
+from tern_identity.store.tally import UNTOLD, Tally
 
 __all__ = ["Filed", "Keys", "Membership", "Misread", "Numbers", "Settled", "Step", "Store", "Work"]
 
@@ -36,8 +37,9 @@ class Filed(NamedTuple):
 class Store:
     """Files events, and settles what else moves the graph. Several may work on one database at the same time."""
 
-    def __init__(self, pool: Pool, keys: Keys, numbers: Numbers) -> None:
+    def __init__(self, pool: Pool, keys: Keys, numbers: Numbers, tally: Tally = UNTOLD) -> None:
         self._pool = pool
+        self._tally = tally
         self._keys = keys
         self._shipped = numbers.rules
         self._numbers = numbers
@@ -81,12 +83,15 @@ class Store:
             news = await news_of(conn, batch, known)
         if news.stamps:
             known |= (await self.settle(Work(news))).memberships
+        self._tally.filed(len(events), bringers(events, news, ids) if news.stamps else 0)
         filed = {filing: Filed(home_id, known[home_id]) for filing, home_id in ids.items()}
         return [filed[event.reading.home] for event in events]
 
     async def settle(self, work: Work) -> Settled:
         """One locked transaction. Raises `GroupsMoved` when others were faster every time, and `Misread`."""
-        return await self.perform(settle, work)
+        settled = await self.perform(settle, work)
+        self._tally.settled(settled.refolds, settled.moved)
+        return settled
 
     async def perform(self, step: Step[T], work: Work = NO_WORK) -> T:
         """The same for any step that settles. Each time it is begun again, more of `work` is to be locked."""

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, cast
 
 from tern_common.db import Connection, Pool, Row, connection, transaction
 from tern_identity.domain.rules import Rules
-from tern_identity.store.ruleset import Act, make_live
+from tern_identity.store.ruleset import Act, make_live, require_sound
 
 Kind = Literal["check", "simulate", "apply", "rebuild", "reseal", "compact"]
+
+_DAY = timedelta(days=1)
 
 _COLUMNS = 'job_id, kind, by, reason, at, "cursor", last, changed, asked, report, ended_at'
 
@@ -36,6 +38,7 @@ UPDATE job SET "cursor" = $2, changed = changed + $3, report = coalesce($4, repo
 
 _FIND = f"SELECT {_COLUMNS} FROM job WHERE job_id = $1"  # noqa: S608
 _NEWEST = f"SELECT {_COLUMNS} FROM job ORDER BY job_id DESC LIMIT $1"  # noqa: S608
+_ALONE = "LOCK TABLE job IN SHARE ROW EXCLUSIVE MODE"
 _LAST_BEGUN = "SELECT max(at) FROM job WHERE kind = $1"
 
 
@@ -80,13 +83,6 @@ async def begin(conn: Connection, kind: Kind, act: Act, asked: Mapping[str, Any]
     return _job(cast(Row, row))
 
 
-async def apply(pool: Pool, rules: Rules, act: Act) -> Job:
-    """Puts rules in force, and asks for the job that folds all that was there before by them. Raises `Refused`."""
-    async with transaction(pool) as conn:
-        await make_live(conn, rules, act)
-        return await begin(conn, "apply", act)
-
-
 async def take(conn: Connection) -> Job | None:
     """The job whose turn it is, locked until the transaction ends; None where there is none, or another has it."""
     row = await conn.fetchrow(_TAKE)
@@ -100,22 +96,55 @@ async def advance(conn: Connection, job: Job, done: Done, now: datetime) -> None
     await conn.execute(_ADVANCE, job.job_id, done.upto, done.changed, report, ended)
 
 
-async def find(pool: Pool, job_id: int) -> Job | None:
-    """A job by its number."""
+class Jobs:
+    """Where jobs are asked for, and looked at."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def begin(self, kind: Kind, act: Act) -> Job:
+        """Asks for a job that needs no more to be said."""
+        async with transaction(self._pool) as conn:
+            return await begin(conn, kind, act)
+
+    async def simulate(self, rules: Rules, sample: float, act: Act) -> Job:
+        """Asks what these rules would change, of a share of the groups. Raises `Refused` for what could not be applied
+        whatever its version."""
+        async with transaction(self._pool) as conn:
+            await require_sound(conn, rules)
+            return await begin(conn, "simulate", act, {"rules": rules.model_dump(mode="json"), "sample": sample})
+
+    async def apply(self, rules: Rules, act: Act) -> Job:
+        """Puts rules in force, and asks for the job that folds by them all that was there before. Raises `Refused`."""
+        async with transaction(self._pool) as conn:
+            await make_live(conn, rules, act)
+            return await begin(conn, "apply", act)
+
+    async def find(self, job_id: int) -> Job | None:
+        """A job by its number."""
+        async with connection(self._pool) as conn:
+            row = await conn.fetchrow(_FIND, job_id)
+        return None if row is None else _job(row)
+
+    async def newest(self, limit: int) -> list[Job]:
+        """The newest first."""
+        async with connection(self._pool) as conn:
+            return [_job(row) for row in await conn.fetch(_NEWEST, limit)]
+
+
+async def begin_daily(pool: Pool, kind: Kind, act: Act) -> Job | None:
+    """Asks for a job that is to be done once a day, whoever thinks of it; None when it was."""
     async with connection(pool) as conn:
-        row = await conn.fetchrow(_FIND, job_id)
-    return None if row is None else _job(row)
+        if _is_fresh(await conn.fetchval(_LAST_BEGUN, kind), act.at):
+            return None
+    async with transaction(pool) as conn:
+        await conn.execute(_ALONE)
+        fresh = _is_fresh(await conn.fetchval(_LAST_BEGUN, kind), act.at)
+        return None if fresh else await begin(conn, kind, act)
 
 
-async def newest(pool: Pool, limit: int) -> list[Job]:
-    """The newest first."""
-    async with connection(pool) as conn:
-        return [_job(row) for row in await conn.fetch(_NEWEST, limit)]
-
-
-async def last_begun(conn: Connection, kind: Kind) -> datetime | None:
-    """When a job of this kind was asked for last."""
-    return cast(datetime | None, await conn.fetchval(_LAST_BEGUN, kind))
+def _is_fresh(begun: datetime | None, now: datetime) -> bool:
+    return begun is not None and now - begun < _DAY
 
 
 def _job(row: Row) -> Job:

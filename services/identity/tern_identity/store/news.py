@@ -12,7 +12,7 @@ from uuid import UUID
 
 from tern_common.db import Connection
 from tern_common.hashing import Hasher
-from tern_identity.domain.collapsing import Facts
+from tern_identity.domain.collapsing import Facts, Heard
 from tern_identity.domain.ledger import At, ClaimKey, Home, PairKey
 from tern_identity.domain.reading import FOREVER, Filing
 from tern_identity.domain.rules import Rules
@@ -125,6 +125,16 @@ async def news_of(conn: Connection, batch: Batch, known: Mapping[str, Membership
         {key: at for key, at in batch.claims.items() if key in claims},
         homes,
     )
+
+
+def bringers(events: Iterable[Heard], news: Batch, ids: Mapping[Filing, str]) -> int:
+    """How many of the events brought the news: those that facts have as their first saying, and the first one of each
+    home that is new."""
+    found = {at.event_id for at in (*news.pairs.values(), *news.claims.values())}
+    first: dict[Filing, str] = {}
+    for event in events:
+        first.setdefault(event.reading.home, event.message_id)
+    return len(found | {message_id for filing, message_id in first.items() if ids[filing] in news.homes})
 
 
 async def _fetch(conn: Connection, query: str, rows: Sequence[tuple[Any, ...]]) -> Sequence[Any]:

@@ -33,11 +33,14 @@ _LOCK_WEAK = "SELECT node_id FROM node WHERE node_id = ANY($1::bigint[]) ORDER B
 _JUDGE = "UPDATE node SET blocked = $2 WHERE node_id = ANY($1::bigint[])"
 
 
+NO_STRETCH = Stretch(0, 0, [], [])
+
+
 class Task(NamedTuple):
     """What to fold again, and what to say of it. `mends`: also nodes whose group is lost."""
 
     chunk: Stretch
-    because: Cause
+    because: Cause | None = None
     mends: bool = False
     also: frozenset[int] = frozenset()
 

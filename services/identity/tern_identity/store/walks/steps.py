@@ -3,49 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
 
-from tern_common.clock import Clock
-from tern_common.db import Pool, connection, snapshot, transaction
-from tern_common.errors import Misconfigured, Transient, Unusable
-from tern_common.sealing import Sealer
+from tern_common.db import connection, snapshot, transaction
+from tern_common.errors import Misconfigured, Unusable
+from tern_identity.domain.reading import day_of
 from tern_identity.domain.rules import Rules
 from tern_identity.store import jobs
-from tern_identity.store.errors import GroupsMoved, Misread
 from tern_identity.store.jobs import Done, Job
-from tern_identity.store.ruleset import live_rules
-from tern_identity.store.settling import Numbers, Settled
+from tern_identity.store.ruleset import Act
 from tern_identity.store.walks.checking import checked
-from tern_identity.store.walks.folding_again import Task, fold_again, judge
+from tern_identity.store.walks.compacting import compact
+from tern_identity.store.walks.desk import Desk, folded
+from tern_identity.store.walks.folding_again import Task, judge
+from tern_identity.store.walks.resealing import reseal
 from tern_identity.store.walks.simulating import simulated
 from tern_identity.store.walks.views import JudgedBlocklist, StoredBlocklist, StoredView, View
 from tern_identity.store.walks.walking import Stretch, stretch
-
-PATIENCE = 20
-"""How often a chunk that brings nothing new to lock is begun again, before it waits for calmer times."""
-
-
-class Sizes(NamedTuple):
-    """How many nodes a chunk has: of work that locks them, that only reads, and that writes rows of their own."""
-
-    folding: int = 200
-    reading: int = 400
-    writing: int = 1_000
-
-
-class Desk(NamedTuple):
-    """What jobs are done with. `shipped`: the rules of a database that has none yet."""
-
-    pool: Pool
-    sealer: Sealer
-    clock: Clock
-    shipped: Rules
-    epoch: int
-    sizes: Sizes = Sizes()
-
-    async def rules(self) -> Rules:
-        """Those in force."""
-        return await live_rules(self.pool, self.shipped, self.clock.now())
 
 
 class Chores:
@@ -59,7 +32,13 @@ class Chores:
             "simulate": self._simulate,
             "apply": self._apply,
             "rebuild": self._rebuild,
+            "reseal": self._reseal,
+            "compact": self._compact,
         }
+
+    async def plan(self) -> None:
+        """Asks for what is to be done every day."""
+        await jobs.begin_daily(self._desk.pool, "compact", Act("tern", "every day", self._desk.clock.now()))
 
     async def step(self) -> Done | None:
         """One chunk of the job whose turn it is; None where there is nothing to do, or another process does it.
@@ -119,18 +98,12 @@ class Chores:
         settled = await folded(self._desk, task)
         return Done(task.chunk.upto, changed=settled.moved, refolds=settled.refolds)
 
+    async def _reseal(self, job: Job) -> Done:
+        size = self._desk.sizes.writing
+        resealed = await reseal(self._desk.pool, self._desk.sealer, job.cursor, job.last, size)
+        return Done(resealed.upto, changed=resealed.values)
 
-async def folded(desk: Desk, task: Task) -> Settled:
-    """Folds again, with more and more of what is found to belong to it. Raises `Transient` when others are faster."""
-    waited = 0
-    while waited < PATIENCE:
-        numbers = Numbers(await desk.rules(), desk.epoch)
-        try:
-            async with transaction(desk.pool) as conn:
-                return await fold_again(conn, task, numbers)
-        except GroupsMoved as moved:
-            waited += moved.nodes <= task.also
-            task = task._replace(also=task.also | moved.nodes)
-        except Misread:
-            waited += 1
-    raise Transient("a group moves faster than it can be locked")
+    async def _compact(self, job: Job) -> Done:
+        async with transaction(self._desk.pool) as conn:
+            chunk = await stretch(conn, job.cursor, job.last, self._desk.sizes.writing)
+            return Done(chunk.upto, changed=await compact(conn, chunk.strong, chunk.weak, day_of(job.at)))

@@ -1,0 +1,72 @@
+"""Giant groups: a late pair only marks them, and they are folded here, now and then (identity.md §9)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tern_common.db import connection
+from tern_common.logs import logger
+from tern_identity.store.settling import Settled
+from tern_identity.store.walks.desk import Desk, folded
+from tern_identity.store.walks.folding_again import NO_STRETCH, Task
+
+INTERVAL_S = 60.0
+NAMED = 5
+
+_OWED = """
+SELECT g.grp, min(n.node_id), count(*) FROM grp g JOIN node n ON n.grp = g.grp
+WHERE g.deferred GROUP BY g.grp ORDER BY g.grp
+"""
+
+_BEST_CONNECTED = """
+SELECT n.token::text, count(*) AS partners FROM node n
+JOIN LATERAL (SELECT b FROM pair WHERE a = n.node_id UNION SELECT a FROM pair WHERE b = n.node_id) AS p ON true
+WHERE n.grp = $1 AND n.guard IS NULL GROUP BY n.node_id, n.token ORDER BY partners DESC, n.node_id LIMIT $2
+"""
+
+
+class _Giant(NamedTuple):
+    grp: int
+    first: int
+    size: int
+
+
+class Deferred:
+    """Folds what is owed, each group at most once in an interval of real time, and says whom to look at."""
+
+    def __init__(self, desk: Desk, interval_s: float = INTERVAL_S) -> None:
+        self._desk = desk
+        self._interval_s = interval_s
+        self._folded_at: dict[int, float] = {}
+
+    async def step(self) -> int:
+        """Folds the groups whose time has come; how many they were."""
+        async with connection(self._desk.pool) as conn:
+            owed = [_Giant(*row) for row in await conn.fetch(_OWED)]
+        self._desk.tally.deferred(len(owed))
+        due = self._due(owed)
+        for giant in due:
+            await self._warn(giant)
+            await self._fold(giant)
+        return len(due)
+
+    def _due(self, owed: Sequence[_Giant]) -> list[_Giant]:
+        now = self._desk.clock.monotonic()
+        self._folded_at = {grp: at for grp, at in self._folded_at.items() if now - at < self._interval_s}
+        return [giant for giant in owed if giant.grp not in self._folded_at]
+
+    async def _fold(self, giant: _Giant) -> Settled:
+        settled = await folded(self._desk, Task(NO_STRETCH, also=frozenset({giant.first})))
+        self._folded_at[giant.grp] = self._desk.clock.monotonic()
+        return settled
+
+    async def _warn(self, giant: _Giant) -> None:
+        async with connection(self._desk.pool) as conn:
+            hubs = await conn.fetch(_BEST_CONNECTED, giant.grp, NAMED)
+        logger.warning(
+            "a group is too large to be folded at once: look at its best-connected values, and block what is shared",
+            size=giant.size,
+            best_connected=[row[0] for row in hubs],
+            partners=[row[1] for row in hubs],
+        )

@@ -1,0 +1,62 @@
+"""What work on the graph is done with, and how a part of it is folded while others work on it too."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tern_common.clock import Clock
+from tern_common.db import Pool, transaction
+from tern_common.errors import Transient
+from tern_common.sealing import Sealer
+from tern_identity.domain.rules import Rules
+from tern_identity.store.errors import GroupsMoved, Misread
+from tern_identity.store.ruleset import live_rules
+from tern_identity.store.settling import Numbers, Settled
+from tern_identity.store.tally import UNTOLD, Tally
+from tern_identity.store.walks.folding_again import Task, fold_again
+
+PATIENCE = 20
+"""How often a chunk that brings nothing new to lock is begun again, before it waits for calmer times."""
+
+
+class Sizes(NamedTuple):
+    """How many nodes a chunk has: of work that locks them, that only reads, and that writes rows of their own."""
+
+    folding: int = 200
+    reading: int = 400
+    writing: int = 1_000
+
+
+class Desk(NamedTuple):
+    """`shipped`: the rules of a database that has none yet."""
+
+    pool: Pool
+    sealer: Sealer
+    clock: Clock
+    shipped: Rules
+    epoch: int
+    sizes: Sizes = Sizes()
+    tally: Tally = UNTOLD
+
+    async def rules(self) -> Rules:
+        """Those in force."""
+        return await live_rules(self.pool, self.shipped, self.clock.now())
+
+
+async def folded(desk: Desk, task: Task) -> Settled:
+    """Folds again, with more and more of what is found to belong to it. Raises `Transient` when others are faster."""
+    waited = 0
+    while waited < PATIENCE:
+        numbers = Numbers(await desk.rules(), desk.epoch)
+        try:
+            async with transaction(desk.pool) as conn:
+                settled = await fold_again(conn, task, numbers)
+        except GroupsMoved as moved:
+            waited += moved.nodes <= task.also
+            task = task._replace(also=task.also | moved.nodes)
+        except Misread:
+            waited += 1
+        else:
+            desk.tally.settled(settled.refolds, settled.moved)
+            return settled
+    raise Transient("a group moves faster than it can be locked")
