@@ -8,17 +8,20 @@ from __future__ import annotations
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
+import httpx
 import pytest
 
+from support.platform import tern_local
 from support.shop import Shop
 from support.world import remedies, shares, truth
 from support.world.asking import Filed, customers_of, filed
 from support.world.building import World, build
 from support.world.operating import Operator
 from support.world.sending import send_world
+from tern_common.clock import VirtualClock
 from tern_common.identifiers import Identifier
 
 PERSONS, SEED = 300, 41
@@ -34,6 +37,16 @@ class Outcome:
     world: World
     customers: Mapping[Identifier, str]
     events: Filed
+
+
+@pytest.fixture(scope="module")
+async def shop(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
+    """A platform of its own: hundreds of orders would be hundreds of timers for whoever moves the common clock."""
+    data = tmp_path_factory.mktemp("month")
+    with tern_local(data, "run", "--virtual-clock") as command:
+        await command.says("Tern is ready")
+        async with httpx.AsyncClient(timeout=30) as http:
+            yield Shop(command.run_file, command.log, http, VirtualClock(data / "clock"))
 
 
 async def played(shop: Shop, name: str, untruths: shares.Untruths) -> World:
