@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tern_common.identifiers import Identifier
 from tern_identity.domain.reading import day_of
-from unit.identity.histories import SAYINGS, START, TIGHT, Said
+from unit.identity.histories import POOL, START, TIGHT, Said, saying
 
 Kind = Literal["revert", "cannot", "split", "block", "allow", "retire", "undo"]
 
@@ -56,33 +56,55 @@ STRONG = (
 WEAK = (Identifier("device_id", "device-1"), *(Identifier("anonymous_id", f"browser-{k}") for k in (1, 2, 3)))
 
 
-def _act(random: Random) -> Act:
+def _act(random: Random, strong: Sequence[Identifier] = STRONG, weak: Sequence[Identifier] = WEAK) -> Act:
     kinds: tuple[Kind, ...] = ("revert", "cannot", "split", "block", "allow", "retire", "retire", "undo", "undo")
     kind, day = random.choice(kinds), TODAY + random.choice([0, 0, 1, 2, 3])
-    both = random.sample(STRONG, 2)
+    both = random.sample(strong, 2)
     match kind:
         case "undo":
             return Act(kind, back=random.randint(1, 3))
         case "revert":
             return Act(kind, (both[0],), (both[1],), day)
         case "cannot":
-            return Act(kind, (both[0],), (random.choice([both[1], both[1], *WEAK]),), day)
+            return Act(kind, (both[0],), (random.choice([both[1], both[1], *weak]),), day)
         case "split":
-            named = sorted(random.sample(STRONG, random.randint(2, 5)), key=STRONG.index)
+            named = sorted(random.sample(strong, random.randint(2, min(5, len(strong)))), key=strong.index)
             side = set(random.sample(named, random.randint(1, len(named) - 1)))
             group = tuple(one for one in named if one in side)
             return Act(kind, group, tuple(one for one in named if one not in side), day)
         case "retire":
-            return Act(kind, (random.choice([one for one in (*STRONG, *WEAK) if not is_unique(one)]),), (), day)
+            return Act(kind, (random.choice([one for one in (*strong, *weak) if not is_unique(one)]),), (), day)
         case _:
-            return Act(kind, (random.choice([*STRONG, *WEAK] if kind == "block" else STRONG),), (), day)
+            return Act(kind, (random.choice([*strong, *weak] if kind == "block" else strong),), (), day)
 
 
 _random = Random("acts")
-ACTS = st.sampled_from([_act(_random) for _ in range(1_000)])
+ACTS = [_act(_random) for _ in range(1_000)]
 
-ruled_histories = st.lists(st.one_of(SAYINGS, SAYINGS, SAYINGS, ACTS), min_size=1, max_size=14)
+ITEMS: list[Item] = [*POOL, *ACTS]
+"""One in four is an act."""
+
+_FEW = (STRONG[0], STRONG[1], STRONG[5], STRONG[9])
+
+
+def _narrow(random: Random) -> Said:
+    said = saying(random, persons=1)._replace(union=0, card=0, openid=0, other_openid=0, device=0, member=0)
+    return said._replace(user=said.user and random.randint(1, 2), browser=said.browser and random.randint(1, 2))
+
+
+NARROW: list[Item] = [*(_narrow(_random) for _ in range(600)), *(_act(_random, _FEW, WEAK[1:2]) for _ in range(300))]
+"""The same of two persons with one phone or two, one e-mail and two browsers: everything meets everything."""
+
+narrow_histories = st.lists(st.sampled_from(NARROW), min_size=5, max_size=14)
+ruled_histories = st.one_of(st.lists(st.sampled_from(ITEMS), min_size=5, max_size=14), narrow_histories)
 """Any history with operators in it."""
+
+
+def long_history(random: Random) -> list[Item]:
+    """Many persons over months of sayings, of whom a few share."""
+    persons = random.choice([4, 8, 12])
+    length = random.randint(30, 60)
+    return [_act(random) if random.random() < 0.1 else saying(random, length, persons) for _ in range(length)]
 
 
 def told_anyhow(history: Sequence[Item], random: Random) -> list[list[Said] | Act]:

@@ -9,6 +9,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 import msgspec
+from hypothesis import settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
@@ -176,8 +177,14 @@ def saying(random: Random, messages: int = 30, persons: int = 3) -> Said:
 
 
 _random = Random("sayings")
-SAYINGS = st.sampled_from([saying(_random) for _ in range(3_000)])
+POOL = [saying(_random) for _ in range(3_000)]
 """Drawn as a whole: thus a history costs a draw per event, not fifteen."""
 
-histories = st.lists(SAYINGS, min_size=1, max_size=14)
+CHANCES = st.builds(Random, st.integers(0, (1 << 32) - 1))
+"""All else that is by chance in a test, from one draw."""
+
+EXAMPLES = max(300, settings().max_examples)
+"""Of each promise; the profile `deep` asks for more."""
+
+histories = st.lists(st.sampled_from(POOL), min_size=5, max_size=14)
 """Any history. One message may come with several contents, as only a broken client sends it."""

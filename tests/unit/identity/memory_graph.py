@@ -5,7 +5,7 @@ Its parts are methods, so that a test can break one of them on purpose.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -27,13 +27,21 @@ from tern_identity.domain.regrouping import (
 )
 from tern_identity.domain.rules import Guard, Rules
 from tern_identity.domain.rulings import both
-from unit.identity.memory_ledger import MemoryLedger, News, home_id_of
+from unit.identity.memory_ledger import NO_NEWS, MemoryLedger, News, home_id_of
 from unit.identity.words import Partition, in_words
 
 
 class Member(NamedTuple):
     customer: Customer
     version: int
+
+
+class Record(NamedTuple):
+    """What consumers read: whose a home is; with the event that is filed there, or without one."""
+
+    home_id: str
+    member: Member
+    message_id: str | None = None
 
 
 class MemoryGraph(MemoryLedger):
@@ -46,15 +54,21 @@ class MemoryGraph(MemoryLedger):
         self.crowded: set[int] = set()
         self.held: dict[int, Held] = {}
         self.members: dict[str, Member] = {}
-        self.told: list[tuple[str, Member]] = []
+        self.records: list[Record] = []
         self.version = 0
         self.refolds = 0
+        self.settled = 0
 
     def file(self, events: Sequence[Heard]) -> None:
         facts = collapse(self.hear(event) for event in events)
         for identifier, _ in facts.identifiers:
             self.bear(identifier)
-        self.settle(self.news_of(facts))
+        news = self.news_of(facts)
+        if news != NO_NEWS:
+            self.settle(news)
+        for event in events:
+            home_id = home_id_of(event.reading.home)
+            self.records.append(Record(home_id, self.members[home_id], event.message_id))
 
     def hear(self, event: Heard) -> Heard:
         return event
@@ -72,6 +86,7 @@ class MemoryGraph(MemoryLedger):
 
     def settle(self, news: News, again: Collection[int] = (), again_weak: Collection[int] = ()) -> None:
         """`again`: strong nodes whose groups are folded from the ledger; `again_weak`: browsers to be asked anew."""
+        self.settled += 1
         self.pairs |= news.pairs
         self.claims |= news.claims
         self.homes |= news.homes
@@ -87,10 +102,9 @@ class MemoryGraph(MemoryLedger):
         touched = {node for key in news for node in key[:2]} | again
         if not touched:
             return set()
-        rulings = self.rulings
         asked = {node for node in touched if self.strong[node].guard not in ("partners", "blocked")} | again
-        links = self._links_of(asked)
-        guards = guards_after(asked, links, self.strong, self.rules, rulings)
+        links = self.links_of(asked)
+        guards = self.guards(asked, links)
         waiting = self.waiting(links, self.strong, guards)
         before = self._in_groups_of(touched | waiting)
         guarded = {node: row._replace(guard=guards.get(node, row.guard)) for node, row in before.items()}
@@ -98,10 +112,15 @@ class MemoryGraph(MemoryLedger):
         fresh = self._first_said(links, news, guarded)
         step = self.advance(guarded, in_fold_order(fresh, nodes))
         owed = self.owed(step, again | waiting | flipped(before, guards))
+        if beyond := self.beyond(step, owed):
+            return self.refold(news, again | beyond)
         done = self._folded(step, owed)
         self.strong |= done.after
         self.groups |= done.groups
         return {node for node, now in done.after.items() if moved(before[node], now)}
+
+    def guards(self, asked: Set[int], links: Sequence[Link]) -> dict[int, Guard | None]:
+        return guards_after(asked, links, self.strong, self.rules, self.rulings)
 
     def waiting(
         self, links: Iterable[Link], before: Mapping[int, Strong], guards: Mapping[int, Guard | None]
@@ -145,14 +164,26 @@ class MemoryGraph(MemoryLedger):
             return step
         self.refolds += 1
         rows = {node: step.after[node] for node in owed}
-        folded = self.regroup(rows, self._links_of(owed))
+        folded = self.regroup(rows, self.links_of(owed))
         return Regrouped(step.after | folded.after, step.groups | folded.groups)
+
+    def beyond(self, step: Regrouped, owed: set[int]) -> set[int]:
+        """Groups are components. Should a stored one be a part of one, the whole is folded, and so mended."""
+        rows = self.strong | step.after
+        counted = (
+            link
+            for link in self.links_of(owed)
+            if rows[link.a].guard is None
+            and rows[link.b].guard is None
+            and both(link.a, link.b) not in self.rulings.revoked
+        )
+        return {end for link in counted for end in link[1:]} - owed
 
     def fold_deferred(self) -> None:
         """What the worker does with giant groups when it has time."""
         late = {number for number in self.deferred() if self.groups[number].deferred}
         if late:
-            self.settle(News(), {node for node, row in self.strong.items() if row.grp in late})
+            self.settle(NO_NEWS, {node for node, row in self.strong.items() if row.grp in late})
 
     def deferred(self) -> set[int]:
         return {row.grp for row in self.strong.values() if self.groups[row.grp].deferred}
@@ -161,7 +192,7 @@ class MemoryGraph(MemoryLedger):
         groups = {self.strong[node].grp for node in nodes}
         return {node: row for node, row in self.strong.items() if row.grp in groups}
 
-    def _links_of(self, nodes: Collection[int]) -> list[Link]:
+    def links_of(self, nodes: Collection[int]) -> list[Link]:
         links = first_links(self.pairs, self.rules.distrusted)
         return [link for link in links if link.a in nodes or link.b in nodes]
 
@@ -170,12 +201,15 @@ class MemoryGraph(MemoryLedger):
     def recount(self, news: Iterable[ClaimKey], again: set[int]) -> set[int]:
         """News only ever adds browsers; those of `again` are counted anew either way."""
         candidates = ({strong for _, strong, *_ in news} - self.crowded) | again
-        browsers = {(strong, weak) for weak, strong, *_ in counted_claims(self.claims, self.rules.distrusted)}
+        browsers = {(strong, weak) for weak, strong, *_ in self.counted_claims()}
         limit = self.rules.browsers_per_account
         crowded = {one for one in candidates if sum(strong == one for strong, _ in browsers) > limit}
         turned = {one for one in candidates if (one in crowded) != (one in self.crowded)}
         self.crowded ^= turned
         return turned
+
+    def counted_claims(self) -> list[ClaimKey]:
+        return counted_claims(self.claims, self.rules.distrusted)
 
     def claimed_by(self, strong: Collection[int]) -> set[int]:
         return {key[0] for key in self.claims if key[1] in strong}
@@ -196,7 +230,7 @@ class MemoryGraph(MemoryLedger):
 
     def _claims_on(self, weak: int) -> list[Claimed]:
         first: dict[tuple[int, int], int] = {}
-        for node, strong, rank, day, _ in counted_claims(self.claims, self.rules.distrusted):
+        for node, strong, rank, day, _ in self.counted_claims():
             if node == weak:
                 first[strong, rank] = min(first.get((strong, rank), day), day)
         return [
@@ -219,7 +253,7 @@ class MemoryGraph(MemoryLedger):
             if home_id not in self.members or self.members[home_id].customer != customer:
                 self.version += 1
                 self.members[home_id] = Member(customer, self.version)
-                self.told.append((home_id, self.members[home_id]))
+                self.records.append(Record(home_id, self.members[home_id]))
 
     def place(self, nodes: Sequence[Standpoint], day: int) -> Customer:
         return place(nodes, day)

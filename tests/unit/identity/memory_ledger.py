@@ -28,6 +28,9 @@ class News:
     homes: Mapping[str, Home] = field(default_factory=dict)
 
 
+NO_NEWS = News()
+
+
 class MemoryLedger:
     """Nodes by number, in all their eras, and the facts about them. `names`: of the nodes whose era was not taken back,
     in words that have no number in them."""
