@@ -191,13 +191,10 @@ def _decode(decoder: msgspec.json.Decoder[_T], value: bytes, reason: str) -> _T:
 def decode_event(value: bytes | Raw) -> Event:
     """Raises `Poison`, also for a year that no calendar arithmetic survives."""
     event = _decode(_event, bytes(value), "not-an-event")
-    if not all(at is None or FIRST_YEAR <= at.year <= LAST_YEAR for at in _times(event)):
-        raise Poison("time-out-of-range")
+    for at in (event.event_time, event.received_at, event.sent_at, event.replayed_at):
+        if at is not None and not FIRST_YEAR <= at.year <= LAST_YEAR:
+            raise Poison("time-out-of-range")
     return event
-
-
-def _times(event: Event) -> tuple[datetime | None, ...]:
-    return event.event_time, event.received_at, event.sent_at, event.replayed_at
 
 
 def decode_resolved(value: bytes) -> Resolved:

@@ -19,7 +19,7 @@ from tern_common.identifiers.normalising import (
     masked,
     normalise,
 )
-from tern_common.identifiers.reading import contacts_of, identifiers_of
+from tern_common.identifiers.reading import contacts_of, identifiers_among, identifiers_of, says_ids_alone
 
 __all__ = [
     "LONGEST",
@@ -34,9 +34,11 @@ __all__ = [
     "Quality",
     "contacts_of",
     "family",
+    "identifiers_among",
     "identifiers_of",
     "is_blocked_word",
     "is_well_formed",
     "masked",
     "normalise",
+    "says_ids_alone",
 ]

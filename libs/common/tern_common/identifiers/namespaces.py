@@ -65,6 +65,7 @@ class Namespaces(Mapping[str, Namespace]):
         self._declared = dict(declared)
         own = {name: Namespace(_DECLARED_PRIORITY, one.kind) for name, one in declared.items()}
         self._known = {**_SHIPPED, **own}
+        self._hash = hash(frozenset(self._declared.items()))
 
     def __getitem__(self, name: str) -> Namespace:
         """`wechat_openid:<app>` is the family's. Raises `KeyError` for what is not known."""
@@ -77,7 +78,7 @@ class Namespaces(Mapping[str, Namespace]):
         return len(self._known)
 
     def __hash__(self) -> int:
-        return hash(frozenset(self._declared.items()))
+        return self._hash
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Namespaces) and self._declared == other._declared

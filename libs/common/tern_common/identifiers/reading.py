@@ -5,7 +5,8 @@ Pure and tolerant: a client may put anything anywhere. Knows not who they belong
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 import msgspec
@@ -16,6 +17,7 @@ from tern_common.identifiers.namespaces import NAMESPACES, WECHAT_OPENID, Namesp
 from tern_common.identifiers.normalising import Identifier, normalise
 
 MOST_EXTERNAL_IDS = 20
+CACHED_NAMES = 1 << 12
 
 CONTACT_EVENTS = frozenset(
     {
@@ -74,12 +76,18 @@ _T = TypeVar("_T")
 
 def identifiers_of(event: Event, namespaces: Namespaces = NAMESPACES) -> list[Identifier]:
     """The valid identifiers of an event, each once. Group traits and other types' `context.traits` say nothing here."""
-    found: list[Identifier] = []
-    for namespace, raw in _stated(event, namespaces):
-        value, quality = normalise(namespace, raw)
-        if quality == "valid" and (identifier := Identifier(namespace, value)) not in found:
-            found.append(identifier)
-    return found
+    return _valid(_stated(event, namespaces))
+
+
+def says_ids_alone(event: Event) -> bool:
+    """Whether `identifiers_of` is `identifiers_among` its ids: true of most events, and quicker to find out."""
+    context = _read(_context, event.context, _Context)
+    return context.device is EMPTY and context.external_ids is EMPTY and not _contacts_stated(event, context)
+
+
+def identifiers_among(user_id: str | None, anonymous_id: str | None, previous_id: str | None) -> list[Identifier]:
+    """The valid ones of an event's own ids, each once. `previous_id` is that of an alias; other types say none."""
+    return _valid(_ids(user_id, anonymous_id, previous_id))
 
 
 def contacts_of(event: Event) -> list[Identifier]:
@@ -91,12 +99,7 @@ def contacts_of(event: Event) -> list[Identifier]:
 
 def _stated(event: Event, namespaces: Namespaces) -> Iterator[tuple[str, str]]:
     context = _read(_context, event.context, _Context)  # faster than to look whether its bytes name what is read of it
-    if event.user_id is not None:
-        yield "user_id", event.user_id
-    if event.anonymous_id is not None:
-        yield "anonymous_id", event.anonymous_id
-    if event.type == "alias" and event.previous_id is not None and event.previous_id != event.user_id:
-        yield "anonymous_id", event.previous_id
+    yield from _ids(event.user_id, event.anonymous_id, event.previous_id if event.type == "alias" else None)
     yield from _contacts_stated(event, context)
     if context.device is not EMPTY and (device := _as_text(_read(_device, context.device, _Device).id)) is not None:
         yield "device_id", device
@@ -104,12 +107,35 @@ def _stated(event: Event, namespaces: Namespaces) -> Iterator[tuple[str, str]]:
         yield from _external_ids(event, context, namespaces)
 
 
+def _valid(stated: Iterable[tuple[str, str]]) -> list[Identifier]:
+    found: list[Identifier] = []
+    for namespace, raw in stated:
+        value, quality = normalise(namespace, raw)
+        if quality == "valid" and (identifier := Identifier(namespace, value)) not in found:
+            found.append(identifier)
+    return found
+
+
+def _ids(user_id: str | None, anonymous_id: str | None, previous_id: str | None) -> Iterator[tuple[str, str]]:
+    if user_id is not None:
+        yield "user_id", user_id
+    if anonymous_id is not None:
+        yield "anonymous_id", anonymous_id
+    if previous_id is not None and previous_id != user_id:
+        yield "anonymous_id", previous_id
+
+
 def _contacts_stated(event: Event, context: _Context) -> Sequence[tuple[str, str]]:
     if event.type == "identify":
         return _each(_identified(event, context))
-    if event.type == "track" and event.name is not None and event.name.strip().casefold() in CONTACT_EVENTS:
+    if event.type == "track" and event.name is not None and _states_contacts(event.name):
         return _each(_read(_contacts, event.properties, _Contacts))
     return ()
+
+
+@lru_cache(maxsize=CACHED_NAMES)
+def _states_contacts(name: str) -> bool:
+    return name.strip().casefold() in CONTACT_EVENTS
 
 
 def _identified(event: Event, context: _Context) -> _Contacts:

@@ -12,11 +12,18 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from tern_common.events import Event
-from tern_common.identifiers import Identifier, Namespaces, identifiers_of
+from tern_common.identifiers import (
+    Identifier,
+    Namespaces,
+    identifiers_among,
+    identifiers_of,
+    says_ids_alone,
+)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FOREVER = 2_147_483_646
 CACHED_READINGS = 1 << 16
+_EPOCH_ORDINAL = EPOCH.toordinal()
 
 Rank = Literal[1, 2]
 
@@ -54,14 +61,27 @@ class Reading:
 
 def day_of(moment: datetime) -> int:
     """Days since 1970 in UTC."""
+    if moment.tzinfo is UTC:
+        return moment.toordinal() - _EPOCH_ORDINAL
     return (moment - EPOCH).days
 
 
 def read(event: Event, namespaces: Namespaces, without: Collection[Identifier] = ()) -> Reading:
     """Depends on the event and the namespaces alone. An event with nothing to be filed under is filed under its own
     message id. `without`: identifiers that were erased, which no event has any more."""
-    identifiers = tuple(one for one in identifiers_of(event, namespaces) if one not in without)
     day = day_of(event.event_time)
+    if not without and says_ids_alone(event):
+        previous_id = event.previous_id if event.type == "alias" else None
+        ids = (event.user_id, event.anonymous_id, previous_id)
+        reading = _read_ids(ids, event.trusted, event.vouched, day, namespaces)
+        if reading is not None:
+            return reading
+    return read_plainly(event, day, namespaces, without)
+
+
+def read_plainly(event: Event, day: int, namespaces: Namespaces, without: Collection[Identifier]) -> Reading:
+    """The same, whatever the event says, with no short cut."""
+    identifiers = tuple(one for one in identifiers_of(event, namespaces) if one not in without)
     if any(_can_file(one, event.trusted, event.vouched, namespaces) for one in identifiers):
         return _read(identifiers, event.trusted, event.vouched, day, namespaces)
     own = Identifier("anonymous_id", event.message_id)
@@ -83,7 +103,28 @@ def _is_sure(one: Identifier, trusted: bool, vouched: tuple[str, ...]) -> bool:
 
 
 @lru_cache(maxsize=CACHED_READINGS)
+def _read_ids(
+    ids: tuple[str | None, str | None, str | None],
+    trusted: bool,
+    vouched: tuple[str, ...],
+    day: int,
+    namespaces: Namespaces,
+) -> Reading | None:
+    """By nothing but an event's own ids. None: they file it nowhere."""
+    identifiers = tuple(identifiers_among(*ids))
+    if not any(_can_file(one, trusted, vouched, namespaces) for one in identifiers):
+        return None
+    return _reading(identifiers, trusted, vouched, day, namespaces)
+
+
+@lru_cache(maxsize=CACHED_READINGS)
 def _read(
+    said: tuple[Identifier, ...], trusted: bool, vouched: tuple[str, ...], day: int, namespaces: Namespaces
+) -> Reading:
+    return _reading(said, trusted, vouched, day, namespaces)
+
+
+def _reading(
     said: tuple[Identifier, ...], trusted: bool, vouched: tuple[str, ...], day: int, namespaces: Namespaces
 ) -> Reading:
     ordered = tuple(sorted(said, key=lambda one: (namespaces.order(one.namespace), one.value)))
