@@ -8,7 +8,6 @@ import pytest
 
 from integration.identity.desk import FIRST_DAY, TODAY, Desk, browser, email, phone, user
 from integration.identity.graph_in_database import Graphs
-from tern_common.db import connection
 from tern_common.errors import Refused
 from tern_common.identifiers import Identifier
 from unit.identity.histories import TIGHT, Said
@@ -188,12 +187,3 @@ async def test_browsers_of_an_account_are_counted_anew(graphs: Graphs) -> None:
     assert await desk.whose(browser(2)) != await desk.whose(user(1))
     await desk.undo(done.control_id)
     assert await desk.whose(browser(2)) == await desk.whose(user(1))
-
-
-async def test_facts_that_were_read_before_the_era_began_are_read_again(desk: Desk) -> None:
-    """A worker that looked the old number up begins again when it finds the stamp changed."""
-    await desk.hear(*RECYCLED)
-    await desk.do("retire", (phone(1),), day=FIRST_DAY + 2)
-    async with connection(desk.graphs.pool) as conn:
-        stamps = await conn.fetch("SELECT stamp FROM node WHERE ns = 'phone' ORDER BY era")
-    assert [row[0] for row in stamps] == [1, 1]

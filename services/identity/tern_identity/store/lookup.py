@@ -26,8 +26,9 @@ _BROWSERS = "SELECT DISTINCT weak FROM claim WHERE strong = ANY($1::bigint[])"
 
 _IDENTIFIERS = """
 SELECT ns, original FROM node
-WHERE node_id = ANY($1::bigint[])
-   OR (node_id = ANY($2::bigint[]) AND holder = ANY($1::bigint[]) AND shared_from IS NULL)
+WHERE original IS NOT NULL
+  AND (node_id = ANY($1::bigint[])
+       OR (node_id = ANY($2::bigint[]) AND holder = ANY($1::bigint[]) AND shared_from IS NULL))
 ORDER BY node_id
 """
 
