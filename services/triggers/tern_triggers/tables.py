@@ -45,21 +45,21 @@ membership = Table(
     "membership",
     metadata,
     Column("home_id", Uuid, primary_key=True),
-    Column("customer_id", Uuid, nullable=False),
+    Column("customer_id", Uuid),
     Column("version", BigInteger, nullable=False),
     Column("shared", Boolean, nullable=False),
     Index("membership_customer", "customer_id"),
-    comment="Whose a home is; the highest version wins.",
+    comment="Whose a home is; the highest version wins. Nobody's: erased, for good.",
 )
 
 former = Table(
     "former",
     metadata,
     Column("customer_id", Uuid, primary_key=True),
-    Column("into_id", Uuid, nullable=False),
+    Column("into_id", Uuid),
     Column("version", BigInteger, nullable=False),
     Index("former_into", "into_id"),
-    comment="Where a customer's homes last went; counts only while it has none.",
+    comment="Where a customer's homes last went (nowhere: erased); counts only while it has none.",
 )
 
 fact = Table(
@@ -153,8 +153,8 @@ profile_copy = Table(
     Column("verdicts", LargeBinary, nullable=False),
     _time("merged_at"),
     Index("profile_copy_merged", "merged_into", postgresql_where=text("merged_into IS NOT NULL")),
-    comment="What a decision needs of a profile. The highest rev wins; verdicts of before a merge count until "
-    "safe time passes merged_at.",
+    comment="What a decision needs of a profile. The highest rev wins; verdicts of before a merge, without contact "
+    "points, count until safe time passes merged_at.",
 )
 
 position = Table(

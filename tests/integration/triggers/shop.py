@@ -116,6 +116,18 @@ def moved(to: str, homes: Mapping[str, int], *sources: str, shared: bool = False
     return encode(change)
 
 
+def erased(token: str, homes: Mapping[str, int], *sources: str) -> bytes:
+    """Homes that are gone for good, with `token`, the id of what they were filed under."""
+    change = MembershipChange(
+        customer_id=customer(token),
+        homes=tuple(HomeVersion(home(name), version) for name, version in homes.items()),
+        from_=tuple(customer(source) for source in sources),
+        shared=True,
+        erased=True,
+    )
+    return encode(change)
+
+
 def profile(who: str, rev: int = 1, *, email: bool | None = True, into: str | None = None) -> bytes:
     """A record of the profiles topic: consent to e-mail marketing granted, refused or never asked."""
     record = PublicProfile(

@@ -129,7 +129,7 @@ class Node:
 
     def check_agenda(self) -> None:
         """The one promise of the agenda: it may be early, never late."""
-        for customer in {one.customer_id for one in self.memberships.values()}:
+        for customer in {one.customer_id for one in self.memberships.values() if one.customer_id is not None}:
             seen = self.view(customer)
             told = candidates.stories(self.rules, seen, self.policy.settle)
             true = rounds.next_looks(self.rules, told, seen.decisions, self.policy)

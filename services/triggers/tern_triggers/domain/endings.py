@@ -13,7 +13,7 @@ from typing import NamedTuple
 from tern_triggers.domain.candidates import Stories
 from tern_triggers.domain.decisions import Decision, Outcome
 from tern_triggers.domain.rules import Rule
-from tern_triggers.domain.story import Exit
+from tern_triggers.domain.story import Exit, Gone
 
 
 class Revocation(StrEnum):
@@ -36,6 +36,11 @@ def endings(rules: Iterable[Rule], told: Stories, decisions: Sequence[Decision],
     exits = {(rule.rule, story.key): story.exits for rule in rules for story in told[rule.rule]}
     found = (_ending(decision, exits.get((decision.rule, decision.key), ()), now) for decision in decisions)
     return [ending for ending in found if ending is not None]
+
+
+def erased(decisions: Iterable[Decision], now: datetime) -> list[Ending]:
+    """Whoever was told of these is told to do nothing more: the home they are about was erased."""
+    return [Ending(one, Revocation.CANCELLED, Exit(now, now, Gone.ERASED, "")) for one in decisions]
 
 
 def is_open(decision: Decision, now: datetime) -> bool:

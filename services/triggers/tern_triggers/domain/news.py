@@ -17,21 +17,38 @@ from tern_triggers.domain.cart import Newest, Ordered
 from tern_triggers.domain.facts import Fact, cart_of, fact_of, precedence
 from tern_triggers.domain.view import Verdicts
 
+FOREVER = 2**63 - 1
+"""A version that none is higher than."""
+
 
 class Membership(NamedTuple):
-    """Home `home_id` (32 hex digits) belongs to `customer_id` since `version`. The highest version wins."""
+    """Home `home_id` (32 hex digits) belongs to `customer_id` since `version`. The highest version wins.
+
+    `customer_id` None: it was erased. Whatever its version, nothing replaces that.
+    """
 
     home_id: str
-    customer_id: str
+    customer_id: str | None
     version: int
     shared: bool
 
+    @property
+    def is_erased(self) -> bool:
+        return self.customer_id is None
+
+    def replaces(self, other: Membership) -> bool:
+        """Whether this one stays when both were said."""
+        return self._rank() > other._rank()
+
+    def _rank(self) -> tuple[bool, int]:
+        return self.is_erased, self.version
+
 
 class Former(NamedTuple):
-    """The homes of `customer_id` went to `into_id`. The highest version wins."""
+    """The homes of `customer_id` went to `into_id`, or nowhere when they were erased. The highest version wins."""
 
     customer_id: str
-    into_id: str
+    into_id: str | None
     version: int
 
 
@@ -99,11 +116,13 @@ def _read_event(said: ResolvedEvent, kinds: Collection[str]) -> News:
 
 
 def _read_change(said: MembershipChange) -> News:
-    customer = _customer(said.customer_id)
+    """An erased identifier's own customer id stands for nobody from then on, whatever else is said of it."""
+    named = _customer(said.customer_id)
+    customer = None if said.erased else named
     homes = tuple(Membership(_home(home.home_id), customer, home.version, said.shared) for home in said.homes)
-    latest = max((home.version for home in homes), default=0)
-    left = (Former(_customer(other), customer, latest) for other in said.from_)
-    return News(homes, tuple(gone for gone in left if gone.customer_id != customer))
+    latest = max((home.version for home in (*said.homes, *said.doors)), default=0)
+    left = [Former(other, customer, latest) for other in map(_customer, said.from_) if other != named]
+    return News(homes, (*left, Former(named, None, FOREVER)) if said.erased else tuple(left))
 
 
 def read_profile(value: bytes) -> News:
@@ -122,7 +141,9 @@ def gather(items: Iterable[News]) -> Batch:
     profiles: dict[str, ProfileNews] = {}
     for news in items:
         for home in news.memberships:
-            _keep_higher(memberships, home.home_id, home, _version)
+            known = memberships.get(home.home_id)
+            if known is None or home.replaces(known):
+                memberships[home.home_id] = home
         for gone in news.former:
             _keep_higher(former, gone.customer_id, gone, _version)
         if news.profile is not None:
@@ -135,7 +156,7 @@ def gather(items: Iterable[News]) -> Batch:
 T = TypeVar("T")
 
 
-def _version(said: Membership | Former) -> int:
+def _version(said: Former) -> int:
     return said.version
 
 

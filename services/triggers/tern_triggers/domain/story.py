@@ -20,13 +20,14 @@ from tern_triggers.domain.moments import NEVER
 
 
 class Gone(StrEnum):
-    """Why a reason was gone. Part of the contract."""
+    """Why a reason was gone. Part of the contract. `ERASED`: whom it was about is to be forgotten."""
 
     ORDERED = "ordered"
     EMPTIED = "emptied"
     CHECKOUT = "checkout"
     REFUNDED = "refunded"
     CANCELLED = "order-cancelled"
+    ERASED = "erased"
 
 
 class Moment(NamedTuple):

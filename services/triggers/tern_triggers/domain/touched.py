@@ -39,13 +39,24 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     open_homes: Mapping[str, Sequence[str]] = {}
 
 
-def held_by(home_id: str, batch: Batch, known: Known) -> str | None:
-    """Whose the home is once the batch is written."""
+def membership_of(home_id: str, batch: Batch, known: Known) -> Membership | None:
+    """The home's membership once the batch is written."""
     said, kept = batch.memberships.get(home_id), known.memberships.get(home_id)
     if said is None or kept is None:
-        found = said or kept
-        return None if found is None else found.customer_id
-    return said.customer_id if said.version > kept.version else kept.customer_id
+        return said or kept
+    return said if said.replaces(kept) else kept
+
+
+def held_by(home_id: str, batch: Batch, known: Known) -> str | None:
+    """Whose the home is once the batch is written; nobody's when it was erased."""
+    found = membership_of(home_id, batch, known)
+    return None if found is None else found.customer_id
+
+
+def erased(batch: Batch, known: Known) -> set[str]:
+    """The batch's homes of which nothing may be kept."""
+    found = (membership_of(home_id, batch, known) for home_id in batch.memberships)
+    return {one.home_id for one in found if one is not None and one.is_erased}
 
 
 def moved(batch: Batch, known: Known) -> list[tuple[Membership, Membership]]:
@@ -54,34 +65,34 @@ def moved(batch: Batch, known: Known) -> list[tuple[Membership, Membership]]:
     return [
         (kept, said)
         for kept, said in pairs
-        if kept is not None and kept.version < said.version and kept.customer_id != said.customer_id
+        if kept is not None and said.replaces(kept) and kept.customer_id != said.customer_id
     ]
 
 
-def turned(batch: Batch, known: Known) -> list[Membership]:
-    """Homes that stay where they are while their customer begins or ceases to be a shared one."""
+def turned(batch: Batch, known: Known) -> set[str]:
+    """Customers that begin or cease to be shared while homes stay with them."""
     pairs = ((known.memberships.get(home_id), said) for home_id, said in batch.memberships.items())
-    return [
-        said
+    return {
+        said.customer_id
         for kept, said in pairs
         if kept is not None
-        and kept.version < said.version
+        and said.customer_id is not None
+        and said.replaces(kept)
         and (kept.customer_id, not kept.shared) == (said.customer_id, said.shared)
-    ]
+    }
 
 
 def touched(rules: Sequence[Rule], batch: Batch, known: Known, policy: Policy) -> dict[str, Plan]:
     """The plan of each customer that the batch concerns. An empty plan: to be locked, but looked at no sooner."""
     plans: dict[str, list[Plan]] = {}
-    for kept, said in moved(batch, known):
-        plans.setdefault(kept.customer_id, []).append(LOOK_NOW)
-        plans.setdefault(said.customer_id, []).append(LOOK_NOW)
-    for said in turned(batch, known):
-        plans.setdefault(said.customer_id, []).append(LOOK_NOW)
+    changed = {side.customer_id for pair in moved(batch, known) for side in pair}
+    for customer in changed | turned(batch, known):
+        if customer is not None:
+            plans.setdefault(customer, []).append(LOOK_NOW)
     for fact in batch.facts.values():
         holder = held_by(fact.home_id, batch, known)
-        assert holder is not None, "every fact comes with its home's membership"
-        plans.setdefault(holder, []).append(_plan(rules, fact, holder, batch, known, policy))
+        if holder is not None:
+            plans.setdefault(holder, []).append(_plan(rules, fact, holder, batch, known, policy))
         for other in _concerned(fact, batch, known):
             plans.setdefault(other, []).append(_plan_of_other(fact, known))
     return {customer: join(found) for customer, found in plans.items()}

@@ -14,13 +14,14 @@ import msgspec
 from tern_common.bus import Place, Span
 from tern_common.db import Connection, Pool, transaction
 from tern_common.errors import Transient
+from tern_triggers.domain import endings
 from tern_triggers.domain.agenda import LOOK_NOW, Plan
 from tern_triggers.domain.candidates import stories
-from tern_triggers.domain.endings import Ending, Revocation, endings
+from tern_triggers.domain.endings import Ending, Revocation
 from tern_triggers.domain.news import Batch, News, gather
 from tern_triggers.domain.policy import Policy
 from tern_triggers.domain.rules import Rule
-from tern_triggers.domain.touched import Known, moved, touched
+from tern_triggers.domain.touched import Known, erased, moved, touched
 from tern_triggers.store import agenda, decisions, facts, letters, memberships, outbox, positions, profiles, views
 
 REPEATS = 5
@@ -89,10 +90,11 @@ async def _write(
 ) -> Written:
     known = await _known(conn, batch, now)
     plans = {customer: Plan() for customer in wider} | touched(writing.rules, batch, known, writing.policy)
-    if plans:
+    if plans or batch.facts:
         known = await _locked(conn, writing, batch, plans, known, now)
     await _write_news(conn, batch, known, list(plans), now)
     ended = await _end(conn, writing, batch, list(plans), known, now) if plans else []
+    ended += await _erase(conn, writing, [kept.home_id for kept, said in moved(batch, known) if said.is_erased], now)
     gaps = await positions.advance(conn, spans) if spans else []
     return Written(ended, gaps)
 
@@ -134,13 +136,14 @@ async def _write_news(conn: Connection, batch: Batch, known: Known, locked: Coll
         raise _LookAgain(locked)
     await memberships.raise_to(
         conn,
-        [h for h in said if (kept := known.memberships.get(h.home_id)) is not None and kept.version < h.version],
+        [h for h in said if (kept := known.memberships.get(h.home_id)) is not None and h.replaces(kept)],
     )
     await memberships.note_former(conn, batch.former)
     if not await facts.add_carts(conn, unseen_carts):
         raise _LookAgain(locked)
     await facts.raise_carts(conn, batch, known.carts)
-    await facts.add(conn, batch.facts.values())
+    gone = erased(batch, known)
+    await facts.add(conn, (fact for fact in batch.facts.values() if fact.home_id not in gone))
     await profiles.raise_to(conn, batch.profiles.values(), now)
 
 
@@ -159,7 +162,18 @@ async def _end(
         seen = msgspec.structs.replace(view, foreign={**view.foreign, **more})
         told = stories(writing.rules, seen, writing.policy.settle)
         own = [decision for decision in seen.decisions if decision.home_id in seen.homes]
-        found.extend(endings(writing.rules, told, own, now))
+        found.extend(endings.endings(writing.rules, told, own, now))
+    await _carry_out(conn, writing, found, now)
+    return found
+
+
+async def _erase(conn: Connection, writing: Writing, homes: Sequence[str], now: datetime) -> list[Ending]:
+    """Deletes what is kept of these homes, and calls back what is still out about them. Their customers are locked."""
+    if not homes:
+        return []
+    found = endings.erased(await decisions.open_under(conn, homes, now), now)
+    await facts.erase(conn, homes)
+    await decisions.erase(conn, homes)
     await _carry_out(conn, writing, found, now)
     return found
 

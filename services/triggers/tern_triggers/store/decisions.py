@@ -83,6 +83,17 @@ async def holders_of_open(conn: Connection, customers: Collection[str], now: dat
     return [str(row[0]) for row in await conn.fetch(query, list(customers), now)]
 
 
+async def open_under(conn: Connection, homes: Collection[str], now: datetime) -> list[Decision]:
+    """The decisions under these homes that somebody may still act on."""
+    query = f"SELECT {COLUMNS} FROM decision WHERE home_id = ANY($1::uuid[]) AND cancelled_at IS NULL AND {_OPEN}"  # noqa: S608
+    return [decision_of(row) for row in await conn.fetch(query, list(homes), now)]
+
+
+async def erase(conn: Connection, homes: Collection[str]) -> None:
+    """Empties what led to the decisions under these homes. That they were taken stays."""
+    await conn.execute("UPDATE decision SET facts = '{}' WHERE home_id = ANY($1::uuid[])", list(homes))
+
+
 async def add(conn: Connection, decisions: Iterable[Decision]) -> set[str]:
     """Adds rows; returns the row ids that were added. One that is there already, or whose trigger is, stays out."""
     said = sorted(decisions, key=lambda decision: decision.row_id)

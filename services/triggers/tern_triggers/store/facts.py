@@ -89,6 +89,11 @@ async def forget(conn: Connection, facts: Sequence[Fact]) -> None:
     )
 
 
+async def erase(conn: Connection, homes: Collection[str]) -> None:
+    """Deletes all facts of these homes. What `cart_key` says stays: an erasure brings no reason back to life."""
+    await conn.execute("DELETE FROM fact WHERE home_id = ANY($1::uuid[])", list(homes))
+
+
 async def carts(conn: Connection, cart_ids: Collection[str]) -> dict[str, CartKnown]:
     """The rows of these carts, as far as there are any."""
     if not cart_ids:

@@ -17,7 +17,7 @@ async def of_homes(conn: Connection, homes: Collection[str]) -> dict[str, Member
     rows = await conn.fetch(
         "SELECT home_id, customer_id, version, shared FROM membership WHERE home_id = ANY($1::uuid[])", list(homes)
     )
-    return {row[0].hex: Membership(row[0].hex, str(row[1]), row[2], row[3]) for row in rows}
+    return {row[0].hex: Membership(row[0].hex, None if row[1] is None else str(row[1]), row[2], row[3]) for row in rows}
 
 
 async def of_customers(conn: Connection, customers: Collection[str]) -> dict[str, list[Membership]]:
@@ -50,7 +50,10 @@ async def add(conn: Connection, memberships: Iterable[Membership]) -> bool:
 
 
 async def raise_to(conn: Connection, memberships: Iterable[Membership]) -> None:
-    """Writes higher versions of homes that are known. Whoever changes a home's holder holds both holders' locks."""
+    """Writes what replaces the memberships of known homes; the SQL of `Membership.replaces`.
+
+    Whoever changes a home's holder holds both holders' locks.
+    """
     said = sorted(memberships)
     if not said:
         return
@@ -65,13 +68,14 @@ async def raise_to(conn: Connection, memberships: Iterable[Membership]) -> None:
         UPDATE membership AS kept
         SET customer_id = said.customer_id, version = said.version, shared = said.shared
         FROM said JOIN locked USING (home_id)
-        WHERE kept.home_id = said.home_id AND kept.version < said.version
+        WHERE kept.home_id = said.home_id
+          AND (kept.customer_id IS NULL, kept.version) < (said.customer_id IS NULL, said.version)
         """,
         *_columns(said),
     )
 
 
-def _columns(said: list[Membership]) -> tuple[list[str], list[str], list[int], list[bool]]:
+def _columns(said: list[Membership]) -> tuple[list[str], list[str | None], list[int], list[bool]]:
     return (
         [home.home_id for home in said],
         [home.customer_id for home in said],

@@ -23,7 +23,10 @@ class Copies(NamedTuple):
 
 
 async def raise_to(conn: Connection, profiles: Iterable[ProfileNews], now: datetime) -> None:
-    """Keeps the highest rev of each profile. A merge leaves the verdicts of before it, and is stamped with `now`."""
+    """Keeps the highest rev of each profile. A merge leaves what was refused before it, and is stamped with `now`.
+
+    Contact points are kept of living profiles only: whose are kept must be told of an erasure, and those are.
+    """
     said = sorted(profiles, key=lambda profile: profile.customer_id)
     if not said:
         return
@@ -35,7 +38,9 @@ async def raise_to(conn: Connection, profiles: Iterable[ProfileNews], now: datet
           AS said (customer_id, rev, merged_into, verdicts)
         ON CONFLICT (customer_id) DO UPDATE
         SET rev = excluded.rev, merged_into = excluded.merged_into, merged_at = excluded.merged_at,
-            verdicts = CASE WHEN excluded.merged_into IS NULL THEN excluded.verdicts ELSE kept.verdicts END
+            verdicts = CASE WHEN excluded.merged_into IS NULL THEN excluded.verdicts ELSE convert_to(json_build_object(
+              'consent', convert_from(kept.verdicts, 'UTF8')::json -> 'consent',
+              'shared', convert_from(kept.verdicts, 'UTF8')::json -> 'shared')::text, 'UTF8') END
         WHERE kept.rev < excluded.rev
         """,
         [profile.customer_id for profile in said],
