@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from integration.identity.desk import FIRST_DAY, Desk, browser, email, phone, user
 from integration.identity.graph_in_database import Graphs
 from integration.identity.graph_jobs import ask, chores, done, finished
 from integration.identity.shop_talk import Worker
@@ -161,6 +162,38 @@ async def test_a_rebuild_beside_the_traffic_ends_canonical(graphs: Graphs) -> No
 
     await asyncio.gather(hearing(), rebuilding())
     await graphs.assert_canonical(TIGHT)
+
+
+async def test_what_operators_did_is_no_drift_and_outlives_a_rebuild(graphs: Graphs) -> None:
+    desk = Desk(graphs, TIGHT)
+    random = Random(9)
+    await desk.hear(*history(random, 60, persons=6))
+    kept = [
+        await desk.do("block", (phone(1),)),
+        await desk.do("block", (browser(1),)),
+        await desk.do("retire", (phone(2),), day=FIRST_DAY + 1),
+        await desk.do("retire", (browser(2),), day=FIRST_DAY + 1),
+        await desk.do("allow", (phone(3),)),
+        await desk.do("cannot-link", (user(1),), (email(1),)),
+        await desk.do("cannot-link", (user(2),), (browser(3),)),
+    ]
+    for one in kept[::3]:
+        await desk.undo(one.control_id)
+    await desk.do("erase", (email(2),))
+    await desk.do("erase", (browser(4),))
+    await desk.hear(*history(random, 30, persons=6))
+    before = await graphs.found()
+    assert (await done(graphs, TIGHT, "check")).report["drift"] == {}
+    assert (await done(graphs, TIGHT, "rebuild")).changed == 0
+    assert await graphs.found() == before
+
+    async with connection(graphs.pool) as conn:
+        for damage in ("core", "browser", "home", "freed"):
+            await conn.execute(DAMAGES[damage])
+    await done(graphs, TIGHT, "rebuild")
+    assert (await done(graphs, TIGHT, "check")).report["drift"] == {}
+    after = await graphs.found()
+    assert (after.core_of, after.guards, after.held) == (before.core_of, before.guards, before.held)
 
 
 async def test_an_empty_ledger_is_checked_at_once(graphs: Graphs) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
+from uuid import UUID
 
 import pytest
 
-from integration.identity.graph_in_database import Graphs
-from integration.identity.graph_jobs import desk, done, finished
+from integration.identity import graph_jobs
+from integration.identity.desk import Desk, browser, phone
+from integration.identity.graph_in_database import Found, Graphs
+from integration.identity.graph_jobs import done, finished
 from integration.identity.shop_talk import Worker
 from tern_common.clock import ManualClock
 from tern_common.db import connection
@@ -17,6 +20,7 @@ from tern_identity.domain.canonical import canonical
 from tern_identity.domain.reading import day_of
 from tern_identity.domain.rules import Rules
 from tern_identity.store.jobs import Jobs
+from tern_identity.store.operators import Operators
 from tern_identity.store.walks.compacting import HORIZON_DAYS
 from tern_identity.store.walks.steps import Chores
 from unit.identity.histories import HASTY, SHIPPED, START, TIGHT, Said
@@ -42,7 +46,7 @@ def history(random: Random, length: int) -> list[Said]:
 
 
 def today(graphs: Graphs, rules: Rules) -> Chores:
-    return Chores(desk(graphs, rules)._replace(clock=ManualClock(TODAY)))
+    return Chores(graph_jobs.desk(graphs, rules)._replace(clock=ManualClock(TODAY)))
 
 
 async def compacted(graphs: Graphs, rules: Rules) -> int:
@@ -89,7 +93,7 @@ async def test_each_sources_first_word_stays(graphs: Graphs) -> None:
 async def test_it_is_asked_for_once_a_day_by_whoever_is_there(graphs: Graphs) -> None:
     await graphs.store(SHIPPED)
     clock = ManualClock(TODAY)
-    crew = [Chores(desk(graphs, SHIPPED)._replace(clock=clock)) for _ in range(2)]
+    crew = [Chores(graph_jobs.desk(graphs, SHIPPED)._replace(clock=clock)) for _ in range(2)]
     for one in (*crew, *crew):
         await one.plan()
     assert [job.kind for job in await Jobs(graphs.pool).newest(9)] == ["compact"]
@@ -97,3 +101,38 @@ async def test_it_is_asked_for_once_a_day_by_whoever_is_there(graphs: Graphs) ->
     for one in crew:
         await one.plan()
     assert len(await Jobs(graphs.pool).newest(9)) == 2
+
+
+async def test_a_retirement_is_the_same_with_and_without_the_days_that_are_forgotten(graphs: Graphs) -> None:
+    said = history(Random(7), 120)
+    with_all = await _retired(graphs, said, forget=False)
+    await graphs.empty()
+    assert await _retired(graphs, said, forget=True) == with_all
+
+
+async def _retired(graphs: Graphs, said: list[Said], *, forget: bool) -> set[frozenset[str]]:
+    """Homes by customer, after a phone and a browser became another person's."""
+    desk = Desk(graphs)
+    desk.operators = Operators(
+        graphs.pool, desk.keys._replace(clock=ManualClock(TODAY)), desk.store, desk.worker.bus.producer
+    )
+    await desk.hear(*said)
+    before = by_customer(await graphs.found())
+    if forget:
+        assert await compacted(graphs, SHIPPED) > 10
+    done = [
+        await desk.do("retire", (one,), day=day_of(TODAY) - back) for one, back in ((phone(1), 90), (browser(2), 40))
+    ]
+    after = by_customer(await graphs.found())
+    assert after != before
+    for one in done:
+        await desk.undo(one.control_id)
+    assert by_customer(await graphs.found()) == before
+    return after
+
+
+def by_customer(found: Found) -> set[frozenset[str]]:
+    homes: dict[UUID, set[str]] = {}
+    for home_id, membership in found.members.items():
+        homes.setdefault(membership.customer_id, set()).add(home_id)
+    return {frozenset(together) for together in homes.values()}

@@ -1,13 +1,15 @@
 """Old days of the ledger: of each pair and claim, by source, the first saying is all that the graph follows from.
 
-Days within the horizon of `retire` stay, since they may yet be moved to another era (identity.md §7). Waits for nobody.
+Days that `retire` can name stay, since they may yet be moved to another era (identity.md §7). Waits for nobody.
 """
 
 from __future__ import annotations
 
 from tern_common.db import Connection
+from tern_identity.store.eras import DAYS_BACK
 
-HORIZON_DAYS = 90
+HORIZON_DAYS = DAYS_BACK + 1
+"""A day more, since clocks of processes do not pass midnight together."""
 
 _PAIRS = """
 DELETE FROM pair WHERE ctid = ANY(ARRAY(
