@@ -11,16 +11,18 @@ import pytest
 
 from integration.identity import graph_jobs
 from integration.identity.desk import Desk, browser, phone
-from integration.identity.graph_in_database import Found, Graphs
+from integration.identity.graph_in_database import KEYS, Found, Graphs
 from integration.identity.graph_jobs import done, finished
 from integration.identity.shop_talk import Worker
 from tern_common.clock import ManualClock
-from tern_common.db import connection
+from tern_common.db import connection, transaction
 from tern_identity.domain.canonical import canonical
 from tern_identity.domain.reading import day_of
 from tern_identity.domain.rules import Rules
+from tern_identity.store import jobs
 from tern_identity.store.jobs import Jobs
 from tern_identity.store.operators import Operators
+from tern_identity.store.ruleset import Act
 from tern_identity.store.walks.compacting import HORIZON_DAYS
 from tern_identity.store.walks.steps import Chores
 from unit.identity.histories import HASTY, SHIPPED, START, TIGHT, Said
@@ -45,16 +47,11 @@ def history(random: Random, length: int) -> list[Said]:
     ]
 
 
-def today(graphs: Graphs, rules: Rules) -> Chores:
-    return Chores(graph_jobs.desk(graphs, rules)._replace(clock=ManualClock(TODAY)))
-
-
 async def compacted(graphs: Graphs, rules: Rules) -> int:
-    """How many rows went."""
-    work = today(graphs, rules)
-    await work.plan()
-    [job] = await Jobs(graphs.pool).newest(1)
-    return (await finished(graphs, work, job)).changed
+    """How many rows went on that day."""
+    async with transaction(graphs.pool) as conn:
+        job = await jobs.begin(conn, "compact", Act("tern", "every day", TODAY))
+    return (await finished(graphs, graph_jobs.chores(graphs, rules), job)).changed
 
 
 @pytest.mark.parametrize("rules", [TIGHT, HASTY, SHIPPED], ids=["tight", "hasty", "shipped"])
@@ -91,16 +88,14 @@ async def test_each_sources_first_word_stays(graphs: Graphs) -> None:
 
 
 async def test_it_is_asked_for_once_a_day_by_whoever_is_there(graphs: Graphs) -> None:
-    await graphs.store(SHIPPED)
-    clock = ManualClock(TODAY)
+    clock = ManualClock(KEYS.clock.now())
     crew = [Chores(graph_jobs.desk(graphs, SHIPPED)._replace(clock=clock)) for _ in range(2)]
-    for one in (*crew, *crew):
-        await one.plan()
-    assert [job.kind for job in await Jobs(graphs.pool).newest(9)] == ["compact"]
-    clock.advance(timedelta(days=1))
-    for one in crew:
-        await one.plan()
-    assert len(await Jobs(graphs.pool).newest(9)) == 2
+    await graphs.store(SHIPPED)
+    for days in range(3):
+        for one in (*crew, *crew):
+            await one.plan()
+        assert [job.kind for job in await Jobs(graphs.pool).newest(9)] == ["compact"] * days
+        clock.advance(timedelta(days=1, seconds=1))
 
 
 async def test_a_retirement_is_the_same_with_and_without_the_days_that_are_forgotten(graphs: Graphs) -> None:

@@ -153,12 +153,13 @@ async def test_a_job_that_was_killed_goes_on_in_another_process(graphs: Graphs) 
 
 
 async def test_a_sample_takes_whole_groups_and_a_part_of_them(graphs: Graphs) -> None:
-    await shop(graphs, SHIPPED)
-    candidate = changed(SHIPPED, CHANGES["tighter"][1])
-    whole = (await simulation(graphs, SHIPPED, candidate))["counted"]
-    part = (await simulation(graphs, SHIPPED, candidate, sample=0.3))["counted"]
-    assert all(part[name] <= whole[name] for name in whole)
-    assert part["enter_quarantine"] < whole["enter_quarantine"]
+    await Worker(graphs, rules=SHIPPED).hear(*(Said(user, user, user=user, email=user) for user in range(1, 41)))
+    untrusted = changed(SHIPPED, CHANGES["distrust"][1])
+    whole = (await simulation(graphs, SHIPPED, untrusted))["counted"]
+    part = (await simulation(graphs, SHIPPED, untrusted, sample=0.3))["counted"]
+    assert (whole["customers_before"], whole["customers_after"], whole["splits"]) == (40, 80, 40)
+    assert 0 < part["splits"] < 40
+    assert (part["customers_before"], part["customers_after"]) == (part["splits"], 2 * part["splits"])
     assert 900 < len(sampled(range(10_000), 0.1)) < 1_100
     assert sampled(range(100), 1.0) == list(range(100))
 

@@ -39,7 +39,10 @@ UPDATE job SET "cursor" = $2, changed = changed + $3, report = coalesce($4, repo
 _FIND = f"SELECT {_COLUMNS} FROM job WHERE job_id = $1"  # noqa: S608
 _NEWEST = f"SELECT {_COLUMNS} FROM job ORDER BY job_id DESC LIMIT $1"  # noqa: S608
 _ALONE = "LOCK TABLE job IN SHARE ROW EXCLUSIVE MODE"
-_LAST_BEGUN = "SELECT max(at) FROM job WHERE kind = $1"
+# A ledger that has just begun has no yesterday.
+_LAST_BEGUN = """
+SELECT coalesce((SELECT max(at) FROM job WHERE kind = $1), (SELECT min(at) FROM ruleset))
+"""
 
 
 class Job(NamedTuple):

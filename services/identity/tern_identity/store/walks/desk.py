@@ -11,9 +11,10 @@ from tern_common.sealing import Sealer
 from tern_identity.domain.rules import Rules
 from tern_identity.store.errors import GroupsMoved, Misread
 from tern_identity.store.ruleset import live_rules
-from tern_identity.store.settling import Numbers, Settled
+from tern_identity.store.settling import Settled
 from tern_identity.store.tally import UNTOLD, Tally
 from tern_identity.store.walks.folding_again import Task, fold_again
+from tern_identity.store.walks.views import StoredBlocklist, View
 
 PATIENCE = 20
 """How often a chunk that brings nothing new to lock is begun again, before it waits for calmer times."""
@@ -43,14 +44,17 @@ class Desk(NamedTuple):
         return await live_rules(self.pool, self.shipped, self.clock.now())
 
 
-async def folded(desk: Desk, task: Task) -> Settled:
-    """Folds again, with more and more of what is found to belong to it. Raises `Transient` when others are faster."""
+async def folded(desk: Desk, task: Task, view: View | None = None) -> Settled:
+    """Folds again, with more and more of what is found to belong to it. `view`: that of an earlier chunk, which knows
+    already whom it is dear to ask for. Raises `Transient` when others are faster."""
     waited = 0
     while waited < PATIENCE:
-        numbers = Numbers(await desk.rules(), desk.epoch)
+        rules = await desk.rules()
+        if view is None or view.rules != rules:
+            view = View(rules, StoredBlocklist())
         try:
             async with transaction(desk.pool) as conn:
-                settled = await fold_again(conn, task, numbers)
+                settled = await fold_again(conn, task, view, desk.epoch)
         except GroupsMoved as moved:
             waited += moved.nodes <= task.also
             task = task._replace(also=task.also | moved.nodes)

@@ -13,7 +13,7 @@ from tern_identity.domain.notices import Cause
 from tern_identity.domain.rules import Rules
 from tern_identity.store import groups
 from tern_identity.store.settling import Numbers, Settled, Work, settle
-from tern_identity.store.walks.views import JudgedBlocklist, StoredBlocklist, View
+from tern_identity.store.walks.views import JudgedBlocklist, View
 from tern_identity.store.walks.walking import Stretch, groups_that_begin
 
 _GIVE_ROWS = """
@@ -45,11 +45,11 @@ class Task(NamedTuple):
     also: frozenset[int] = frozenset()
 
 
-async def fold_again(conn: Connection, task: Task, numbers: Numbers) -> Settled:
-    """The groups that begin in the chunk, its browsers, and all homes under them. Raises `GroupsMoved` and `Misread`:
-    begin again, with `also` the nodes that it names."""
+async def fold_again(conn: Connection, task: Task, view: View, epoch: int) -> Settled:
+    """The groups that begin in the chunk, its browsers, and all homes under them. `view`: by the rules in force; it may
+    serve for many chunks. Raises `GroupsMoved` and `Misread`: begin again, with `also` the nodes that it names."""
     chunk = task.chunk
-    view = View(numbers.rules, StoredBlocklist())
+    view.forget()
     region = await groups_that_begin(conn, chunk.strong, chunk.after, [view])
     # Who went into quarantine or left it since an earlier chunk had its group.
     turned = {node_id for node_id in chunk.strong if region.rows[node_id].guard != view.known[node_id]}
@@ -57,7 +57,7 @@ async def fold_again(conn: Connection, task: Task, numbers: Numbers) -> Settled:
     if task.mends and again:
         await _find_places(conn, sorted(again))
     work = Work(again=again, again_weak=frozenset(chunk.weak), because=task.because)
-    return await settle(conn, work, numbers)
+    return await settle(conn, work, Numbers(view.rules, epoch))
 
 
 async def _find_places(conn: Connection, nodes: list[int]) -> None:

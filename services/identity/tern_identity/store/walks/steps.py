@@ -27,6 +27,7 @@ class Chores:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._views: dict[int, tuple[View, View]] = {}
+        self._in_force: View | None = None
         self._kinds: dict[str, Callable[[Job], Awaitable[Done]]] = {
             "check": self._check,
             "simulate": self._simulate,
@@ -95,7 +96,10 @@ class Chores:
         return await self._fold(Task(chunk, {"kind": "rebuild", "job": job.job_id}, mends=True))
 
     async def _fold(self, task: Task) -> Done:
-        settled = await folded(self._desk, task)
+        rules = await self._desk.rules()
+        if self._in_force is None or self._in_force.rules != rules:
+            self._in_force = View(rules, StoredBlocklist())
+        settled = await folded(self._desk, task, self._in_force)
         return Done(task.chunk.upto, changed=settled.moved, refolds=settled.refolds)
 
     async def _reseal(self, job: Job) -> Done:
