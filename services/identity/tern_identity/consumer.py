@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple, get_args
 
 from tern_common import catalog, outbox
 from tern_common.bus import Message, Producer, Record
 from tern_common.consume import Batch, Rest
 from tern_common.db import Pool
 from tern_common.errors import Poison, Transient
-from tern_common.events import Event, decode_event
+from tern_common.events import Event, Mode, decode_event
 from tern_common.identifiers import Identifier
 from tern_common.topics import CATALOG, RESOLVED
 from tern_identity.domain.collapsing import Heard
@@ -22,6 +22,7 @@ READINGS = 5
 """How often a batch is read before it waits for calmer times."""
 
 _SCHEMA = ("schema", b"resolved")
+_MODES = {mode: ("mode", mode.encode()) for mode in get_args(Mode)}
 _AS_IT_CAME = ("schema", b"event")
 
 
@@ -29,7 +30,7 @@ class Arrived(NamedTuple):
     """An event as it came. `value` is passed on as it is."""
 
     heard: Heard
-    mode: str
+    mode: Mode
     value: bytes
 
 
@@ -58,8 +59,7 @@ class EventHandler:
         filed = await self._file(arrived) if arrived else []
 
         async def publish() -> None:
-            messages = [*passed, *map(resolved, arrived, filed)]
-            if messages:
+            if messages := [*passed, *resolved(arrived, filed)]:
                 await self._producer.send(messages)
             await outbox.drain(self._pool, self._producer)
 
@@ -82,17 +82,21 @@ class EventHandler:
         raise Transient("the rules change faster than events can be read")
 
 
-def resolved(arrived: Arrived, filed: Filed) -> Message:
-    """The event with where it is filed and whose that is; its own bytes are spliced in, not written anew."""
-    customer_id = str(filed.membership.customer_id)
-    shared = b',"shared":true' if filed.membership.shared else b""
-    head = (
-        f'{{"kind":"event","home_id":"{filed.home_id}","customer_id":"{customer_id}",'
-        f'"membership_version":{filed.membership.version}'
-    )
-    value = b"".join((head.encode(), shared, b',"event":', arrived.value, b"}"))
-    headers = (("message-id", arrived.heard.message_id.encode()), _SCHEMA, ("mode", arrived.mode.encode()))
-    return Message(RESOLVED, customer_id.encode(), value, headers)
+def resolved(arrived: Sequence[Arrived], filed: Sequence[Filed]) -> Iterator[Message]:
+    """Each event with where it is filed and whose that is, in order; its own bytes are spliced in, not written anew."""
+    heads = {home_id: _head(one) for home_id, one in {one.home_id: one for one in filed}.items()}
+    for (heard, mode, value), (home_id, _) in zip(arrived, filed, strict=True):
+        key, head = heads[home_id]
+        headers = (("message-id", heard.message_id.encode()), _SCHEMA, _MODES[mode])
+        yield Message(RESOLVED, key, b"".join((head, value, b"}")), headers)
+
+
+def _head(filed: Filed) -> tuple[bytes, bytes]:
+    """The key of all events that are filed so, and what stands before each."""
+    customer_id, version, shared = filed.membership
+    whose = f'"customer_id":"{customer_id}","membership_version":{version}' + (',"shared":true' if shared else "")
+    head = f'{{"kind":"event","home_id":"{filed.home_id}",{whose},"event":'
+    return str(customer_id).encode(), head.encode()
 
 
 def passed_on(event: Event, value: bytes) -> Message:
@@ -100,7 +104,7 @@ def passed_on(event: Event, value: bytes) -> Message:
     said = catalog.read(event)
     if said is None:
         raise Poison("product-id-missing")
-    headers = (("message-id", event.message_id.encode()), _AS_IT_CAME, ("mode", event.mode.encode()))
+    headers = (("message-id", event.message_id.encode()), _AS_IT_CAME, _MODES[event.mode])
     return Message(CATALOG, said.product_id.encode(), value, headers)
 
 

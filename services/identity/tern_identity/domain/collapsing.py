@@ -37,14 +37,15 @@ class Facts:
 
 def collapse(events: Iterable[Heard]) -> Facts:
     """The facts of a batch."""
-    first: dict[tuple[Reading, str], At] = {}
-    for reading, time, message_id, source_id in events:
-        known = first.get((reading, source_id))
-        if known is None or (time, message_id) < known[:2]:
-            first[reading, source_id] = At(time, message_id, 0)
+    first: dict[tuple[Reading, str], Heard] = {}
+    for heard in events:
+        key = (heard.reading, heard.source_id)
+        known = first.setdefault(key, heard)
+        if known is not heard and (heard.time, heard.message_id) < (known.time, known.message_id):
+            first[key] = heard
     facts = Facts()
-    for (reading, source_id), at in first.items():
-        _add(facts, reading, at, source_id)
+    for reading, time, message_id, source_id in first.values():
+        _add(facts, reading, At(time, message_id, 0), source_id)
     return facts
 
 

@@ -85,7 +85,8 @@ class Store:
             known |= (await self.settle(Work(news))).memberships
         self._tally.filed(len(events), bringers(events, news, ids) if news.stamps else 0)
         filed = {filing: Filed(home_id, known[home_id]) for filing, home_id in ids.items()}
-        return [filed[event.reading.home] for event in events]
+        by_reading = {reading: filed[reading.home] for reading in {event.reading for event in events}}
+        return [by_reading[event.reading] for event in events]
 
     async def settle(self, work: Work) -> Settled:
         """One locked transaction. Raises `GroupsMoved` when others were faster every time, and `Misread`."""
