@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tern_common.identifiers import Identifier
 from tern_identity.domain.reading import day_of
-from unit.identity.histories import POOL, START, TIGHT, Said, saying
+from unit.identity.histories import LONGEST, POOL, START, TIGHT, Said, saying
 
 Kind = Literal["revert", "cannot", "split", "block", "allow", "retire", "undo"]
 
@@ -101,9 +101,9 @@ ruled_histories = st.one_of(st.lists(st.sampled_from(ITEMS), min_size=5, max_siz
 
 
 def long_history(random: Random) -> list[Item]:
-    """Many persons over months of sayings, of whom a few share."""
+    """Many persons, of whom a few share."""
     persons = random.choice([4, 8, 12])
-    length = random.randint(30, 60)
+    length = random.randint(30, LONGEST)
     return [_act(random) if random.random() < 0.1 else saying(random, length, persons) for _ in range(length)]
 
 

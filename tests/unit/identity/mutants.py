@@ -69,7 +69,10 @@ class ForgetsWaitingPairs(RuledGraph):
     """A node that leaves quarantine does not meet those who waited for it."""
 
     def waiting(
-        self, links: Iterable[Link], before: Mapping[int, Strong], guards: Mapping[int, Guard | None]
+        self,
+        links: Iterable[Link],  # noqa: ARG002
+        before: Mapping[int, Strong],
+        guards: Mapping[int, Guard | None],
     ) -> set[int]:
         return freed(before, guards)
 

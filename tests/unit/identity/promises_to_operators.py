@@ -14,6 +14,7 @@ from tern_identity.domain.rulings import both
 from unit.identity.acts import TODAY, Act, Item, told_anyhow
 from unit.identity.promises import Make, Promise, equals_the_specification
 from unit.identity.ruled_graph import RuledGraph, ruled
+from unit.identity.specification import expected
 
 Pair = tuple[Identifier, Identifier]
 
@@ -149,6 +150,34 @@ def an_era_parts_what_is_filed_by_day(make: Make, rules: Rules, history: Sequenc
     equals_the_specification(graph)
 
 
+def new_rules_are_applied_beside_events(make: Make, rules: Rules, history: Sequence[Item], random: Random) -> None:
+    """Group by group, while events go on: it ends as if these rules had always been."""
+    graph = ruled(make(rules), told_anyhow(history, random))
+    graph.rules = Rules.model_validate(rules.model_dump() | {"version": 2, **_other_numbers(random)})
+    events = told_anyhow(_without_acts(history), random)
+    todo = sorted(graph.nodes)
+    while todo:
+        size = random.randint(1, len(todo))
+        graph.settle_anew(todo[:size])
+        todo = todo[size:]
+        if events:
+            graph.take(events.pop())
+    graph.fold_deferred()
+    equals_the_specification(graph)
+    assert graph.partition() == expected(history, graph.rules)
+
+
+def _other_numbers(random: Random) -> dict[str, object]:
+    limits = {"user_id": 1, "wechat_unionid": 1, "loyalty_card": 1, "phone": random.randint(1, 3), "email": 1}
+    return {
+        "values_per_customer": limits | {"wechat_openid": 1},
+        "distrusted": random.choice([[], ["till"], ["shop"]]),
+        "partners_unique": random.randint(1, 4),
+        "partners_other": random.randint(1, 4),
+        "browsers_per_account": random.randint(1, 3),
+    }
+
+
 PROMISES_TO_OPERATORS: tuple[Promise, ...] = (
     merge_then_revert,
     a_reverted_pair_never_meets_again,
@@ -156,4 +185,5 @@ PROMISES_TO_OPERATORS: tuple[Promise, ...] = (
     what_is_taken_back_leaves_no_trace,
     block_and_allow_decide,
     an_era_parts_what_is_filed_by_day,
+    new_rules_are_applied_beside_events,
 )

@@ -9,7 +9,14 @@ from tern_common.identifiers import Identifier
 from tern_identity.domain.ledger import Node
 from tern_identity.domain.placing import Customer
 from tern_identity.domain.rules import Rules
-from tern_identity.domain.rulings import Ruling, both, rulings_of, words_of_revert, words_of_split
+from tern_identity.domain.rulings import (
+    Ruling,
+    rulings_of,
+    word_on,
+    words_of_cannot_link,
+    words_of_revert,
+    words_of_split,
+)
 from unit.identity.acts import Act
 from unit.identity.histories import Said, heard
 from unit.identity.memory_graph import MemoryGraph
@@ -70,11 +77,11 @@ class RuledGraph(MemoryGraph):
             case "split":
                 return words_of_split(statement, group, rest)
             case "cannot":
-                return [Ruling(statement, "cannot", *both(group[0], rest[0]))]
+                return words_of_cannot_link(statement, group, rest)
             case "block":
-                return [Ruling(statement, "block", group[0])]
+                return word_on(statement, "block", group[0])
             case _:
-                return [Ruling(statement, "allow", group[0])]
+                return word_on(statement, "allow", group[0])
 
     def take_back(self, control: Control) -> None:
         if control.undone:

@@ -8,7 +8,17 @@ import pytest
 from pydantic import ValidationError
 
 from tern_identity.domain.ledger import Node
-from tern_identity.domain.rules import Partner, Rules, admissible, guard_of
+from tern_identity.domain.rules import (
+    Breach,
+    DeclaredNamespace,
+    Partner,
+    Rules,
+    admissible,
+    breach_of,
+    guard_of,
+    ruled_guard,
+)
+from tern_identity.domain.rulings import Rulings, rulings_of, words_of_cannot_link
 from unit.identity.histories import SHIPPED, START, TIGHT
 
 
@@ -56,9 +66,63 @@ def test_one_user_three_phones_and_five_emails_may_be_one_customer() -> None:
     assert not admissible(nodes(*["email"] * 6), SHIPPED)
 
 
+def test_openids_are_counted_for_each_app() -> None:
+    assert admissible(nodes("user_id", "wechat_openid:wx1", "wechat_openid:wx2"), SHIPPED)
+    assert not admissible(nodes("wechat_openid:wx1", "wechat_openid:wx1"), SHIPPED)
+
+
+def test_a_declared_namespace_has_the_limit_that_it_declares_and_one_that_is_declared_no_more_has_one() -> None:
+    both = nodes("pos_member", "pos_member")
+    assert not admissible(both, TIGHT)
+    assert not admissible(both, SHIPPED)
+    assert SHIPPED.limit_of("pos_member") == 1
+
+
+def test_what_keeps_nodes_apart_can_be_told() -> None:
+    members = nodes("user_id", "phone", "user_id")
+    apart = rulings_of(words_of_cannot_link(1, [0], [1]))
+    assert breach_of(members, SHIPPED, apart) == Breach(None, (0, 1))
+    assert breach_of(members, SHIPPED, Rulings()) == Breach("user_id")
+    assert breach_of(members[1:], SHIPPED, apart) is None
+
+
+def test_an_operators_word_goes_before_any_count() -> None:
+    crowd = partners("user_id", 6, timedelta(days=1))
+    assert ruled_guard(7, crowd, SHIPPED, Rulings()) == "partners"
+    assert ruled_guard(7, crowd, SHIPPED, Rulings(allowed=frozenset({7}))) is None
+    assert ruled_guard(7, crowd, SHIPPED, Rulings(allowed=frozenset({7}), blocked=frozenset({7}))) == "blocked"
+
+
+def test_a_pattern_of_the_blocklist_names_values_in_any_case() -> None:
+    rules = Rules.model_validate(SHIPPED.model_dump() | {"blocklist": ["email:*@shop.example", "*:junk"]})
+    assert rules.blocks("email", "Till@Shop.example")
+    assert rules.blocks("loyalty_card", "JUNK")
+    assert not rules.blocks("email", "till@shop.example.com")
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [{"kind": "strong"}, {"kind": "weak", "limit": 2}, {"kind": "unique", "limit": 2}],
+    ids=["strong without a limit", "weak with one", "unique with two values"],
+)
+def test_a_declared_namespace_that_contradicts_itself_is_refused(declared: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        DeclaredNamespace.model_validate(declared)
+
+
+def test_a_namespace_that_ships_cannot_be_declared() -> None:
+    with pytest.raises(ValidationError):
+        Rules.model_validate(SHIPPED.model_dump() | {"namespaces": {"phone": {"kind": "strong", "limit": 1}}})
+
+
 @pytest.mark.parametrize(
     "values",
-    [{"user_id": 1, "phone": 3}, {"user_id": 2, "phone": 3, "email": 5}, {"user_id": 1, "phone": 0, "email": 5}],
+    [
+        {"user_id": 1, "phone": 3},
+        SHIPPED.values_per_customer | {"user_id": 2},
+        SHIPPED.values_per_customer | {"phone": 0},
+    ],
+    ids=["not all", "two members in one", "no phone at all"],
 )
 def test_rules_that_contradict_themselves_are_refused(values: dict[str, int]) -> None:
     with pytest.raises(ValidationError):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from tern_common.identifiers import Identifier
 from tern_identity.domain.canonical import canonical
 from tern_identity.domain.holding import NEVER, NOBODYS, UNHELD, Claimed, Held, holder
 from tern_identity.domain.placing import Customer, Standpoint, place, resolve
 from tern_identity.domain.reading import day_of
 from tern_identity.domain.rules import Rules
-from unit.identity.histories import SHIPPED, START, TIGHT, Said, hear, heard
+from unit.identity.histories import SHIPPED, START, TIGHT, WARY, Said, hear, heard
 from unit.identity.memory_graph import MemoryGraph, customer_of
 
 DAY = 24
@@ -196,3 +197,63 @@ def test_nothing_new_changes_no_version() -> None:
     known, version = dict(graph.members), graph.version
     graph.file(heard(history))
     assert (graph.members, graph.version) == (known, version)
+
+
+def test_the_id_of_a_customer_is_its_members_else_its_unionids_else_that_of_whoever_was_born_first() -> None:
+    graph = after(Said(1, 0, email=1), Said(2, 1, phone=1, email=1))
+    assert whose(graph, Said(2, 1, phone=1, email=1)) == ("person", "ann1@example.com")
+    graph.file([hear(Said(3, 2, union=1, phone=1))])
+    assert whose(graph, Said(2, 1, phone=1, email=1)) == ("person", "union-1")
+    graph.file([hear(Said(4, 3, user=1, phone=1))])
+    assert whose(graph, Said(2, 1, phone=1, email=1)) == X
+
+
+def test_an_event_of_one_with_the_phone_of_another_is_her_own() -> None:
+    order = Said(3, 5, user=2, phone=1)
+    assert whose(after(Said(1, 0, user=1, phone=1), order), order) == Y
+
+
+def test_a_customer_has_no_more_values_of_a_namespace_than_the_limit() -> None:
+    phones = [Said(phone, phone, user=1, phone=phone) for phone in (1, 2, 3, 4)]
+    graph = after(*reversed(phones))
+    member = graph.number(Identifier("user_id", "user-1"), TODAY)
+    assert graph.core(member) == {"user-1", "+8613812345671", "+8613812345672", "+8613812345673"}
+
+
+def test_one_openid_of_each_app_is_one_customer_and_a_second_of_the_same_is_not() -> None:
+    graph = after(Said(1, 0, user=1, openid=1, other_openid=1), Said(2, 5, user=1, openid=2))
+    member = graph.number(Identifier("user_id", "user-1"), TODAY)
+    assert graph.core(member) == {"user-1", "openid-1", "other-openid-1"}
+
+
+def test_pairs_with_a_value_in_quarantine_tie_nobody() -> None:
+    """Three members who share a phone are not even in one group."""
+    graph = after(*(Said(user, user * DAY, user=user, phone=1) for user in (1, 2, 3)), rules=TIGHT)
+    assert len({row.grp for row in graph.strong.values()}) == len(graph.strong)
+
+
+def test_a_source_that_is_distrusted_ties_nobody_and_takes_no_browser() -> None:
+    visit, till = Said(1, 0, browser=1), Said(2, 1, phone=1, email=1, browser=1, till=True)
+    assert whose(after(visit, till), visit)[0] == "person"
+    wary = after(visit, till, rules=WARY)
+    assert whose(wary, visit) == ("visitor", "browser-1")
+    assert wary.core(wary.number(Identifier("phone", "+8613812345671"), TODAY)) == {"+8613812345671"}
+
+
+def test_the_whole_day_of_the_second_login_is_nobodys() -> None:
+    morning, evening = Said(1, 2 * DAY, browser=1), Said(4, 2 * DAY + 14, browser=1)
+    graph = after(Said(2, 0, user=1, browser=1), morning, Said(3, 2 * DAY + 5, user=2, browser=1), evening)
+    assert [whose(graph, visit) for visit in (morning, evening)] == [("browser", "browser-1")] * 2
+
+
+def test_logged_in_you_are_always_yourself() -> None:
+    logins = [Said(number, number * 5, user=number % 2 + 1, browser=1, trusted=False) for number in range(1, 9)]
+    graph = after(*logins)
+    assert [whose(graph, login) for login in logins] == [Y, X] * 4
+
+
+def test_a_typed_email_never_moves_a_browser() -> None:
+    visit = Said(1, 0, browser=1)
+    graph = after(visit, Said(2, 1, user=1, browser=1), Said(3, 2, user=2, email=2))
+    graph.file([hear(Said(4, 3, email=2, browser=1, trusted=False))])
+    assert whose(graph, visit) == X
