@@ -22,14 +22,17 @@ from tern_common.db import Pool, connection
 from tern_common.events import MembershipChange, decode_resolved
 from tern_common.http import Probes, create_app, policy_router
 from tern_common.memory import MemoryBus
+from tern_common.metrics import render
 from tern_common.topics import RESOLVED
 from tern_identity.app import SUMMARY
 from tern_identity.app.graph import graph_router
+from tern_identity.meters import PrometheusTally
+from tern_identity.store import Numbers, Store
 from tern_identity.store.jobs import Jobs
 from tern_identity.store.walks.deferring import Deferred
 from tern_identity.store.walks.steps import Chores
 from tern_identity.working import GraphWork, tell_of_newer
-from unit.identity.histories import SHIPPED, Said
+from unit.identity.histories import SHIPPED, Said, hear
 
 TIGHTER = SHIPPED.model_dump(mode="json") | {"version": 2, "partners_unique": 1}
 SHARED = [Said(1, 0, user=1, phone=1), Said(2, 1, phone=1), Said(3, 2, user=2, email=2), Said(4, 30, user=2, phone=1)]
@@ -140,6 +143,24 @@ async def test_only_admins_ask_and_readers_look(api: httpx.AsyncClient, pool: Po
     for path in ("simulate", "apply", "check", "rebuild", "reseal"):
         assert (await api.post(f"/v1/graph/{path}", json={}, headers=reader)).status_code == 403
     assert (await api.get("/v1/graph/jobs", headers=reader)).status_code == 200
+
+
+async def test_what_identity_does_is_counted(graphs: Graphs) -> None:
+    store = Store(graphs.pool, KEYS, Numbers(SHIPPED, 0), PrometheusTally())
+    await store.refresh()
+    before = _counts()
+    await store.file([hear(Said(1, 0, user=1, browser=1)), hear(Said(2, 0, user=1, browser=1))])
+    await store.file([hear(Said(2, 0, user=1, browser=1))])
+    found = {name: count - before[name] for name, count in _counts().items()}
+    assert (found["tern_identity_events_total"], found["tern_identity_known_events_total"]) == (3.0, 2.0)
+    assert found["tern_identity_moved_homes_total"] > 0
+    assert found["tern_identity_refolds_total"] == 0
+    assert "tern_identity_deferred_groups" in found
+
+
+def _counts() -> dict[str, float]:
+    lines = [line.split() for line in render().decode().splitlines() if line.startswith("tern_identity_")]
+    return {name: float(count) for name, count in lines if not name.endswith("_created")}
 
 
 async def test_a_newer_policy_is_told_of_and_not_applied(graphs: Graphs, shop: Worker) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from tern_common.clock import Clock
@@ -9,12 +10,14 @@ from tern_common.db import Pool, transaction
 from tern_common.errors import Transient
 from tern_common.sealing import Sealer
 from tern_identity.domain.rules import Rules
+from tern_identity.store import groups
 from tern_identity.store.errors import GroupsMoved, Misread
 from tern_identity.store.ruleset import live_rules
 from tern_identity.store.settling import Settled
 from tern_identity.store.tally import UNTOLD, Tally
-from tern_identity.store.walks.folding_again import Task, fold_again
+from tern_identity.store.walks.folding_again import Lock, Task, fold_again, judge, lock_weak
 from tern_identity.store.walks.views import StoredBlocklist, View
+from tern_identity.store.walks.walking import Stretch
 
 PATIENCE = 20
 """How often a chunk that brings nothing new to lock is begun again, before it waits for calmer times."""
@@ -63,4 +66,21 @@ async def folded(desk: Desk, task: Task, view: View | None = None) -> Settled:
         else:
             desk.tally.settled(settled.refolds, settled.moved)
             return settled
+    raise Transient("a group moves faster than it can be locked")
+
+
+async def judged(desk: Desk, chunk: Stretch, rules: Rules) -> None:
+    """Judges the blocklist anew on a chunk. Raises `Transient` when others are faster."""
+    for nodes, lock in ((chunk.strong, groups.lock), (chunk.weak, lock_weak)):
+        if nodes:
+            await _judged(desk, nodes, rules, lock)
+
+
+async def _judged(desk: Desk, nodes: Sequence[int], rules: Rules, lock: Lock) -> None:
+    for _ in range(PATIENCE):
+        try:
+            async with transaction(desk.pool) as conn:
+                return await judge(conn, nodes, rules, desk.sealer, lock)
+        except GroupsMoved:
+            continue
     raise Transient("a group moves faster than it can be locked")

@@ -5,13 +5,13 @@ What is stored may be wrong in any way: only the ledger is believed, so that a r
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
-from tern_common.db import Connection, Pool, transaction
+from tern_common.db import Connection
 from tern_common.sealing import Sealer
 from tern_identity.domain.notices import Cause
 from tern_identity.domain.rules import Rules
-from tern_identity.store import groups
 from tern_identity.store.settling import Numbers, Settled, Work, settle
 from tern_identity.store.walks.views import JudgedBlocklist, View
 from tern_identity.store.walks.walking import Stretch, groups_that_begin
@@ -32,6 +32,8 @@ _JUDGED = "SELECT node_id FROM node WHERE node_id = ANY($1::bigint[]) AND blocke
 _LOCK_WEAK = "SELECT node_id FROM node WHERE node_id = ANY($1::bigint[]) ORDER BY node_id FOR UPDATE"
 _JUDGE = "UPDATE node SET blocked = $2 WHERE node_id = ANY($1::bigint[])"
 
+
+Lock = Callable[[Connection, Sequence[int]], Awaitable[object]]
 
 NO_STRETCH = Stretch(0, 0, [], [])
 
@@ -67,20 +69,17 @@ async def _find_places(conn: Connection, nodes: list[int]) -> None:
     await conn.execute(_FIND_GROUPS, nodes)
 
 
-async def judge(pool: Pool, chunk: Stretch, rules: Rules, sealer: Sealer) -> None:
-    """Judges the blocklist anew on the nodes of a chunk: first who is to be blocked, then, in transactions of their
-    own and under the locks of their kind, the nodes where that is another answer than before."""
-    for nodes, weak in ((chunk.strong, False), (chunk.weak, True)):
-        if not nodes:
-            continue
-        async with transaction(pool) as conn:
-            due = await JudgedBlocklist(rules, sealer).names(conn, nodes)
-            known = {row[0] for row in await conn.fetch(_JUDGED, nodes)}
-            if changed := sorted(due ^ known):
-                await (_lock_weak(conn, changed) if weak else groups.lock(conn, changed))
-                await conn.execute(_JUDGE, sorted(due - known), True)
-                await conn.execute(_JUDGE, sorted(known - due), False)
+async def judge(conn: Connection, nodes: Sequence[int], rules: Rules, sealer: Sealer, lock: Lock) -> None:
+    """Judges the blocklist anew on nodes of one kind, under its locks where the answer is another than before. It
+    stands in a transaction of its own, since those locks are no part of an order. Raises `GroupsMoved`."""
+    due = await JudgedBlocklist(rules, sealer).names(conn, nodes)
+    known = {row[0] for row in await conn.fetch(_JUDGED, nodes)}
+    if changed := sorted(due ^ known):
+        await lock(conn, changed)
+        await conn.execute(_JUDGE, sorted(due - known), True)
+        await conn.execute(_JUDGE, sorted(known - due), False)
 
 
-async def _lock_weak(conn: Connection, nodes: list[int]) -> None:
+async def lock_weak(conn: Connection, nodes: Sequence[int]) -> None:
+    """In the order in which everybody locks browsers."""
     await conn.fetch(_LOCK_WEAK, nodes)

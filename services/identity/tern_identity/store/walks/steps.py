@@ -13,8 +13,8 @@ from tern_identity.store.jobs import Done, Job
 from tern_identity.store.ruleset import Act
 from tern_identity.store.walks.checking import checked
 from tern_identity.store.walks.compacting import compact
-from tern_identity.store.walks.desk import Desk, folded
-from tern_identity.store.walks.folding_again import Task, judge
+from tern_identity.store.walks.desk import Desk, folded, judged
+from tern_identity.store.walks.folding_again import Task
 from tern_identity.store.walks.resealing import reseal
 from tern_identity.store.walks.simulating import simulated
 from tern_identity.store.walks.views import JudgedBlocklist, StoredBlocklist, StoredView, View
@@ -88,7 +88,7 @@ class Chores:
     async def _apply(self, job: Job) -> Done:
         chunk = await self._stretch(job, self._desk.sizes.folding)
         rules = await self._desk.rules()
-        await judge(self._desk.pool, chunk, rules, self._desk.sealer)
+        await judged(self._desk, chunk, rules)
         return await self._fold(Task(chunk, {"kind": "rules", "version": rules.version}))
 
     async def _rebuild(self, job: Job) -> Done:
