@@ -7,6 +7,8 @@ import uuid
 from datetime import datetime
 
 _RANDOM_BITS = 74
+_RANDOM_BYTES = 10
+_SPARE_BITS = 8 * _RANDOM_BYTES - _RANDOM_BITS
 
 
 def uuid7(at: datetime, random_bits: int) -> uuid.UUID:
@@ -19,6 +21,13 @@ def uuid7(at: datetime, random_bits: int) -> uuid.UUID:
 def new_uuid7(at: datetime) -> uuid.UUID:
     """A fresh UUIDv7 born at `at`."""
     return uuid7(at, secrets.randbits(_RANDOM_BITS))
+
+
+def new_uuid7s(at: datetime, count: int) -> list[uuid.UUID]:
+    """So many, with one draw of randomness."""
+    drawn = secrets.token_bytes(count * _RANDOM_BYTES)
+    parts = (drawn[start : start + _RANDOM_BYTES] for start in range(0, len(drawn), _RANDOM_BYTES))
+    return [uuid7(at, int.from_bytes(part) >> _SPARE_BITS) for part in parts]
 
 
 def new_secret(n_bytes: int = 24) -> str:

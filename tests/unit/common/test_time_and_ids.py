@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tern_common.clock import ManualClock, SystemClock, VirtualClock, clock_for
-from tern_common.ids import new_secret, new_uuid7, uuid7
+from tern_common.ids import new_secret, new_uuid7, new_uuid7s, uuid7
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -60,3 +60,12 @@ def test_a_uuid7_is_of_version_7_and_carries_its_milliseconds(naive: datetime, b
 def test_ids_born_later_sort_later_and_secrets_differ() -> None:
     assert new_uuid7(AT) < new_uuid7(AT + timedelta(milliseconds=1))
     assert new_secret() != new_secret()
+
+
+def test_ids_that_are_drawn_together_are_as_good_as_single_ones() -> None:
+    made = new_uuid7s(AT, 100)
+    assert len(set(made)) == 100
+    assert {(one.version, one.variant, one.int >> 80) for one in made} == {
+        (7, "specified in RFC 4122", int(AT.timestamp() * 1000))
+    }
+    assert new_uuid7s(AT, 0) == []

@@ -86,6 +86,8 @@ class Rules(BaseModel):
 
     def blocks(self, namespace: str, value: str) -> bool:
         """Whether a pattern of the operators' blocklist names the value: `namespace:value`, `*` stands for any text."""
+        if not self.blocklist:
+            return False
         name = f"{namespace}:{value}".casefold()
         return any(fnmatchcase(name, pattern.casefold()) for pattern in self.blocklist)
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
+from uuid import UUID
 
 from tern_common.clock import Clock
 from tern_common.db import Connection
 from tern_common.hashing import Hasher
-from tern_common.identifiers import Identifier
-from tern_common.ids import new_uuid7
+from tern_common.identifiers import Identifier, Kind
+from tern_common.ids import new_uuid7s
 from tern_common.sealing import Sealer
 from tern_identity.domain.rules import Rules
 from tern_identity.store.errors import Misread
@@ -23,6 +24,8 @@ _FIND = """
 SELECT hash, node_id, coalesce(from_day, -2147483648), stamp, kind = 'weak', original IS NULL
 FROM node WHERE hash = ANY($1::bytea[]) AND instead IS NULL
 """
+
+_SINCE_EVER = -2_147_483_648
 
 _NUMBERS = "SELECT nextval('node_id') FROM generate_series(1, $1)"
 
@@ -64,9 +67,22 @@ class Keys(NamedTuple):
     clock: Clock
 
 
+class _Seen(NamedTuple):
+    """A node of an identifier."""
+
+    identifier: Identifier
+    node_id: int
+    from_day: int
+    stamp: int
+    is_weak: bool
+
+
 class _Era(NamedTuple):
     from_day: int
     node_id: int
+
+
+_Birth = tuple[int, bytes, str, Kind, UUID, bytes, bool]
 
 
 @dataclass
@@ -75,7 +91,7 @@ class Names:
 
     hashes: Mapping[Identifier, bytes]
     stamps: dict[int, int] = field(default_factory=dict)
-    weak: frozenset[int] = frozenset()
+    weak: set[int] = field(default_factory=set)
     _single: dict[Identifier, int] = field(default_factory=dict)
     _eras: dict[Identifier, list[_Era]] = field(default_factory=dict)
 
@@ -89,15 +105,13 @@ class Names:
     def __contains__(self, identifier: Identifier) -> bool:
         return identifier in self._eras
 
-    def add(self, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Rows of identifier, node, first day, stamp, and whether it is weak."""
-        weak = set(self.weak)
-        for identifier, node_id, from_day, stamp, is_weak in rows:
+    def add(self, seen: Iterable[_Seen]) -> None:
+        """More of them, each in one era."""
+        for identifier, node_id, from_day, stamp, is_weak in seen:
             self._eras.setdefault(identifier, []).append(_Era(from_day, node_id))
             self.stamps[node_id] = stamp
             if is_weak:
-                weak.add(node_id)
-        self.weak = frozenset(weak)
+                self.weak.add(node_id)
         self._single = {one: eras[0].node_id for one, eras in self._eras.items() if len(eras) == 1}
 
 
@@ -109,8 +123,9 @@ async def names_of(conn: Connection, identifiers: Sequence[Identifier], keys: Ke
     names = await known_names(conn, identifiers, keys)
     unborn = [one for one in identifiers if one not in names]
     if unborn:
-        await _bear(conn, unborn, names.hashes, keys, rules)
-        await _look(conn, names, unborn)
+        names.add(await _bear(conn, unborn, names.hashes, keys, rules))
+        if others := [one for one in unborn if one not in names]:
+            await _look(conn, names, others)
         if any(one not in names for one in unborn):
             raise Misread
     return names
@@ -125,31 +140,35 @@ async def known_names(conn: Connection, identifiers: Sequence[Identifier], keys:
 
 async def _look(conn: Connection, names: Names, identifiers: Sequence[Identifier]) -> None:
     by_hash = {names.hashes[one]: one for one in identifiers}
-    rows = [(by_hash[hash_], *row) for hash_, *row in await conn.fetch(_FIND, list(by_hash))]
-    erased = [row[0] for row in rows if row[-1]]
+    rows = await conn.fetch(_FIND, list(by_hash))
+    erased = [by_hash[row[0]] for row in rows if row[-1]]
     if erased:
         raise Misread(erased)
-    names.add(row[:-1] for row in rows)
+    names.add(_Seen(by_hash[hash_], *row) for hash_, *row, _ in rows)
 
 
 async def _bear(
     conn: Connection, unborn: Sequence[Identifier], hashes: Mapping[Identifier, bytes], keys: Keys, rules: Rules
-) -> None:
+) -> list[_Seen]:
+    """Those that were all born by this; of a kind that others bore some of, none."""
     now = keys.clock.now()
     numbers = sorted(number for (number,) in await conn.fetch(_NUMBERS, len(unborn)))
-    strong: list[tuple[object, ...]] = []
-    weak: list[tuple[object, ...]] = []
-    tokens = []
-    for number, one in zip(numbers, unborn, strict=True):
+    strong: list[_Birth] = []
+    weak: list[_Birth] = []
+    for number, token, one in zip(numbers, new_uuid7s(now, len(unborn)), unborn, strict=True):
         kind = rules.known[one.namespace].kind
         sealed, blocked = keys.sealer.seal(one.value), rules.blocks(*one)
-        row = (number, hashes[one], one.namespace, kind, new_uuid7(now), sealed, blocked)
-        if kind == "weak":
-            weak.append(row)
-            tokens.append(new_uuid7(now))
-        else:
-            strong.append(row)
-    if strong:
-        await conn.execute(_BEAR_STRONG, *columns(strong), rules.version)
-    if weak:
-        await conn.execute(_BEAR_WEAK, *columns(weak), rules.version, tokens)
+        (weak if kind == "weak" else strong).append((number, hashes[one], one.namespace, kind, token, sealed, blocked))
+    born: list[_Birth] = []
+    if strong and _count(await conn.execute(_BEAR_STRONG, *columns(strong), rules.version)) == len(strong):
+        born += strong
+    tokens = new_uuid7s(now, len(weak))
+    if weak and _count(await conn.execute(_BEAR_WEAK, *columns(weak), rules.version, tokens)) == len(weak):
+        born += weak
+    by_number = dict(zip(numbers, unborn, strict=True))
+    return [_Seen(by_number[row[0]], row[0], _SINCE_EVER, 0, row[3] == "weak") for row in born]
+
+
+def _count(status: str) -> int:
+    """`INSERT 0 5` → 5."""
+    return int(status.rpartition(" ")[2])

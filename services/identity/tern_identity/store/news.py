@@ -88,7 +88,7 @@ def numbered(facts: Facts, names: Names, ids: Mapping[Filing, str]) -> Batch:
     number = names.number
     return Batch(
         names.stamps,
-        names.weak,
+        frozenset(names.weak),
         {(number(a, day), number(b, day), day, source): at for (a, b, day, source), at in facts.pairs.items()},
         {
             (number(one.weak, day), number(one.strong, day), one.rank, day, source): at
