@@ -58,11 +58,11 @@ class Graphs:
             words = await conn.fetch("SELECT control_id, word, a, b FROM ruling WHERE live")
         said = rulings_of(Ruling(*row) for row in words)
         return Ledger(
-            {row[0]: Node(*row[:4]) for row in nodes},
+            {node_id: Node(node_id, *known) for node_id, *known, _ in nodes},
             {(a, b, day, source): At(*at) for a, b, day, source, *at in pairs},
             [tuple(row) for row in claims],
             {home_id.hex(): Home(tuple(filed), day, is_door) for home_id, filed, day, is_door in homes},
-            replace(said, blocked=said.blocked | {row[0] for row in nodes if row[4]}),
+            replace(said, blocked=said.blocked | {row[0] for row in nodes if row[-1]}),
         )
 
     async def found(self) -> Found:
