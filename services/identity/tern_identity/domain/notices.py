@@ -12,8 +12,6 @@ from functools import cached_property
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
-from msgspec.structs import replace
-
 from tern_common.events import HomeVersion, IdentityNotice, MembershipChange, Merged, Split, Violation
 from tern_identity.domain.ledger import Link, Node
 from tern_identity.domain.regrouping import Strong
@@ -112,8 +110,7 @@ def erasures(gone: Iterable[Move], cause: Cause) -> list[MembershipChange]:
     grouped: dict[UUID, list[Move]] = defaultdict(list)
     for move in sorted(gone):
         grouped[move.now].append(move)
-    changes = (_change(chunk, cause) for group in grouped.values() for chunk in _chunks(group))
-    return [replace(change, erased=True) for change in changes]
+    return [_change(chunk, cause, erased=True) for group in grouped.values() for chunk in _chunks(group)]
 
 
 def cause_of(move: Move, trail: Trail) -> Cause:
@@ -170,7 +167,7 @@ def _quarantine(node: Node, guard: str, trail: Trail) -> Violation:
     return Violation(customer_id=customer_id, guard=guard, namespaces=(node.namespace,), message_id=event_id)
 
 
-def _change(moves: Sequence[Move], cause: Cause) -> MembershipChange:
+def _change(moves: Sequence[Move], cause: Cause, *, erased: bool = False) -> MembershipChange:
     def versions(doors: bool) -> tuple[HomeVersion, ...]:
         return tuple(HomeVersion(move.home_id, move.version) for move in moves if move.is_door == doors)
 
@@ -181,6 +178,7 @@ def _change(moves: Sequence[Move], cause: Cause) -> MembershipChange:
         from_=tuple(sorted({str(move.was) for move in moves if move.was not in (None, move.now)})),
         cause=cause,
         shared=moves[0].shared,
+        erased=erased,
     )
 
 

@@ -31,13 +31,13 @@ Day = Annotated[
 class Kind(StrEnum):
     """What controls do."""
 
-    revert = "revert"
-    split = "split"
-    cannot_link = "cannot-link"
-    block = "block"
-    allow = "allow"
-    retire = "retire"
-    erase = "erase"
+    REVERT = "revert"
+    SPLIT = "split"
+    CANNOT_LINK = "cannot-link"
+    BLOCK = "block"
+    ALLOW = "allow"
+    RETIRE = "retire"
+    ERASE = "erase"
 
 
 def revert(
