@@ -42,6 +42,14 @@ def load_policy(path: Path, model: type[M]) -> M:
         raise Misconfigured(f"{path}: {faults}") from None
 
 
+def written_policy(path: Path) -> dict[str, Any]:
+    """The file as it is written; whether its numbers are sound, the service says. Raises `Misconfigured`."""
+    written = _read(path)
+    if not isinstance(written, dict):
+        raise Misconfigured(f"{path}: is no policy, which is a list of names and numbers")
+    return written
+
+
 def _read(path: Path) -> object:
     try:
         # The loader is PyYAML's safe one, made stricter.

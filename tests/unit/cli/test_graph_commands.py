@@ -91,6 +91,13 @@ def test_a_simulation_says_what_would_change(identity: Identity, capsys: Capture
     assert said.err.splitlines() == [f"simulate (job 7): {share}" for share in ("0%", "50%", "100%")]
 
 
+def test_what_is_no_policy_is_not_sent(identity: Identity, capsys: Capture) -> None:
+    identity.policy.write_text("- version\n")
+    assert identity.run("identity", "simulate", str(identity.policy)) == 2
+    assert "is no policy" in capsys.readouterr().err
+    assert identity.asked == []
+
+
 def test_a_sample_is_said_to_be_one() -> None:
     lines = list(graph.headline({"sample": 0.1, "estimated": {"merges": 20}, "counted": {"merges": 2}}))
     assert lines[0] == "estimated from 10.0% of the groups:"

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any, Protocol
 
 import typer
-from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -19,7 +18,7 @@ from tern_cli.platform import Session
 from tern_cli.printing import show_json, show_outline, show_rows
 from tern_common.clock import SystemClock
 from tern_common.errors import Refused
-from tern_common.policy import load_policy
+from tern_common.policy import written_policy
 
 POLL_S = 0.2
 _LINE_EVERY = 0.1
@@ -29,16 +28,10 @@ PolicyFile = Annotated[Path, typer.Argument(metavar="POLICY.yaml", help="The rul
 Sample = Annotated[float, typer.Option(min=0.001, max=1.0, help="The share of the groups to look at.")]
 
 
-class _Written(BaseModel):
-    """Rules as they are written; what is wrong with them identity says."""
-
-    model_config = ConfigDict(extra="allow")
-
-
 def simulate(context: typer.Context, policy: PolicyFile, sample: Sample = 1.0) -> None:
     """Say what other rules would change: who becomes one, who parts, what goes into quarantine. Changes nothing."""
     session: Session = context.obj
-    job = _simulated(session, _rules(policy), sample)
+    job = _simulated(session, written_policy(policy), sample)
     if session.as_json:
         show_json(job)
     else:
@@ -55,7 +48,7 @@ def apply(
 ) -> None:
     """Put rules in force, once you have seen what they change."""
     session: Session = context.obj
-    rules = _rules(policy)
+    rules = written_policy(policy)
     tried = _simulated(session, rules, sample)
     print("\n".join(headline(tried["report"])), file=sys.stderr)
     if not yes:
@@ -109,10 +102,6 @@ def headline(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"accounts that lose their browsers: {lose}, that hold them again: {regain}"
     if biggest := report.get("biggest"):
         yield f"the biggest customer would have {biggest[0]['size']} identifiers"
-
-
-def _rules(policy: Path) -> dict[str, Any]:
-    return load_policy(policy, _Written).model_dump(mode="json")
 
 
 def _simulated(session: Session, rules: Mapping[str, Any], sample: float) -> Job:
