@@ -9,7 +9,7 @@ COMPOSE := docker compose -f deploy/compose.yml
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run clean-local test test-fast check format lock docs bench up down
+.PHONY: help setup demo run clean-local test test-fast test-deep check format lock docs bench up down
 
 help: ## list what there is
 	@echo "Tern: events in, triggers out."
@@ -33,6 +33,9 @@ test: setup ## run the whole suite on a real Kafka and PostgreSQL, with its cove
 
 test-fast: setup ## run the tier without I/O
 	@$(BIN)/pytest tests/unit $(ARGS)
+
+test-deep: setup ## try identity's promises on 5,000 histories each (about ten minutes)
+	@TERN_HYPOTHESIS=deep $(BIN)/pytest tests/unit/identity $(ARGS)
 
 check: setup ## check format, style, types, architecture, documents and dependencies
 	@$(BIN)/python .ci/check.py

@@ -22,7 +22,8 @@ from support.floors import DomainFloor
 settings.register_profile(
     "tern", deadline=None, derandomize="CI" in os.environ, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.load_profile("tern")
+settings.register_profile("deep", settings.get_profile("tern"), max_examples=5_000, derandomize=False)
+settings.load_profile(os.environ.get("TERN_HYPOTHESIS", "tern"))
 
 _UNIT = Path(__file__).parent / "unit"
 

@@ -12,6 +12,7 @@ from random import Random
 from tern_identity.domain.canonical import canonical
 from tern_identity.domain.folding import groups_of, links_that_count
 from tern_identity.domain.ledger import first_links
+from tern_identity.domain.reading import day_of
 from tern_identity.domain.rules import Rules, admissible
 from unit.identity.acts import Act, Item, one_by_one, sayings_of, told_anyhow
 from unit.identity.histories import Said, hear
@@ -115,10 +116,10 @@ def same_message_with_another_time(make: Make, rules: Rules, history: Sequence[I
     both = [*history, *again]
     first: dict[tuple[object, ...], int] = {}
     for item in sayings_of(both):
-        key = item.hours // 24, item._replace(hours=0)
+        key = day_of(hear(item).time), item._replace(hours=0)
         first[key] = min(first.get(key, item.hours), item.hours)
     earliest = [
-        item._replace(hours=first[item.hours // 24, item._replace(hours=0)]) if isinstance(item, Said) else item
+        item._replace(hours=first[day_of(hear(item).time), item._replace(hours=0)]) if isinstance(item, Said) else item
         for item in history
     ]
     assert _anyhow(make, rules, both, random).partition() == expected(earliest, rules)
