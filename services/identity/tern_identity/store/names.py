@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
-from uuid import UUID
 
 from tern_common.clock import Clock
 from tern_common.db import Connection
@@ -35,9 +34,9 @@ _LIVE = "SELECT version FROM ruleset WHERE live FOR SHARE"
 _BEAR_STRONG = f"""
 WITH live AS ({_LIVE}), born AS (
     INSERT INTO node (node_id, hash, ns, kind, token, original, blocked, guard, grp, core, crowded)
-    SELECT n.node_id, n.hash, n.ns, n.kind, n.token, n.original, n.blocked,
+    SELECT n.node_id, n.hash, n.ns, n.kind, encode(n.token, 'hex')::uuid, n.original, n.blocked,
            CASE WHEN n.blocked THEN 'blocked' END, n.node_id, n.node_id, false
-    FROM unnest($1::bigint[], $2::bytea[], $3::text[], $4::text[], $5::uuid[], $6::bytea[], $7::boolean[])
+    FROM unnest($1::bigint[], $2::bytea[], $3::text[], $4::text[], $5::bytea[], $6::bytea[], $7::boolean[])
          AS n (node_id, hash, ns, kind, token, original, blocked)
     WHERE (SELECT version FROM live) = $8
     ORDER BY n.hash
@@ -50,8 +49,9 @@ INSERT INTO grp (grp) SELECT node_id FROM born
 _BEAR_WEAK = f"""
 WITH live AS ({_LIVE})
 INSERT INTO node (node_id, hash, ns, kind, token, original, blocked, shared_from, shared_token)
-SELECT n.node_id, n.hash, n.ns, n.kind, n.token, n.original, n.blocked, CASE WHEN n.blocked THEN -1 END, n.shared_token
-FROM unnest($1::bigint[], $2::bytea[], $3::text[], $4::text[], $5::uuid[], $6::bytea[], $7::boolean[], $9::uuid[])
+SELECT n.node_id, n.hash, n.ns, n.kind, encode(n.token, 'hex')::uuid, n.original, n.blocked,
+       CASE WHEN n.blocked THEN -1 END, encode(n.shared_token, 'hex')::uuid
+FROM unnest($1::bigint[], $2::bytea[], $3::text[], $4::text[], $5::bytea[], $6::bytea[], $7::boolean[], $9::bytea[])
      AS n (node_id, hash, ns, kind, token, original, blocked, shared_token)
 WHERE (SELECT version FROM live) = $8
 ORDER BY n.hash
@@ -82,7 +82,7 @@ class _Era(NamedTuple):
     node_id: int
 
 
-_Birth = tuple[int, bytes, str, Kind, UUID, bytes, bool]
+_Birth = tuple[int, bytes, str, Kind, bytes, bytes, bool]
 
 
 @dataclass
