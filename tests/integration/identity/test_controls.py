@@ -6,12 +6,18 @@ from uuid import UUID
 
 import pytest
 
-from integration.identity.desk import Desk, browser, email, phone, user
+from integration.identity.desk import ACT, TODAY, Desk, browser, email, phone, user
 from integration.identity.graph_in_database import Graphs
-from tern_common.errors import Refused
+from tern_common.db import transaction
+from tern_common.errors import Refused, Transient
 from tern_common.events import Merged
 from tern_common.identifiers import Identifier
+from tern_identity.store import NO_WORK, Numbers, Step, Store, T, Work
+from tern_identity.store.acting import Wish
 from tern_identity.store.controls import Kind
+from tern_identity.store.errors import GroupsMoved
+from tern_identity.store.operators import Operators
+from tern_identity.store.ruleset import make_live
 from unit.identity.histories import TIGHT, Said
 
 DAY = 24
@@ -214,3 +220,28 @@ async def test_two_acts_about_one_pair_are_taken_back_singly(desk: Desk) -> None
     assert await desk.whose(user(1)) != await desk.whose(email(1))
     await desk.undo(second.control_id)
     assert await desk.whose(user(1)) == await desk.whose(email(1))
+
+
+async def test_an_act_goes_by_the_rules_that_are_live(desk: Desk) -> None:
+    await desk.hear(*TWO)
+    newer = desk.rules.model_copy(update={"version": 2, "blocklist": ("phone:*3",)})
+    async with transaction(desk.graphs.pool) as conn:
+        await make_live(conn, newer, ACT)
+    with pytest.raises(Refused, match="blocklist of the rules"):
+        await desk.operators.act(Wish("allow", (phone(3),), (), TODAY), ACT)
+
+
+class Restless(Store):
+    """A store whose groups always move."""
+
+    async def perform(self, step: Step[T], work: Work = NO_WORK) -> T:
+        assert callable(step)
+        raise GroupsMoved(work.lock)
+
+
+async def test_an_act_on_a_graph_that_does_not_stand_still_may_be_tried_again(desk: Desk) -> None:
+    restless = Restless(desk.graphs.pool, desk.keys, Numbers(desk.rules, 0))
+    operators = Operators(desk.graphs.pool, desk.keys, restless, desk.worker.bus.producer)
+    with pytest.raises(Transient, match="moves faster"):
+        await operators.act(Wish("block", (phone(1),), (), TODAY), ACT)
+    assert await operators.page(None, None, 10) == []

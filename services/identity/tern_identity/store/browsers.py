@@ -17,10 +17,11 @@ from tern_identity.store.facts import columns
 _CLAIMED_BY = """
 SELECT weak FROM claim WHERE strong = ANY($1::bigint[])
 UNION
-SELECT w.node_id
-FROM unnest($1::bigint[]) AS s (id)
-JOIN ruling r ON r.live AND r.word = 'cannot' AND (r.a = s.id OR r.b = s.id)
-JOIN node w ON w.node_id = CASE r.a WHEN s.id THEN r.b ELSE r.a END AND w.kind = 'weak'
+SELECT w.node_id FROM ruling r JOIN node w ON w.node_id = r.b AND w.kind = 'weak'
+WHERE r.live AND r.word = 'cannot' AND r.a = ANY($1::bigint[])
+UNION
+SELECT w.node_id FROM ruling r JOIN node w ON w.node_id = r.a AND w.kind = 'weak'
+WHERE r.live AND r.word = 'cannot' AND r.b = ANY($1::bigint[])
 """
 
 _LOCK = """
