@@ -37,10 +37,11 @@ GROUP BY c.weak, c.strong, c.rank, s.core, counts
 """
 
 _KEPT_FROM = """
-SELECT w.id, s.core
-FROM unnest($1::bigint[]) AS w (id)
-JOIN ruling r ON r.live AND r.word = 'cannot' AND (r.a = w.id OR r.b = w.id)
-JOIN node s ON s.node_id = CASE r.a WHEN w.id THEN r.b ELSE r.a END
+SELECT r.a, s.core FROM ruling r JOIN node s ON s.node_id = r.b
+WHERE r.live AND r.word = 'cannot' AND r.a = ANY($1::bigint[])
+UNION
+SELECT r.b, s.core FROM ruling r JOIN node s ON s.node_id = r.a
+WHERE r.live AND r.word = 'cannot' AND r.b = ANY($1::bigint[])
 """
 
 _BLOCKED = "SELECT a FROM ruling WHERE live AND word = 'block' AND a = ANY($1::bigint[])"
