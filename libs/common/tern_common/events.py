@@ -181,7 +181,7 @@ _profile = msgspec.json.Decoder(PublicProfile)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
-def _decode(decoder: msgspec.json.Decoder[_T], value: bytes, reason: str) -> _T:
+def _decode(decoder: msgspec.json.Decoder[_T], value: bytes | Raw, reason: str) -> _T:
     try:
         return decoder.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
@@ -190,7 +190,7 @@ def _decode(decoder: msgspec.json.Decoder[_T], value: bytes, reason: str) -> _T:
 
 def decode_event(value: bytes | Raw) -> Event:
     """Raises `Poison`, also for a year that no calendar arithmetic survives."""
-    event = _decode(_event, bytes(value), "not-an-event")
+    event = _decode(_event, value, "not-an-event")
     for at in (event.event_time, event.received_at, event.sent_at, event.replayed_at):
         if at is not None and not FIRST_YEAR <= at.year <= LAST_YEAR:
             raise Poison("time-out-of-range")
