@@ -81,6 +81,6 @@ def counted_claims(claims: Iterable[ClaimKey], distrusted: Collection[str]) -> l
 
 
 def in_fold_order(links: Sequence[Link], nodes: Mapping[int, Node]) -> list[Link]:
-    """By event time, event id and place; what has the same ones (copies of one message with other contents, words of one
-    statement) by what it names, whichever end was born first."""
+    """By event time, event id and place; what has the same ones (copies of one message with other contents, words of
+    one statement) by what it names, whichever end was born first."""
     return sorted(links, key=lambda link: (link.at, *sorted((nodes[link.a].hash, nodes[link.b].hash))))

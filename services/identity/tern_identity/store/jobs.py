@@ -32,6 +32,9 @@ SELECT {_COLUMNS} FROM job WHERE job_id = (SELECT min(job_id) FROM job WHERE end
 FOR UPDATE SKIP LOCKED
 """  # noqa: S608
 
+# The chunk itself is done on other connections, and may take longer than a transaction is left idle elsewhere.
+_BE_PATIENT = "SET LOCAL idle_in_transaction_session_timeout = '10min'"
+
 _ADVANCE = """
 UPDATE job SET "cursor" = $2, changed = changed + $3, report = coalesce($4, report), ended_at = $5 WHERE job_id = $1
 """
@@ -88,6 +91,7 @@ async def begin(conn: Connection, kind: Kind, act: Act, asked: Mapping[str, Any]
 
 async def take(conn: Connection) -> Job | None:
     """The job whose turn it is, locked until the transaction ends; None where there is none, or another has it."""
+    await conn.execute(_BE_PATIENT)
     row = await conn.fetchrow(_TAKE)
     return None if row is None else _job(row)
 

@@ -1,4 +1,4 @@
-"""Values that join nobody, and groups too large to be folded at once: what an operator has to look at. Takes no lock."""
+"""Values that join nobody, and groups too large to be folded at once: what an operator looks at. Takes no lock."""
 
 from __future__ import annotations
 
