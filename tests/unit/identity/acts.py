@@ -103,7 +103,7 @@ ruled_histories = st.one_of(st.lists(st.sampled_from(ITEMS), min_size=5, max_siz
 def long_history(random: Random) -> list[Item]:
     """Many persons, of whom a few share."""
     persons = random.choice([4, 8, 12])
-    length = random.randint(30, LONGEST)
+    length = random.randint(20, LONGEST)
     return [_act(random) if random.random() < 0.1 else saying(random, length, persons) for _ in range(length)]
 
 

@@ -186,7 +186,7 @@ CHANCES = st.builds(Random, st.integers(0, (1 << 32) - 1))
 EXAMPLES = max(300, settings().max_examples)
 """Of each promise; the profile `deep` asks for more."""
 
-LONGEST = 60 if EXAMPLES == 300 else 150
+LONGEST = 40 if EXAMPLES == 300 else 150
 """Sayings of a long history."""
 
 histories = st.lists(st.sampled_from(POOL), min_size=5, max_size=14)
