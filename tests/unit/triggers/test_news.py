@@ -22,9 +22,9 @@ from tern_triggers.domain.agenda import LOOK_NOW, Plan, join, plan_for, replanne
 from tern_triggers.domain.cart import Newest, Ordered
 from tern_triggers.domain.facts import Body, Fact, cart_of, decode_body, distinct, encode_body
 from tern_triggers.domain.moments import AT_ONCE
-from tern_triggers.domain.news import FOREVER, Batch, Former, Membership, News, gather, read_profile, read_resolved
+from tern_triggers.domain.news import Batch, Former, Membership, News, gather, read_profile, read_resolved
 from tern_triggers.domain.rules import kinds_read
-from tern_triggers.domain.touched import CartKnown, Known, erased, held_by, touched
+from tern_triggers.domain.touched import CartKnown, Known, held_by, touched
 from unit.triggers.saying import (
     ANN,
     CART,
@@ -140,36 +140,6 @@ def test_a_membership_change_says_whose_homes_are_and_whose_they_were() -> None:
     assert read_resolved(change(shared=True), KINDS) == News((Membership(HOME, BOB, 2, True),), (Former(ANN, BOB, 2),))
     doors = read_resolved(change(homes=(), doors=(HomeVersion(OTHER, 4),)), KINDS)
     assert doors == News((), (Former(ANN, BOB, 4),)), "a door's version orders where a customer went as well"
-
-
-def test_an_erasure_says_that_homes_are_nobodys_and_that_its_own_id_stands_for_nobody() -> None:
-    said = read_resolved(change(shared=True, erased=True), KINDS)
-    assert said == News((Membership(HOME, None, 2, True),), (Former(ANN, None, 2), Former(BOB, None, FOREVER)))
-
-
-def test_what_was_erased_stays_so_in_any_order() -> None:
-    gone, older, newer = (Membership(HOME, who, version, False) for who, version in ((None, 2), (ANN, 1), (BOB, 3)))
-    for items in ([gone, older, newer], [newer, older, gone]):
-        assert gather(News((one,)) for one in items).memberships == {HOME: gone}
-
-
-def test_an_erasure_concerns_whose_homes_it_takes_and_nobody_else() -> None:
-    gone = gather([News((Membership(HOME, None, 2, True),))])
-    known = Known(memberships={HOME: Membership(HOME, ANN, 1, False)})
-    assert touched(RULES, gone, known, POLICY) == {ANN: LOOK_NOW}
-    assert touched(RULES, gone, Known(memberships={}), POLICY) == {}
-    assert erased(gone, known) == {HOME}
-
-
-def test_an_event_of_before_an_erasure_concerns_only_who_has_the_cart() -> None:
-    late = snap(0, "m1", "tea", home=HOME)
-    batch = gather([News((Membership(HOME, ANN, 1, False),), fact=late)])
-    known = Known(
-        memberships={HOME: Membership(HOME, None, 2, True), OTHER: Membership(OTHER, BOB, 1, False)},
-        carts={late.key: CartKnown(Newest(at(1), "m2", OTHER), None)},
-    )
-    assert touched(RULES, batch, known, POLICY).keys() == {BOB}
-    assert erased(batch, known) == {HOME}
 
 
 @pytest.mark.parametrize(
