@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import NamedTuple, get_args
+from typing import get_args
 
 from tern_common import catalog, outbox
 from tern_common.bus import Message, Producer, Record
@@ -26,10 +26,9 @@ _MODES = {mode: ("mode", mode.encode()) for mode in get_args(Mode)}
 _AS_IT_CAME = ("schema", b"event")
 
 
-class Arrived(NamedTuple):
+class Arrived(Heard, frozen=True, gc=False):
     """An event as it came. `value` is passed on as it is."""
 
-    heard: Heard
     mode: Mode
     value: bytes
 
@@ -49,7 +48,7 @@ class EventHandler:
         _require_storable(event)
         if catalog.is_product_event(event):
             return passed_on(event, record.value)
-        return Arrived(self._hear(event), event.mode, record.value)
+        return self._hear(event, record.value)
 
     async def apply(self, batch: Batch[Arrived | Message]) -> Rest:
         """One transaction. The rest publishes these events in their order and all that waits in the outbox, whoever
@@ -65,30 +64,30 @@ class EventHandler:
 
         return publish
 
-    def _hear(self, event: Event, without: Collection[Identifier] = ()) -> Heard:
+    def _hear(self, event: Event, value: bytes, without: Collection[Identifier] = ()) -> Arrived:
         reading = read(event, self._store.rules.known, without)
-        return Heard(reading, event.event_time, event.message_id, event.source_id)
+        return Arrived(reading, event.event_time, event.message_id, event.source_id, event.mode, value)
 
     async def _file(self, items: Sequence[Arrived]) -> list[Filed]:
         """Events are read again when the rules changed meanwhile, and without identifiers that were erased."""
-        heard = [arrived.heard for arrived in items]
+        heard = items
         without: frozenset[Identifier] = frozenset()
         for _ in range(READINGS):
             try:
                 return await self._store.file(heard)
             except Misread as wrong:
                 without |= wrong.erased
-                heard = [self._hear(decode_event(arrived.value), without) for arrived in items]
+                heard = [self._hear(decode_event(one.value), one.value, without) for one in items]
         raise Transient("the rules change faster than events can be read")
 
 
 def resolved(arrived: Sequence[Arrived], filed: Sequence[Filed]) -> Iterator[Message]:
     """Each event with where it is filed and whose that is, in order; its own bytes are spliced in, not written anew."""
     heads = {home_id: _head(one) for home_id, one in {one.home_id: one for one in filed}.items()}
-    for (heard, mode, value), (home_id, _) in zip(arrived, filed, strict=True):
+    for event, (home_id, _) in zip(arrived, filed, strict=True):
         key, head = heads[home_id]
-        headers = (("message-id", heard.message_id.encode()), _SCHEMA, _MODES[mode])
-        yield Message(RESOLVED, key, b"".join((head, value, b"}")), headers)
+        headers = (("message-id", event.message_id.encode()), _SCHEMA, _MODES[event.mode])
+        yield Message(RESOLVED, key, b"".join((head, event.value, b"}")), headers)
 
 
 def _head(filed: Filed) -> tuple[bytes, bytes]:

@@ -196,7 +196,7 @@ async def test_versions_grow_also_after_a_restore_from_backup(graphs: Graphs) ->
     restored = await graphs.store(TIGHT, epoch=1)
     login = worker.handler.decode(record(event(LOGIN)))
     assert isinstance(login, Arrived)
-    [filed] = await restored.file([login.heard])
+    [filed] = await restored.file([login])
     assert filed.membership.version > 1 << 40 > before.membership_version
 
 

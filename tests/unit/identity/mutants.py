@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from msgspec import structs
+
 from tern_common.identifiers import Identifier
 from tern_identity.domain.collapsing import Heard
 from tern_identity.domain.ledger import At, ClaimKey, Link, first_links
@@ -289,4 +291,4 @@ class TakenBackInSilence(RuledGraph):
 
 def _with(event: Heard, **changed: Any) -> Heard:
     reading: Reading = event.reading
-    return event._replace(reading=replace(reading, **changed))
+    return structs.replace(event, reading=replace(reading, **changed))

@@ -132,11 +132,12 @@ def _facts(history: Iterable[Item], standing: Standing, number: Mapping[Key, int
     for item in history:
         if isinstance(item, Act):
             continue
-        reading, time, message_id, source = hear(item, rules.known)
-        day = reading.day
+        said = hear(item, rules.known)
+        reading, source, day = said.reading, said.source_id, said.reading.day
         for place, (a, b) in enumerate(reading.pairs):
             key = node(a, day), node(b, day), day, source
-            pairs[key] = min(pairs.get(key, At(time, message_id, place)), At(time, message_id, place))
+            at = At(said.time, said.message_id, place)
+            pairs[key] = min(pairs.get(key, at), at)
         claims |= {(node(one.weak, day), node(one.strong, day), one.rank, day, source) for one in reading.claims}
         for filing in (reading.home, *(door for door, _ in reading.doors)):
             homes[home_id_of(filing)] = Home(tuple(node(one, filing.day) for one in filing.identifiers), filing.day)

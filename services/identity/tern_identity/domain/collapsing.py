@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
+
+from msgspec import Struct
 
 from tern_common.identifiers import Identifier
 from tern_identity.domain.ledger import At
@@ -14,7 +16,7 @@ from tern_identity.domain.reading import Claim, Filing, Reading
 _K = TypeVar("_K")
 
 
-class Heard(NamedTuple):
+class Heard(Struct, frozen=True, gc=False):
     """One event: what it says, and when, by whom it was said."""
 
     reading: Reading
@@ -44,8 +46,8 @@ def collapse(events: Iterable[Heard]) -> Facts:
         if known is not heard and (heard.time, heard.message_id) < (known.time, known.message_id):
             first[key] = heard
     facts = Facts()
-    for reading, time, message_id, source_id in first.values():
-        _add(facts, reading, At(time, message_id, 0), source_id)
+    for heard in first.values():
+        _add(facts, heard.reading, At(heard.time, heard.message_id, 0), heard.source_id)
     return facts
 
 

@@ -14,7 +14,7 @@ from tern_common.db import Connection
 from tern_common.hashing import Hasher
 from tern_identity.domain.collapsing import Facts, Heard
 from tern_identity.domain.ledger import At, ClaimKey, Home, PairKey
-from tern_identity.domain.reading import FOREVER, Filing
+from tern_identity.domain.reading import FOREVER, Filing, Reading
 from tern_identity.domain.rules import Rules
 from tern_identity.store.errors import Misread
 from tern_identity.store.facts import claim_rows, columns, pair_rows
@@ -131,9 +131,12 @@ def bringers(events: Iterable[Heard], news: Batch, ids: Mapping[Filing, str]) ->
     """How many of the events brought the news: those that facts have as their first saying, and the first one of each
     home that is new."""
     found = {at.event_id for at in (*news.pairs.values(), *news.claims.values())}
-    first: dict[Filing, str] = {}
+    said: dict[Reading, str] = {}
     for event in events:
-        first.setdefault(event.reading.home, event.message_id)
+        said.setdefault(event.reading, event.message_id)
+    first: dict[Filing, str] = {}
+    for reading, message_id in said.items():
+        first.setdefault(reading.home, message_id)
     return len(found | {message_id for filing, message_id in first.items() if ids[filing] in news.homes})
 
 
