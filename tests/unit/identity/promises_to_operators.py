@@ -98,7 +98,7 @@ def split_keeps_each_side_together(make: Make, rules: Rules, history: Sequence[I
         sat = [{graph.strong[node].core for node in side if graph.strong[node].guard is None} for side in sides]
         assert sat[0].isdisjoint(sat[1])
         for side, cores_of_side in zip(sides, sat, strict=True):
-            assert len(cores_of_side) <= 1 or graph.strong[side[0]].guard is not None
+            assert len(cores_of_side) <= 1, side
 
 
 def what_is_taken_back_leaves_no_trace(make: Make, rules: Rules, history: Sequence[Item], random: Random) -> None:

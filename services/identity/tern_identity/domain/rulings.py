@@ -82,10 +82,10 @@ def words_of_revert(statement: int, a: int, b: int) -> list[Ruling]:
 
 
 def words_of_split(statement: int, group: list[int], rest: list[int]) -> list[Ruling]:
-    """Two sides that never meet again, each of which keeps together. Sides in priority order, strongest first."""
+    """Two sides that never meet again, each of which keeps together, whoever of them goes into quarantine later."""
     crossing = [Ruling(statement, "revoke", *both(a, b)) for a in group for b in rest]
     apart = [Ruling(statement, "cannot", *both(a, b)) for a in group for b in rest]
-    inside = [Ruling(statement, "together", *both(a, b)) for side in (group, rest) for a, b in _star(side)]
+    inside = [Ruling(statement, "together", *both(a, b)) for side in (group, rest) for a, b in combinations(side, 2)]
     return [*crossing, *apart, *inside]
 
 
@@ -97,7 +97,3 @@ def words_of_cannot_link(statement: int, nodes: Iterable[int], others: Iterable[
 def word_on(statement: int, word: Literal["block", "allow"], node: int) -> list[Ruling]:
     """Into quarantine, or out of it, whatever is counted; a browser that is blocked is nobody's."""
     return [Ruling(statement, word, node)]
-
-
-def _star(side: list[int]) -> list[tuple[int, int]]:
-    return [pair for pair in combinations(side, 2) if pair[0] == side[0]]
