@@ -53,6 +53,17 @@ async def test_every_identifier_has_a_door_whose_membership_is_published(worker:
     assert reader.members[KEYS.hasher.door("email", "ann1@example.com")][1] == member
 
 
+async def test_a_members_second_number_is_told_of_though_no_event_is_filed_under_it(
+    graphs: Graphs, worker: Worker
+) -> None:
+    await worker.hear(Said(1, 0, user=1, union=1))
+    reader = Reader()
+    reader.read(worker.bus.sent(RESOLVED))
+    found = await graphs.found()
+    assert reader.members.keys() == found.members.keys()
+    assert len({customer_id for _, customer_id, _ in reader.members.values()}) == 1
+
+
 async def test_a_login_moves_the_visitors_homes_and_says_merged(worker: Worker) -> None:
     await worker.hear(VISIT)
     [visit] = worker.resolved()

@@ -22,7 +22,8 @@ Cause = dict[str, str | int]
 
 
 class Move(NamedTuple):
-    """A home that has a new membership. `nodes`: what it is filed under. `was`: none for a home that is new."""
+    """A home that has a new membership. `nodes`: what it is filed under. `was`: none for a home that is new. `answers`:
+    look-ups of its identifier are answered by it, be it a door or the ordinary home of a member."""
 
     home_id: str
     version: int
@@ -31,6 +32,7 @@ class Move(NamedTuple):
     was: UUID | None
     now: UUID
     shared: bool
+    answers: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,11 +82,11 @@ def merge_id_of(a: UUID, b: UUID) -> UUID:
 
 
 def membership_changes(moves: Iterable[Move], trail: Trail) -> list[MembershipChange]:
-    """One record per customer and cause, of at most a thousand homes each. A new home needs none unless it is a door:
-    the event that is filed there says the same."""
+    """One record per customer and cause, of at most a thousand homes each. A new home needs none unless it answers for
+    an identifier: of any other the event that is filed there says the same."""
     grouped: dict[tuple[UUID, bool, tuple[tuple[str, str | int], ...]], list[Move]] = defaultdict(list)
     for move in sorted(moves):
-        if move.was is not None or move.is_door:
+        if move.was is not None or move.answers:
             grouped[move.now, move.shared, tuple(cause_of(move, trail).items())].append(move)
     return [_change(chunk, dict(cause)) for (_, _, cause), group in grouped.items() for chunk in _chunks(group)]
 

@@ -13,6 +13,7 @@ from tern_common.db import Connection
 from tern_identity.domain.ledger import Home
 from tern_identity.domain.notices import Move
 from tern_identity.domain.placing import Customer, Standpoint, place, resolve
+from tern_identity.domain.reading import FOREVER
 from tern_identity.store.browsers import held_of
 from tern_identity.store.facts import columns
 from tern_identity.store.news import Membership
@@ -177,4 +178,5 @@ async def _write(
 
 def _move(home_id: str, home: Home, was: Membership | None, now: Membership) -> Move:
     former = None if was is None else was.customer_id
-    return Move(home_id, now.version, home.is_door, home.nodes, former, now.customer_id, now.shared)
+    answers = home.day == FOREVER
+    return Move(home_id, now.version, home.is_door, home.nodes, former, now.customer_id, now.shared, answers)
