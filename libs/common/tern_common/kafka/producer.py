@@ -19,7 +19,7 @@ from tern_common.errors import TernError, Transient, Unusable
 from tern_common.kafka.connection import Connection, translated
 from tern_common.kafka.lanes import Delivery, Lane, Part, size_of
 from tern_common.kafka.wire import Wire
-from tern_common.partitioning import partition_of
+from tern_common.partitioning import Hashes
 from tern_common.topics import TABLE
 
 MEMORY_BYTES = 64 * 1024 * 1024
@@ -40,6 +40,7 @@ class KafkaProducer:
         self._wire = Wire(connection, spawn)
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._counts: dict[str, int] = {}
+        self._hashes = Hashes()
         self._ready: dict[int, dict[Lane, None]] = {}
         self._sailing: set[int] = set()
         self._held = 0
@@ -75,8 +76,9 @@ class KafkaProducer:
     ) -> list[Part]:
         """The messages of each partition, in the order given."""
         parts: dict[tuple[str, int], Part] = {}
-        for message, size in zip(messages, sizes, strict=True):
-            place = (message.topic, partition_of(message.key, counts[message.topic]))
+        hashes = self._hashes.of([message.key for message in messages])
+        for message, size, hashed in zip(messages, sizes, hashes, strict=True):
+            place = (message.topic, hashed % counts[message.topic])
             part = parts.get(place)
             if part is None:
                 part = parts[place] = Part(self._lane(place), delivery)
