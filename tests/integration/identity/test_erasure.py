@@ -13,7 +13,7 @@ from tern_common.db import connection
 from tern_common.errors import Refused
 from tern_common.identifiers import Identifier
 from tern_common.topics import RESOLVED
-from unit.identity.histories import Said
+from unit.identity.histories import SHIPPED, Said
 
 DAY = 24
 HISTORY = (
@@ -152,3 +152,12 @@ async def test_words_about_it_end_and_their_controls_can_still_be_undone(desk: D
     found = await desk.operators.find(split.control_id)
     assert found is not None
     assert [one.identifier for one in found.rest] == [None]
+
+
+async def test_an_event_whose_message_id_is_an_erased_cookie_is_filed_all_the_same(desk: Desk) -> None:
+    await desk.hear(Said(1, 0))
+    await desk.do("erase", (Identifier("anonymous_id", "m-1"),))
+    await desk.hear(Said(1, 0))
+    [first, again] = desk.worker.resolved()
+    assert first.home_id != again.home_id
+    await desk.graphs.assert_canonical(SHIPPED)

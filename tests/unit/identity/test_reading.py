@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Raw
 
 from tern_common.events import Event
-from tern_common.identifiers import NAMESPACES, Identifier
+from tern_common.identifiers import NAMESPACES, Identifier, normalise
 from tern_identity.domain.collapsing import Heard, collapse
 from tern_identity.domain.reading import FOREVER, Claim, Filing, Reading, day_of, door, read
 from unit.identity.histories import START, Said, event, hear, heard
@@ -135,3 +135,13 @@ def test_an_erased_identifier_is_on_no_event_any_more() -> None:
     without = read(event(Said(1, 0, user=1, phone=1, browser=1)), NAMESPACES, without={X})
     assert without.identifiers == (PHONE, A)
     assert without.home == Filing((PHONE,), TODAY)
+
+
+def test_an_event_whose_own_message_id_was_erased_is_filed_under_a_name_that_nobody_can_state() -> None:
+    """Anybody may send a message id that is an erased cookie: the partition must not stop for it."""
+    own = Identifier("anonymous_id", "m-1")
+    said = read(event(Said(1, 0)), NAMESPACES, without=[own])
+    [name] = said.home.identifiers
+    assert name != own
+    assert normalise(*name).quality == "invalid"
+    assert read(event(Said(1, 0)), NAMESPACES).home.identifiers == (own,)

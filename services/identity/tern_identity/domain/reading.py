@@ -23,6 +23,7 @@ from tern_common.identifiers import (
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FOREVER = 2_147_483_646
 CACHED_READINGS = 1 << 16
+UNSAYABLE = "\x01"
 _EPOCH_ORDINAL = EPOCH.toordinal()
 
 Rank = Literal[1, 2]
@@ -85,6 +86,8 @@ def read_plainly(event: Event, day: int, namespaces: Namespaces, without: Collec
     if any(_can_file(one, event.trusted, event.vouched, namespaces) for one in identifiers):
         return _read(identifiers, event.trusted, event.vouched, day, namespaces)
     own = Identifier("anonymous_id", event.message_id)
+    if own in without:  # a name that no event can state and nobody can erase
+        own = Identifier("anonymous_id", f"{UNSAYABLE}{event.message_id}")
     return _read((*identifiers, own), event.trusted, event.vouched, day, namespaces)
 
 
