@@ -127,3 +127,13 @@ def test_a_namespace_that_ships_cannot_be_declared() -> None:
 def test_rules_that_contradict_themselves_are_refused(values: dict[str, int]) -> None:
     with pytest.raises(ValidationError):
         Rules.model_validate(SHIPPED.model_dump() | {"values_per_customer": values})
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"distrusted": ["a\x00"]}, {"distrusted": [""]}, {"browsers_per_account": 1 << 31}, {"version": 1 << 31}],
+    ids=["a-source-that-cannot-be-stored", "no-source", "more-than-can-be-counted", "a-version-beyond-all"],
+)
+def test_rules_that_the_database_cannot_take_are_refused_before_they_are_live(changed: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Rules.model_validate(SHIPPED.model_dump() | changed)

@@ -17,7 +17,8 @@ from tern_identity.domain.ledger import Node
 from tern_identity.domain.rulings import SILENCE, Rulings
 
 Guard = Literal["partners", "velocity", "blocked"]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, lt=1 << 31)]
+Source = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00]+$")]
 Pattern = Annotated[str, Field(pattern=r"^[a-z*][a-z0-9_*:]*:.+$", max_length=320)]
 
 
@@ -29,7 +30,7 @@ class DeclaredNamespace(BaseModel):
 
     kind: Kind
     limit: Count | None = None
-    sources: frozenset[str] | None = None
+    sources: frozenset[Source] | None = None
 
     @model_validator(mode="after")
     def _has_the_limit_of_its_kind(self) -> Self:
@@ -52,7 +53,7 @@ class Rules(BaseModel):
     values_per_customer: dict[str, Count]
     namespaces: dict[str, DeclaredNamespace] = {}
     blocklist: tuple[Pattern, ...] = ()
-    distrusted: frozenset[str] = frozenset()
+    distrusted: frozenset[Source] = frozenset()
     partners_unique: Count
     partners_other: Count
     new_partners_per_hour: Count
