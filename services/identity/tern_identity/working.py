@@ -50,6 +50,6 @@ class GraphWork:
         done = await self._chores.step()
         if done is None:
             await self._chores.plan()
-        if folded or (done is not None and done.changed):
+        if folded or done is None or done.changed:  # and, when there is nothing to do, what somebody left behind
             await outbox.drain(self._pool, self._producer)
         return done is not None

@@ -103,7 +103,7 @@ def regroup(before: Mapping[int, Strong], links: Iterable[Link], rules: Rules, r
     folded = fold(nodes, counted, rules, rulings)
     core_of = {node_id: name for core in folded.cores for name in [name_of(core, nodes)] for node_id in core}
     members = groups_of(nodes, counted)
-    grp_of = {node_id: min(group) for group in members for node_id in group}
+    grp_of = {node_id: number for group in members for number in [min(group)] for node_id in group}
     newest: dict[int, At] = {}
     for link in counted:
         newest[grp_of[link.a]] = max(newest.get(grp_of[link.a], link.at), link.at)
@@ -178,8 +178,10 @@ class _Board:
     def _name_cores(self, stale: Collection[int]) -> None:
         nodes = {node_id: row.node for node_id, row in self._rows.items()}
         for core in {id(core): core for core in self._core_of.values()}.values():
+            if not core.isdisjoint(stale):  # their group is stale, and so all of them are
+                continue
             name = name_of(core, nodes)
-            for node_id in core - set(stale):
+            for node_id in core:
                 self._rows[node_id] = self._rows[node_id]._replace(core=name)
 
     def _unite_groups(self, ours: _Members, theirs: _Members) -> _Members:

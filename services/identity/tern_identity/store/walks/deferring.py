@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tern_common.db import connection
+from tern_common.errors import Transient
 from tern_common.logs import logger
-from tern_identity.store.settling import Settled
 from tern_identity.store.walks.desk import Desk, folded
 from tern_identity.store.walks.folding_again import NO_STRETCH, Task
 
@@ -56,10 +56,13 @@ class Deferred:
         self._folded_at = {grp: at for grp, at in self._folded_at.items() if now - at < self._interval_s}
         return [giant for giant in owed if giant.grp not in self._folded_at]
 
-    async def _fold(self, giant: _Giant) -> Settled:
-        settled = await folded(self._desk, Task(NO_STRETCH, also=frozenset({giant.first})))
+    async def _fold(self, giant: _Giant) -> None:
+        """One that cannot be folded now waits for its next turn, and keeps nothing else waiting."""
+        try:
+            await folded(self._desk, Task(NO_STRETCH, also=frozenset({giant.first})))
+        except Transient as wrong:
+            logger.warning("a group could not be folded", size=giant.size, why=str(wrong))
         self._folded_at[giant.grp] = self._desk.clock.monotonic()
-        return settled
 
     async def _warn(self, giant: _Giant) -> None:
         async with connection(self._desk.pool) as conn:
