@@ -61,8 +61,8 @@ async def serve(settings: IdentitySettings) -> None:
             routers=[
                 customer_router(Directory(on.pool, hasher, sealer)),
                 controls_router(Operators(on.pool, keys, store, on.bus.producer), store, on.clock),
-                explain_router(Explainer(on.pool, keys), lambda: store.rules),
-                quarantine_router(Quarantine(on.pool, keys), lambda: store.rules),
+                explain_router(Explainer(on.pool, keys), store.refresh),
+                quarantine_router(Quarantine(on.pool, keys), store.refresh),
                 graph_router(Jobs(on.pool), on.clock),
                 policy_router(store.refresh),
                 *clock_routers,

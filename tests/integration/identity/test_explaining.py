@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -19,6 +19,7 @@ from tern_common.http import Probes, create_app
 from tern_identity.app import SUMMARY
 from tern_identity.app.explain import explain_router
 from tern_identity.app.quarantine import quarantine_router
+from tern_identity.domain.rules import Rules
 from tern_identity.domain.rulings import Ruling
 from tern_identity.store.explaining import Explainer
 from tern_identity.store.quarantine import Quarantine
@@ -47,6 +48,13 @@ class Desk:
         return answer.status_code, answer.json()["code"]
 
 
+def live(rules: Rules) -> Callable[[], Awaitable[Rules]]:
+    async def answer() -> Rules:
+        return rules
+
+    return answer
+
+
 async def desk_of(graphs: Graphs, role: Role) -> AsyncIterator[Desk]:
     token = new_token()
     await access.create(graphs.pool, token.token_id, StoredToken(token.digest, role, "a test"), None)
@@ -55,8 +63,8 @@ async def desk_of(graphs: Graphs, role: Role) -> AsyncIterator[Desk]:
         summary=SUMMARY,
         probes=Probes({}),
         routers=[
-            explain_router(Explainer(graphs.pool, KEYS), lambda: SHIPPED),
-            quarantine_router(Quarantine(graphs.pool, KEYS), lambda: TIGHT),
+            explain_router(Explainer(graphs.pool, KEYS), live(SHIPPED)),
+            quarantine_router(Quarantine(graphs.pool, KEYS), live(TIGHT)),
         ],
         tokens=Tokens(graphs.pool, SystemClock()),
         clock=SystemClock(),
@@ -132,10 +140,10 @@ async def test_a_browser_of_two_members_is_explained_by_both_sign_ins(graphs: Gr
     worker = Worker(graphs)
     await worker.hear(Said(1, 0, user=1, browser=1), Said(2, 2 * day, user=2, browser=1))
     answer = await desk.ask("browser", BROWSER)
-    assert (answer["holder"]["value"], answer["shared_from"], answer["nobodys"]) == ("user-1", "2026-03-03", False)
+    assert (answer["holder"]["value"], answer["shared_from"], answer["nobodys"]) == ("us***-1", "2026-03-03", False)
     assert [(one["identifier"]["value"], one["day"], one["event_id"]) for one in answer["claims"]] == [
-        ("user-1", "2026-03-01", "m-1"),
-        ("user-2", "2026-03-03", "m-2"),
+        ("us***-1", "2026-03-01", "m-1"),
+        ("us***-2", "2026-03-03", "m-2"),
     ]
     assert "from that day on it is nobody's" in answer["sentences"][0]
     await worker.hear(Said(3, 1, user=2, browser=1))
@@ -145,7 +153,7 @@ async def test_a_browser_of_two_members_is_explained_by_both_sign_ins(graphs: Gr
 async def test_a_contact_goes_behind_a_sign_in(graphs: Graphs, desk: Desk) -> None:
     await Worker(graphs).hear(Said(1, 0, phone=1, browser=1), Said(2, 24, user=1, browser=1))
     answer = await desk.ask("browser", BROWSER)
-    assert answer["holder"]["value"] == "user-1"
+    assert answer["holder"]["value"] == "us***-1"
     assert [one["rank"] for one in answer["claims"]] == [1, 2]
     assert answer["sentences"][-1].endswith("a sign-in goes before that.")
 
@@ -164,7 +172,11 @@ async def test_questions_that_make_no_sense_say_what_to_ask_instead(graphs: Grap
     assert await desk.refused("pair", {"a": ANN, "b": BROWSER}) == (422, "weak-identifier")
     assert await desk.refused("browser", ANN) == (422, "strong-identifier")
     assert await desk.refused("pair", {"a": ANN, "b": BOB}) == (404, "unknown-identifier")
-    assert await desk.refused("pair", {"a": ANN, "b": {"namespace": "shoe_size", "value": "42"}}) == (
+    assert await desk.refused("pair", {"a": ANN, "b": {"namespace": "shoe_size", "value": "forty-two"}}) == (
+        404,
+        "unknown-identifier",
+    )
+    assert await desk.refused("pair", {"a": ANN, "b": {"namespace": "Shoe Size", "value": "forty-two"}}) == (
         422,
         "unknown-namespace",
     )

@@ -97,6 +97,7 @@ def test_sentences_say_whose_a_browser_is() -> None:
         return " ".join(sentences.whose("anonymous_id a-1", holder, shared_from))
 
     assert "Nobody ever signed in" in said(None, NEVER)
+    assert "Nothing that was seen on" in " ".join(sentences.whose("anonymous_id a-1", None, NEVER, used=True))
     assert "is nobody's" in said(None, -1)
     assert "used by user_id ann alone: what" in said("user_id ann", NEVER)
     assert "until 1970-01-11; from that day on it is nobody's" in said("user_id ann", 10)
@@ -117,3 +118,5 @@ def test_sentences_name_who_said_what_and_when() -> None:
     assert "taken back (by an operator)" in sentences.revoked(said, None, "")
     assert "joins nobody" in sentences.shared("phone +8***34", "partners")
     assert "No trusted event ever tied" in sentences.nothing_ties("a", "b")
+    assert sentences.distrusted({"web", "till"}).endswith("does not count by the rules: till, web.")
+    assert sentences.era("phone +8***34", 10).startswith("From 1970-01-11 on phone +8***34 is another person's")

@@ -36,5 +36,10 @@ def test_what_nobody_is_known_to_use_is_not_handed_on() -> None:
     assert suggestion("partners", [Tie(False, 1, 1)] * 11, TODAY, SHIPPED).action == "block"
 
 
+def test_what_names_one_person_by_its_kind_is_not_to_be_blocked_for_its_contacts() -> None:
+    contacts = [Tie(False, 1, 1)] * 12
+    assert suggestion("partners", contacts, TODAY, SHIPPED, personal=True).action == "allow"
+
+
 def test_what_an_operator_blocked_needs_nothing() -> None:
     assert suggestion("blocked", [], TODAY, SHIPPED).action == "none"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -63,7 +63,7 @@ class QuarantineView(BaseModel):
     next: int | None
 
 
-def quarantine_router(quarantine: Quarantine, rules: Callable[[], Rules]) -> APIRouter:
+def quarantine_router(quarantine: Quarantine, live: Callable[[], Awaitable[Rules]]) -> APIRouter:
     """`/v1/quarantine`."""
     router = APIRouter(prefix="/v1/quarantine", tags=["quarantine"])
 
@@ -74,7 +74,7 @@ def quarantine_router(quarantine: Quarantine, rules: Callable[[], Rules]) -> API
         limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
     ) -> QuarantineView:
         """Values that join nobody, with counts, examples and a suggested action; and groups that are too large."""
-        values = await quarantine.values(after, limit, rules())
+        values = await quarantine.values(after, limit, await live())
         giants = await quarantine.giants(limit) if after == 0 else []
         return QuarantineView(
             values=[_shared(one, caller) for one in values],

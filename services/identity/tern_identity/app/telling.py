@@ -10,11 +10,12 @@ from pydantic import BaseModel, Field
 
 from tern_common.auth import Caller
 from tern_identity.app.words import IdentifierView, seen_by
+from tern_identity.app.words import shown as shown_as
 from tern_identity.domain import sentences
 from tern_identity.domain.explaining import Refusal, said_by_operator, why
 from tern_identity.domain.holding import NEVER, Claimed
 from tern_identity.domain.ledger import Link
-from tern_identity.store.explaining import BrowserMaterial, Material, Word
+from tern_identity.store.explaining import Asked, BrowserMaterial, Material, Word
 
 
 class StepView(BaseModel):
@@ -98,24 +99,34 @@ class Teller:
     material: Material
     caller: Caller
 
-    def pair(self, a: int, b: int) -> PairView:
+    def pair(self, one: Asked, other: Asked) -> PairView:
+        a, b = one.node_id, other.node_id
         verdict = why(self.material.case, a, b)
         reasons = verdict.why_not
         told = [sentences.tie(self._saying(link)) for link in verdict.path]
         told += [sentences.shared(self._name(node_id), guard) for node_id, guard in reasons.shared]
         told += [self._revoked(link) for link in reasons.revoked]
-        told += [self._refused(one) for one in reasons.refused]
+        told += [self._refused(refusal) for refusal in reasons.refused]
         if not told and not verdict.one:
-            told = [sentences.nothing_ties(self._name(a), self._name(b))]
+            told = [sentences.nothing_ties(self._name(a), self._name(b)), *self._not_believed()]
+        told += [
+            sentences.era(self._name(asked.node_id), asked.from_day)
+            for asked in (one, other)
+            if asked.from_day is not None
+        ]
         return PairView(
             one=verdict.one,
             path=[self._step(link) for link in verdict.path],
             shared=[SharedView(identifier=self._shown(node_id), guard=guard) for node_id, guard in reasons.shared],
             revoked=[self._step(link) for link in reasons.revoked],
-            refused=[self._refused_view(one) for one in reasons.refused],
+            refused=[self._refused_view(refusal) for refusal in reasons.refused],
             sentences=told,
             complete=self.material.complete,
         )
+
+    def _not_believed(self) -> list[str]:
+        sources = self.material.case.rules.distrusted
+        return [sentences.distrusted(sources)] if sources else []
 
     def customer(self, node_id: int) -> CustomerView:
         case = self.material.case
@@ -186,12 +197,13 @@ class Teller:
         )
 
 
-def browser_view(material: BrowserMaterial, weak: int, caller: Caller) -> BrowserView:
+def browser_view(material: BrowserMaterial, weak: int) -> BrowserView:
+    """By a browser's id nobody's data is shown: a cookie can be forged (identity.md §12)."""
     why_so, names = material.browser, material.identifiers
     held = why_so.held
 
     def shown(node_id: int) -> IdentifierView:
-        return seen_by(names[node_id], caller)
+        return shown_as(names[node_id], hide=True)
 
     def name(node_id: int) -> str:
         return f"{names[node_id].namespace} {shown(node_id).value}"
@@ -208,7 +220,10 @@ def browser_view(material: BrowserMaterial, weak: int, caller: Caller) -> Browse
             ignored=use.ignored,
         )
 
-    told = [*sentences.whose(name(weak), None if held.holder is None else name(held.holder), held.shared_from)]
+    used = bool(why_so.deciding or why_so.others)
+    told = [
+        *sentences.whose(name(weak), None if held.holder is None else name(held.holder), held.shared_from, used=used)
+    ]
     if why_so.blocked:
         told.append(sentences.shared(name(weak), "blocked"))
     told += [_used(claim(one), name(one.strong), decides=True) for one in why_so.deciding]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from tern_identity.domain.holding import NEVER
 from tern_identity.domain.reading import EPOCH
 
 GUARDS = {
-    "partners": "too many different people were seen with it, so it counts as shared",
+    "partners": "too many others were named together with it, so it counts as shared",
     "velocity": "it met too many new partners within an hour, so it counts as shared",
     "blocked": "it is blocked",
     "browsers": "that account was seen on too many browsers to hold any",
@@ -59,12 +59,25 @@ def refused_by_word(said: Saying, control_id: int | None, reason: str) -> str:
 def revoked(said: Saying, control_id: int | None, reason: str) -> str:
     """A pair that was taken back."""
     who = f"control {control_id}: {reason}" if control_id is not None else "by an operator"
-    return f"{_said(said)} joined {said.a} and {said.b}; that was taken back ({who})."
+    return f"{_said(said)} says that {said.a} and {said.b} are one person; that was taken back ({who})."
 
 
 def nothing_ties(a: str, b: str) -> str:
     """No obstacle, since there is no way."""
     return f"No trusted event ever tied {a} and {b}, directly or through others."
+
+
+def distrusted(sources: Iterable[str]) -> str:
+    """What else might have tied them."""
+    return f"What these sources say about persons does not count by the rules: {', '.join(sorted(sources))}."
+
+
+def era(name: str, day: int) -> str:
+    """A value that was somebody else's before."""
+    return (
+        f"From {day_text(day)} on {name} is another person's than before: an operator retired it. What was said "
+        "earlier is about its former owner."
+    )
 
 
 def _said(said: Saying) -> str:
@@ -76,10 +89,11 @@ def day_text(day: int) -> str:
     return (EPOCH + timedelta(days=day)).date().isoformat()
 
 
-def whose(browser: str, holder: str | None, shared_from: int) -> Iterator[str]:
-    """Whose a browser is, and until when. A holder that is unknown and never shared: nobody ever signed in."""
+def whose(browser: str, holder: str | None, shared_from: int, *, used: bool = False) -> Iterator[str]:
+    """Whose a browser is, and until when. `used`: somebody was seen on it, whether that counts or not."""
     if holder is None and shared_from == NEVER:
-        yield f"Nobody ever signed in on {browser}: it is a visitor of its own."
+        why = f"Nothing that was seen on {browser} counts" if used else f"Nobody ever signed in on {browser}"
+        yield f"{why}: it is a visitor of its own."
     elif holder is None:
         yield f"{browser} is nobody's."
     elif shared_from == NEVER:

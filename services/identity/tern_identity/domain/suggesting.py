@@ -31,11 +31,15 @@ class Suggestion(NamedTuple):
     day: int | None = None
 
 
-def suggestion(guard: Guard, ties: Sequence[Tie], today: int, rules: Rules) -> Suggestion:
-    """`ties`: the partners, or as many of them as were read."""
+def suggestion(guard: Guard, ties: Sequence[Tie], today: int, rules: Rules, *, personal: bool = False) -> Suggestion:
+    """`ties`: the partners, or as many of them as were read. `personal`: the value names one person by its kind."""
     if guard == "blocked":
         return Suggestion(
             "none", "It is blocked. Undo the block, or change the blocklist, to let it join people again."
+        )
+    if personal:
+        return Suggestion(
+            "allow", "It names one person by its kind: allow it, unless it is an account for tests or clerks."
         )
     persons = sum(tie.unique for tie in ties)
     others = len(ties) - persons

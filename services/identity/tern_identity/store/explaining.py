@@ -44,8 +44,9 @@ LIMIT $3
 """
 
 _NEWEST = """
-SELECT node_id, kind FROM node
-WHERE hash = $1 AND instead IS NULL AND original IS NOT NULL ORDER BY from_day DESC NULLS LAST LIMIT 1
+SELECT node_id, kind = 'weak', from_day FROM node
+WHERE hash = $1 AND instead IS NULL AND original IS NOT NULL AND coalesce(from_day, -2147483648) <= $2
+ORDER BY from_day DESC NULLS LAST LIMIT 1
 """
 
 _ORIGINALS = "SELECT node_id, ns, original FROM node WHERE node_id = ANY($1::bigint[]) AND original IS NOT NULL"
@@ -59,7 +60,7 @@ ORDER BY c.control_id
 """
 
 _NAMED = """
-SELECT n.node_id, n.kind, h.node_id FROM node t
+SELECT n.node_id, n.kind = 'weak', n.from_day, CASE WHEN t.token = $1 THEN h.node_id END FROM node t
 JOIN node n ON n.node_id = coalesce(t.instead, t.node_id)
 LEFT JOIN node h ON h.node_id = n.holder
 WHERE (t.token = $1 OR t.shared_token = $1) AND n.original IS NOT NULL
@@ -100,6 +101,14 @@ class Word(NamedTuple):
     b: int
 
 
+class Asked(NamedTuple):
+    """Whom a question is about. `from_day`: the first of its era, where an operator began one."""
+
+    node_id: int
+    weak: bool
+    from_day: int | None
+
+
 class Use(NamedTuple):
     """A claim as it was first said, and why it does not count, if it does not."""
 
@@ -138,20 +147,21 @@ class Explainer:
         self._pool = pool
         self._keys = keys
 
-    async def node_of(self, identifier: Identifier) -> tuple[int, bool] | None:
-        """The node of an identifier today, and whether it is weak; None when it was never seen, or erased."""
+    async def node_of(self, identifier: Identifier, day: int) -> Asked | None:
+        """The node of an identifier on a day; None when it was never seen, or erased."""
         async with connection(self._pool) as conn:
-            row = await conn.fetchrow(_NEWEST, self._keys.hasher.identifier(*identifier))
-        return None if row is None else (row[0], row[1] == "weak")
+            row = await conn.fetchrow(_NEWEST, self._keys.hasher.identifier(*identifier), day)
+        return None if row is None else Asked(*row)
 
-    async def named(self, customer_id: UUID) -> tuple[int, bool] | None:
-        """The node that a customer's id stands for now, and whether it is weak: a browser that nobody holds."""
+    async def named(self, customer_id: UUID) -> Asked | None:
+        """The node that a customer's id stands for now: a weak one where nobody holds that browser, or it is the id of
+        those who share it."""
         async with connection(self._pool) as conn:
             row = await conn.fetchrow(_NAMED, customer_id)
         if row is None:
             return None
-        node_id, kind, holder = row
-        return (holder, False) if holder is not None else (node_id, kind == "weak")
+        node_id, weak, from_day, holder = row
+        return Asked(node_id, weak, from_day) if holder is None else Asked(holder, weak=False, from_day=None)
 
     async def around(self, nodes: Collection[int], rules: Rules) -> Material:
         """The case of these strong nodes, of their customers, and of all that they are tied to."""

@@ -19,7 +19,7 @@ MOST_PARTNERS = 1_000
 EXAMPLES = 5
 
 _SHARED = """
-SELECT node_id, ns, original, guard, token FROM node
+SELECT node_id, ns, original, guard, token, kind FROM node
 WHERE guard IS NOT NULL AND original IS NOT NULL AND node_id > $1 ORDER BY node_id LIMIT $2
 """
 
@@ -107,12 +107,13 @@ class Quarantine:
         async with connection(self._pool) as conn:
             rows = await conn.fetch(_SHARED, after, limit)
             ties = await _ties(conn, [row[0] for row in rows])
-            shown = [row.partner for said in ties.values() for row in said[:EXAMPLES]]
-            names = await self._names(conn, shown)
+            partners = [row.partner for said in ties.values() for row in said[:EXAMPLES]]
+            names = await self._names(conn, partners)
         found = []
-        for node_id, ns, original, guard, token in rows:
+        for node_id, ns, original, guard, token, kind in rows:
             said = ties.get(node_id, [])
-            examples = [Example(names[row.partner], row.event_id, row.source) for row in said[:EXAMPLES]]
+            shown = [row for row in said[:EXAMPLES] if row.partner in names]  # one may be erased by now
+            examples = [Example(names[row.partner], row.event_id, row.source) for row in shown]
             persons = sum(row.tie.unique for row in said)
             found.append(
                 Quarantined(
@@ -124,7 +125,7 @@ class Quarantine:
                     others=len(said) - persons,
                     capped=len(said) >= MOST_PARTNERS,
                     examples=examples,
-                    suggestion=suggestion(guard, [row.tie for row in said], today, rules),
+                    suggestion=suggestion(guard, [row.tie for row in said], today, rules, personal=kind == "unique"),
                 )
             )
         return found
