@@ -5,26 +5,31 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Depends
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from tern_common.auth import Caller, require
 from tern_common.errors import Refused
-from tern_common.identifiers import Identifier, Namespaces, masked, normalise
+from tern_common.identifiers import LONGEST_NAME, Identifier, Namespaces, is_well_formed, masked, normalise
 
 Reader = Annotated[Caller, Depends(require("read"))]
 Operator = Annotated[Caller, Depends(require("admin"))]
-Reason = Annotated[str, Field(min_length=3, max_length=1_000, description="Why; kept for ever beside who and when.")]
+Reason = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True),
+    Field(min_length=3, max_length=1_000, description="Why; kept for ever beside who and when."),
+]
 
 
 class IdentifierIn(BaseModel):
     """An identifier, as anybody may write it."""
 
-    namespace: str = Field(max_length=64, examples=["email"])
+    namespace: str = Field(max_length=LONGEST_NAME, examples=["email"])
     value: str = Field(max_length=1024, examples=["ann@example.com"])
 
     def known(self, namespaces: Namespaces) -> Identifier:
-        """The one way to write it. Raises `Refused` for what can be nobody's."""
-        if self.namespace not in namespaces:
+        """The one way to write it. Raises `Refused` for what can be nobody's. A namespace that is declared no more may
+        be named: its values are still there to be split and erased."""
+        if not is_well_formed(self.namespace):
             raise Refused(422, "unknown-namespace", f"Name a namespace: {', '.join(namespaces.names())}.")
         value = normalise(self.namespace, self.value).value
         if not value:

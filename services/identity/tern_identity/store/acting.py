@@ -92,6 +92,8 @@ class Acting:
 
     async def named(self, identifiers: Sequence[Identifier], day: int) -> list[Subject]:
         """The same; one that was never seen is born, so that a word can wait for it."""
+        if any(one.namespace not in self.numbers.rules.known for one in identifiers):
+            return await self.seen(identifiers, day)
         names = await names_of(self.conn, identifiers, self.keys, self.numbers.rules)
         return await self.subjects([names.number(one, day) for one in identifiers])
 

@@ -25,6 +25,9 @@ from tern_identity.store.settling import settle, turned_by
 
 ATTEMPTS = 5
 
+# A value with a hundred thousand partners is nothing that a plan for everybody is good for.
+_PLAN_EACH_TIME = "SET LOCAL plan_cache_mode = force_custom_plan"
+
 _ACTS: Mapping[Kind, Callable[[Acting, Wish], Awaitable[Meaning]]] = {
     "revert": wording.revert,
     "split": wording.split,
@@ -110,6 +113,7 @@ class Operators:
             return await self._audited(conn, await controls.page(conn, before, kind, limit))
 
     async def _begin(self, conn: Connection, work: Work, numbers: Numbers) -> Acting:
+        await conn.execute(_PLAN_EACH_TIME)
         await controls.one_at_a_time(conn)
         await require_live(conn, numbers.rules)
         return Acting(conn, work, numbers, self._keys)

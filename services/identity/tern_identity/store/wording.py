@@ -41,6 +41,8 @@ async def _pair(acting: Acting, wish: Wish) -> Merging:
         merging = await merge_of(acting.conn, wish.merge_id)
         if merging is None:
             raise Refused(404, "unknown-merge", "No merge that a pair made has this id: tern.identity.v1 tells them.")
+        if not await acting.conn.fetchval(_PAIRED, *merging):
+            raise Refused(409, "moved-on", "Its pair is of another era by now: name both identifiers, and the day.")
         return merging
     pair = Merging(*(one.node_id for one in await acting.seen((*wish.group, *wish.rest), wish.day)))
     if not await acting.conn.fetchval(_PAIRED, *pair):
@@ -93,9 +95,7 @@ async def split(acting: Acting, wish: Wish) -> Meaning:
     strong, weak = again(named)
     locked = await acting.lock(strong)
     await _require_one_whole_customer(acting, [one.node_id for one in named], locked)
-    order = acting.numbers.rules.known.order
-    sides = named[: len(wish.group)], named[len(wish.group) :]
-    group, rest = (sorted(side, key=lambda one: (order(one.namespace), one.node_id)) for side in sides)
+    group, rest = named[: len(wish.group)], named[len(wish.group) :]
     return Meaning(
         tuple(one.node_id for one in group),
         tuple(one.node_id for one in rest),
