@@ -89,11 +89,11 @@ async def rehold(
 
 
 async def held_now(conn: Connection, weak: Collection[int], blocked: Collection[int], rules: Rules) -> dict[int, Held]:
-    asked = sorted(weak)
+    out = {*blocked, *(row[0] for row in await conn.fetch(_BLOCKED, sorted(weak)))}
+    asked = sorted(set(weak) - out)  # a kiosk may have been claimed by fifty thousand
     kept_from: dict[int, set[int]] = defaultdict(set)
     for node_id, core in await conn.fetch(_KEPT_FROM, asked):
         kept_from[node_id].add(core)
-    out = {*blocked, *(row[0] for row in await conn.fetch(_BLOCKED, asked))}
     claims: dict[int, list[Claimed]] = defaultdict(list)
     for node_id, strong, rank, day, core, counts in await conn.fetch(_CLAIMS, asked, sorted(rules.distrusted)):
         claims[node_id].append(Claimed(strong, rank, day, core, counts and core not in kept_from[node_id]))
