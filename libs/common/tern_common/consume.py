@@ -192,7 +192,7 @@ class _Loop(Generic[T]):
     async def _bisect(self, decoded: list[Decoded[T]], wrong: Unusable) -> None:
         """Applies what can be applied, in order, and rejects the records that fail alone."""
         if len(decoded) == 1:
-            await self._reject([decoded[0].record], wrong.reason)
+            await self._reject([decoded[0][0]], wrong.reason)
             return
         middle = len(decoded) // 2
         for half in (decoded[:middle], decoded[middle:]):

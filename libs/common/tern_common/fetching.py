@@ -21,11 +21,8 @@ _DECODED_AT_ONCE = 64
 T = TypeVar("T")
 
 
-class Decoded(NamedTuple, Generic[T]):
-    """A record and what it says."""
-
-    record: Record
-    item: T
+Decoded = tuple[Record, T]
+"""A record and what it says. Without names: there is one for each record, and a plain tuple takes a quarter as long."""
 
 
 class Fetched(NamedTuple, Generic[T]):
@@ -100,8 +97,9 @@ class Fetching(Generic[T]):
         return fetched
 
     def _decode_into(self, fetched: Fetched[T], records: list[Record]) -> None:
+        decode, decoded = self._decode, fetched.decoded
         for record in records:
             try:
-                fetched.decoded.append(Decoded(record, self._decode(record)))
+                decoded.append((record, decode(record)))
             except Poison as wrong:
                 fetched.poisoned.append((wrong.reason, record))
