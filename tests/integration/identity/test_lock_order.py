@@ -117,3 +117,15 @@ async def test_of_two_who_say_the_same_at_once_one_is_told_of_the_other(desk: De
     wish = Wish("block", (named,), (), TODAY)
     done = await asyncio.gather(*(desk.operators.act(wish, ACT) for _ in range(4)), return_exceptions=True)
     assert [one.code for one in done if isinstance(one, Refused)] == ["already-in-force"] * 3
+
+
+async def test_a_home_that_was_erased_while_it_was_waited_for_is_left_alone(desk: Desk) -> None:
+    """It is filed under nothing by then, so nobody can say whose it is."""
+    await desk.hear(Said(1, 0, browser=1, device=1))
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks, transaction(desk.graphs.pool) as conn:
+        await hold(conn, "home", await conn.fetchval("SELECT home_id FROM home WHERE cardinality(nodes) = 2"))
+        tasks.create_task(desk.operators.act(Wish("erase", (browser(1),), (), TODAY), ACT))
+        await waiting(desk, 1)
+        tasks.create_task(desk.hear(Said(2, 30, user=5, device=1)))
+        await waiting(desk, 2)
+    await desk.graphs.assert_canonical(desk.rules)

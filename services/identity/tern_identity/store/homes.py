@@ -22,7 +22,7 @@ EPOCH_STEP = 1 << 40
 
 _LOCK = """
 SELECT home_id, nodes, day, is_door, customer_id, version, shared FROM home
-WHERE home_id IN (
+WHERE NOT erased AND home_id IN (
     SELECT home_id FROM home_node WHERE node_id = ANY($1::bigint[]) UNION SELECT unnest($2::bytea[])
 )
 ORDER BY home_id FOR UPDATE
