@@ -85,16 +85,16 @@ def membership_changes(moves: Iterable[Move], trail: Trail) -> list[MembershipCh
     """One record per customer and cause, of at most a thousand homes each. A new home needs none unless it answers for
     an identifier: of any other the event that is filed there says the same."""
     grouped: dict[tuple[UUID, bool, tuple[tuple[str, str | int], ...]], list[Move]] = defaultdict(list)
-    for move in sorted(moves):
-        if move.was is not None or move.answers:
-            grouped[move.now, move.shared, tuple(cause_of(move, trail).items())].append(move)
+    for move in sorted([move for move in moves if move.was is not None or move.answers]):
+        cause = () if move.was is None else tuple(cause_of(move, trail).items())
+        grouped[move.now, move.shared, cause].append(move)
     return [_change(chunk, dict(cause)) for (_, _, cause), group in grouped.items() for chunk in _chunks(group)]
 
 
 def identity_notices(moves: Iterable[Move], trail: Trail) -> list[IdentityNotice]:
     """One for each former customer and each one that its homes went to."""
     turned: dict[tuple[UUID, UUID], list[Move]] = defaultdict(list)
-    for move in sorted(moves):
+    for move in sorted([move for move in moves if move.was is not None]):
         if move.was is not None and move.was != move.now:
             turned[move.was, move.now].append(move)
     notices = (_notice(was, now, group, trail) for (was, now), group in turned.items())
@@ -170,13 +170,14 @@ def _quarantine(node: Node, guard: str, trail: Trail) -> Violation:
 
 
 def _change(moves: Sequence[Move], cause: Cause, *, erased: bool = False) -> MembershipChange:
-    def versions(doors: bool) -> tuple[HomeVersion, ...]:
-        return tuple(HomeVersion(move.home_id, move.version) for move in moves if move.is_door == doors)
-
+    homes: list[HomeVersion] = []
+    doors: list[HomeVersion] = []
+    for move in moves:
+        (doors if move.is_door else homes).append(HomeVersion(move.home_id, move.version))
     return MembershipChange(
         customer_id=str(moves[0].now),
-        homes=versions(doors=False),
-        doors=versions(doors=True),
+        homes=tuple(homes),
+        doors=tuple(doors),
         from_=tuple(sorted({str(move.was) for move in moves if move.was not in (None, move.now)})),
         cause=cause,
         shared=moves[0].shared,
