@@ -36,8 +36,16 @@ def batches(random: Random, size: int) -> list[list[Said]]:
 
 @pytest.mark.parametrize(
     ("workers", "size", "rules"),
-    [(1, 40, TIGHT), (4, 5, TIGHT), (4, 40, TIGHT), (4, 10, HASTY), (4, 15, SHIPPED)],
-    ids=["one", "four-small-batches", "four-large-batches", "four-hasty", "four-shipped-rules"],
+    [(1, 40, TIGHT), (4, 5, TIGHT), (4, 40, TIGHT), (4, 10, HASTY), (4, 15, SHIPPED), (8, 5, TIGHT), (8, 20, HASTY)],
+    ids=[
+        "one",
+        "four-small-batches",
+        "four-large-batches",
+        "four-hasty",
+        "four-shipped-rules",
+        "eight-small-batches",
+        "eight-hasty",
+    ],
 )
 async def test_concurrent_workers_equal_the_specification(
     graphs: Graphs, rules: Rules, workers: int, size: int
