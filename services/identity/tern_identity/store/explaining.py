@@ -6,10 +6,10 @@ behind a shared phone has nothing to do with the question.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from tern_common.db import Connection, Pool, connection
@@ -20,8 +20,8 @@ from tern_identity.domain.ledger import At, Link
 from tern_identity.domain.notices import merge_id_of
 from tern_identity.domain.rules import Rules
 from tern_identity.store.facts import rulings_on
-from tern_identity.store.groups import Locked
-from tern_identity.store.names import Keys
+from tern_identity.store.groups import Locked, customers_of
+from tern_identity.store.names import Keys, identifiers_of
 
 MOST_NODES = 2_000
 """So many values are looked at; what is beyond is said to be left out."""
@@ -49,8 +49,6 @@ WHERE hash = $1 AND instead IS NULL AND original IS NOT NULL AND coalesce(from_d
 ORDER BY from_day DESC NULLS LAST LIMIT 1
 """
 
-_ORIGINALS = "SELECT node_id, ns, original FROM node WHERE node_id = ANY($1::bigint[]) AND original IS NOT NULL"
-
 _MERGES = "SELECT merge_id, a, b FROM merge WHERE merge_id = ANY($1::uuid[])"
 
 _WORDS = """
@@ -64,10 +62,6 @@ SELECT n.node_id, n.kind = 'weak', n.from_day, CASE WHEN t.token = $1 THEN h.nod
 JOIN node n ON n.node_id = coalesce(t.instead, t.node_id)
 LEFT JOIN node h ON h.node_id = n.holder
 WHERE (t.token = $1 OR t.shared_token = $1) AND n.original IS NOT NULL
-"""
-
-_CORES = """
-SELECT m.node_id FROM node n JOIN node m ON m.grp = n.grp AND m.core = n.core WHERE n.node_id = ANY($1::bigint[])
 """
 
 _WEAK = """
@@ -166,14 +160,14 @@ class Explainer:
     async def around(self, nodes: Collection[int], rules: Rules) -> Material:
         """The case of these strong nodes, of their customers, and of all that they are tied to."""
         async with connection(self._pool) as conn:
-            seeds = {row[0] for row in await conn.fetch(_CORES, list(nodes))}
+            seeds = await customers_of(conn, nodes)
             found, sources, complete = await _explored(conn, seeds, rules)
             rulings = await rulings_on(conn, found.strong.keys())
             tokens = found.tokens
             told = [merge_id_of(tokens[link.a], tokens[link.b]) for link in sources]
             merges = {(a, b): merge_id for merge_id, a, b in await conn.fetch(_MERGES, told)}
             words = [Word(*row) for row in await conn.fetch(_WORDS, list(found.strong))]
-            identifiers = await self._names(conn, found.strong)
+            identifiers = await identifiers_of(conn, found.strong, self._keys.sealer)
         case = Case(found.strong, list(sources), rules, rulings)
         return Material(case, identifiers, sources, merges, words, complete)
 
@@ -182,17 +176,13 @@ class Explainer:
         async with connection(self._pool) as conn:
             blocked = await conn.fetchval(_WEAK, weak)
             rows = await conn.fetch(_CLAIMS, weak, sorted(rules.distrusted), MOST_NODES)
-            names = await self._names(conn, [weak, *(row[0] for row in rows)])
+            names = await identifiers_of(conn, [weak, *(row[0] for row in rows)], self._keys.sealer)
         claims, uses = [], {}
         for strong, rank, day, core, at, event_id, source, guard, crowded, apart in rows:
             ignored = guard or ("browsers" if crowded else "kept-apart" if apart else None)
             claims.append(Claimed(strong, rank, day, core, ignored is None))
             uses[strong, rank] = Use(strong, at, event_id, source, ignored)
         return BrowserMaterial(why_held(claims, blocked=blocked), uses, names)
-
-    async def _names(self, conn: Connection, nodes: Iterable[int]) -> dict[int, Identifier]:
-        rows: Sequence[Any] = await conn.fetch(_ORIGINALS, list(nodes))
-        return {node_id: Identifier(ns, self._keys.sealer.open(original)) for node_id, ns, original in rows}
 
 
 async def _explored(conn: Connection, seeds: Collection[int], rules: Rules) -> tuple[Locked, dict[Link, str], bool]:

@@ -38,6 +38,10 @@ _COLUMNS = "node_id, ns, kind, hash, grp, core, guard, token, crowded, blocked, 
 _LOAD_GROUPS = f"SELECT {_COLUMNS} FROM node WHERE grp = ANY($1::bigint[])"  # noqa: S608
 _LOAD_NODES = f"SELECT {_COLUMNS} FROM node WHERE node_id = ANY($1::bigint[])"  # noqa: S608
 
+_CORES = """
+SELECT m.node_id FROM node n JOIN node m ON m.grp = n.grp AND m.core = n.core WHERE n.node_id = ANY($1::bigint[])
+"""
+
 _WRITE_NODES = """
 UPDATE node SET grp = n.grp, core = n.core, guard = n.guard
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[]) AS n (node_id, grp, core, guard)
@@ -113,6 +117,11 @@ async def lock(conn: Connection, nodes: Sequence[int]) -> Locked:
     if not locked.strong.keys() >= set(nodes):
         raise GroupsMoved
     return locked
+
+
+async def customers_of(conn: Connection, nodes: Collection[int]) -> set[int]:
+    """All strong nodes of the customers that these strong nodes belong to. Takes no lock."""
+    return {row[0] for row in await conn.fetch(_CORES, list(nodes))}
 
 
 async def refold(conn: Connection, locked: Locked, news: Batch, again: frozenset[int], rules: Rules) -> Outcome:

@@ -12,15 +12,12 @@ from tern_common.hashing import Hasher
 from tern_common.identifiers import Identifier
 from tern_common.sealing import Sealer
 from tern_identity.domain.placing import Customer
+from tern_identity.store.groups import customers_of
 from tern_identity.store.homes import Standing, standings_by_token
 
 HOMES_SHOWN = 1_000
 
 _DOOR = "SELECT customer_id FROM home WHERE home_id = $1"
-
-_CORE = """
-SELECT m.node_id FROM node n JOIN node m ON m.grp = n.grp AND m.core = n.core WHERE n.node_id = $1
-"""
 
 _BROWSERS = "SELECT DISTINCT weak FROM claim WHERE strong = ANY($1::bigint[])"
 
@@ -83,7 +80,7 @@ class Directory:
         name = standing.name(customer)
         own, browsers = [customer.node_id], list[int]()
         if customer.standing == "person":
-            own = _numbers(await conn.fetch(_CORE, customer.node_id))
+            own = sorted(await customers_of(conn, [customer.node_id]))
             browsers = _numbers(await conn.fetch(_BROWSERS, own))
         originals = await conn.fetch(_IDENTIFIERS, own, browsers)
         homes = await conn.fetch(_HOMES, [*own, *browsers], name, HOMES_SHOWN)

@@ -18,6 +18,7 @@ from tern_common.sealing import Sealer
 from tern_identity.domain.rules import Rules
 from tern_identity.store.errors import Misread
 from tern_identity.store.facts import columns
+from tern_identity.store.ruleset import HOLD_LIVE
 
 _FIND = """
 SELECT hash, node_id, coalesce(from_day, -2147483648), stamp, kind = 'weak', original IS NULL
@@ -28,11 +29,8 @@ _SINCE_EVER = -2_147_483_648
 
 _NUMBERS = "SELECT nextval('node_id') FROM generate_series(1, $1)"
 
-# Whoever applies new rules waits for this lock, until these births can be seen.
-_LIVE = "SELECT version FROM ruleset WHERE live FOR SHARE"
-
 _BEAR_STRONG = f"""
-WITH live AS ({_LIVE}), born AS (
+WITH live AS ({HOLD_LIVE}), born AS (
     INSERT INTO node (node_id, hash, ns, kind, token, original, blocked, guard, grp, core, crowded)
     SELECT n.node_id, n.hash, n.ns, n.kind, encode(n.token, 'hex')::uuid, n.original, n.blocked,
            CASE WHEN n.blocked THEN 'blocked' END, n.node_id, n.node_id, false
@@ -47,7 +45,7 @@ INSERT INTO grp (grp) SELECT node_id FROM born
 """  # noqa: S608
 
 _BEAR_WEAK = f"""
-WITH live AS ({_LIVE})
+WITH live AS ({HOLD_LIVE})
 INSERT INTO node (node_id, hash, ns, kind, token, original, blocked, shared_from, shared_token)
 SELECT n.node_id, n.hash, n.ns, n.kind, encode(n.token, 'hex')::uuid, n.original, n.blocked,
        CASE WHEN n.blocked THEN -1 END, encode(n.shared_token, 'hex')::uuid
@@ -57,6 +55,9 @@ WHERE (SELECT version FROM live) = $8
 ORDER BY n.hash
 ON CONFLICT DO NOTHING
 """  # noqa: S608
+
+
+_ORIGINALS = "SELECT node_id, ns, original FROM node WHERE node_id = ANY($1::bigint[]) AND original IS NOT NULL"
 
 
 class Keys(NamedTuple):
@@ -136,6 +137,12 @@ async def known_names(conn: Connection, identifiers: Sequence[Identifier], keys:
     names = Names({one: keys.hasher.identifier(*one) for one in identifiers})
     await _look(conn, names, identifiers)
     return names
+
+
+async def identifiers_of(conn: Connection, nodes: Iterable[int], sealer: Sealer) -> dict[int, Identifier]:
+    """What nodes are called. Those that were erased are left out."""
+    rows = await conn.fetch(_ORIGINALS, list(nodes))
+    return {node_id: Identifier(ns, sealer.open(original)) for node_id, ns, original in rows}
 
 
 async def _look(conn: Connection, names: Names, identifiers: Sequence[Identifier]) -> None:

@@ -12,7 +12,7 @@ from tern_common.identifiers import Identifier
 from tern_identity.domain.reading import day_of
 from tern_identity.domain.rules import Guard, Rules
 from tern_identity.domain.suggesting import Suggestion, Tie, suggestion
-from tern_identity.store.names import Keys
+from tern_identity.store.names import Keys, identifiers_of
 
 MOST_PARTNERS = 1_000
 """So many partners of a value are counted; there are values with a hundred thousand."""
@@ -35,8 +35,6 @@ FROM unnest($1::bigint[]) AS n (asked) CROSS JOIN LATERAL (
 WINDOW ties AS (PARTITION BY asked, partner)
 ORDER BY asked, partner
 """
-
-_ORIGINALS = "SELECT node_id, ns, original FROM node WHERE node_id = ANY($1::bigint[]) AND original IS NOT NULL"
 
 _GIANT = """
 SELECT g.grp, count(*) FROM grp g JOIN node n ON n.grp = g.grp
@@ -108,7 +106,7 @@ class Quarantine:
             rows = await conn.fetch(_SHARED, after, limit)
             ties = await _ties(conn, [row[0] for row in rows])
             partners = [row.partner for said in ties.values() for row in said[:EXAMPLES]]
-            names = await self._names(conn, partners)
+            names = await identifiers_of(conn, partners, self._keys.sealer)
         found = []
         for node_id, ns, original, guard, token, kind in rows:
             said = ties.get(node_id, [])
@@ -136,13 +134,9 @@ class Quarantine:
         async with connection(self._pool) as conn:
             for grp, size in await conn.fetch(_GIANT, limit):
                 hubs = await conn.fetch(_BEST_CONNECTED, grp, EXAMPLES)
-                names = await self._names(conn, [node_id for node_id, _ in hubs])
+                names = await identifiers_of(conn, [node_id for node_id, _ in hubs], self._keys.sealer)
                 giants.append(Giant(size, [Hub(names[node_id], partners) for node_id, partners in hubs]))
         return giants
-
-    async def _names(self, conn: Connection, nodes: Sequence[int]) -> dict[int, Identifier]:
-        rows = await conn.fetch(_ORIGINALS, list(nodes))
-        return {node_id: Identifier(ns, self._keys.sealer.open(original)) for node_id, ns, original in rows}
 
 
 async def _ties(conn: Connection, nodes: Sequence[int]) -> dict[int, list[_Row]]:

@@ -11,7 +11,7 @@ from tern_identity.domain.rules import Rules
 from tern_identity.store.errors import Misread
 
 # Held to the end of a transaction that settles: whoever applies new rules waits for it, and comes after it everywhere.
-_HOLD = "SELECT version FROM ruleset WHERE live FOR SHARE"
+HOLD_LIVE = "SELECT version FROM ruleset WHERE live FOR SHARE"
 
 _LIVE = "SELECT rules FROM ruleset WHERE live"
 
@@ -41,7 +41,7 @@ class Act(NamedTuple):
 
 async def require_live(conn: Connection, rules: Rules) -> None:
     """Raises `Misread` when other rules are live by now. They stay live until the transaction ends."""
-    if await conn.fetchval(_HOLD) != rules.version:
+    if await conn.fetchval(HOLD_LIVE) != rules.version:
         raise Misread
 
 

@@ -21,5 +21,10 @@ ORDER BY home_id FOR UPDATE
 async def hold(conn: Connection, strong: Collection[int], weak: Collection[int]) -> None:
     """`strong`: all nodes of the groups that are locked. `weak`: browsers beside those that these were seen on."""
     held = {*weak, *await browsers.claimed_by(conn, strong)}
-    await conn.execute(_LOCK_BROWSERS, sorted(held))
+    await hold_browsers(conn, held)
     await conn.execute(_LOCK_HOMES, sorted({*strong, *held}))
+
+
+async def hold_browsers(conn: Connection, weak: Collection[int]) -> None:
+    """Their rows alone, by number."""
+    await conn.execute(_LOCK_BROWSERS, sorted(weak))

@@ -14,8 +14,9 @@ from tern_identity.store import groups
 from tern_identity.store.errors import GroupsMoved, Misread
 from tern_identity.store.ruleset import live_rules
 from tern_identity.store.settling import Settled
+from tern_identity.store.surroundings import hold_browsers
 from tern_identity.store.tally import UNTOLD, Tally
-from tern_identity.store.walks.folding_again import Lock, Task, fold_again, judge, lock_weak
+from tern_identity.store.walks.folding_again import Lock, Task, fold_again, judge
 from tern_identity.store.walks.views import StoredBlocklist, View
 from tern_identity.store.walks.walking import Stretch
 
@@ -71,7 +72,7 @@ async def folded(desk: Desk, task: Task, view: View | None = None) -> Settled:
 
 async def judged(desk: Desk, chunk: Stretch, rules: Rules) -> None:
     """Judges the blocklist anew on a chunk. Raises `Transient` when others are faster."""
-    for nodes, lock in ((chunk.strong, groups.lock), (chunk.weak, lock_weak)):
+    for nodes, lock in ((chunk.strong, groups.lock), (chunk.weak, hold_browsers)):
         if nodes:
             await _judged(desk, nodes, rules, lock)
 

@@ -29,7 +29,6 @@ WHERE n.node_id = ANY($1::bigint[]) AND o.node_id = n.node_id
 """
 
 _JUDGED = "SELECT node_id FROM node WHERE node_id = ANY($1::bigint[]) AND blocked"
-_LOCK_WEAK = "SELECT node_id FROM node WHERE node_id = ANY($1::bigint[]) ORDER BY node_id FOR UPDATE"
 _JUDGE = "UPDATE node SET blocked = $2 WHERE node_id = ANY($1::bigint[])"
 
 
@@ -78,8 +77,3 @@ async def judge(conn: Connection, nodes: Sequence[int], rules: Rules, sealer: Se
         await lock(conn, changed)
         await conn.execute(_JUDGE, sorted(due - known), True)
         await conn.execute(_JUDGE, sorted(known - due), False)
-
-
-async def lock_weak(conn: Connection, nodes: Sequence[int]) -> None:
-    """In the order in which everybody locks browsers."""
-    await conn.fetch(_LOCK_WEAK, nodes)
