@@ -12,6 +12,7 @@ from tern_common.identifiers import Identifier
 from tern_identity.domain.reading import day_of
 from tern_identity.domain.rules import Guard, Rules
 from tern_identity.domain.suggesting import Suggestion, Tie, suggestion
+from tern_identity.store.hubs import hubs_of
 from tern_identity.store.names import Keys, identifiers_of
 
 MOST_PARTNERS = 1_000
@@ -41,12 +42,6 @@ SELECT g.grp, count(*) FROM grp g JOIN node n ON n.grp = g.grp
 WHERE g.deferred GROUP BY g.grp ORDER BY count(*) DESC, g.grp LIMIT $1
 """
 
-_BEST_CONNECTED = """
-SELECT n.node_id, count(*) AS partners FROM node n
-JOIN LATERAL (SELECT b FROM pair WHERE a = n.node_id UNION SELECT a FROM pair WHERE b = n.node_id) AS p ON true
-WHERE n.grp = $1 AND n.guard IS NULL GROUP BY n.node_id ORDER BY partners DESC, n.node_id LIMIT $2
-"""
-
 
 class Example(NamedTuple):
     """A partner of a shared value, and the event that first named both."""
@@ -71,7 +66,7 @@ class Quarantined:
     suggestion: Suggestion
 
 
-class Hub(NamedTuple):
+class Tying(NamedTuple):
     """A value that ties much together."""
 
     identifier: Identifier
@@ -82,7 +77,7 @@ class Giant(NamedTuple):
     """A group whose fold is deferred. Blocking its best-connected values makes it small."""
 
     size: int
-    best_connected: Sequence[Hub]
+    best_connected: Sequence[Tying]
 
 
 class _Row(NamedTuple):
@@ -133,9 +128,9 @@ class Quarantine:
         giants = []
         async with connection(self._pool) as conn:
             for grp, size in await conn.fetch(_GIANT, limit):
-                hubs = await conn.fetch(_BEST_CONNECTED, grp, EXAMPLES)
-                names = await identifiers_of(conn, [node_id for node_id, _ in hubs], self._keys.sealer)
-                giants.append(Giant(size, [Hub(names[node_id], partners) for node_id, partners in hubs]))
+                hubs = await hubs_of(conn, grp, EXAMPLES)
+                names = await identifiers_of(conn, [hub.node_id for hub in hubs], self._keys.sealer)
+                giants.append(Giant(size, [Tying(names[hub.node_id], hub.partners) for hub in hubs]))
         return giants
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from tern_common.db import connection
 from tern_common.errors import Transient
 from tern_common.logs import logger
+from tern_identity.store.hubs import hubs_of
 from tern_identity.store.walks.desk import Desk, folded
 from tern_identity.store.walks.folding_again import NO_STRETCH, Task
 
@@ -17,12 +18,6 @@ NAMED = 5
 _OWED = """
 SELECT g.grp, min(n.node_id), count(*) FROM grp g JOIN node n ON n.grp = g.grp
 WHERE g.deferred GROUP BY g.grp ORDER BY g.grp
-"""
-
-_BEST_CONNECTED = """
-SELECT n.token::text, count(*) AS partners FROM node n
-JOIN LATERAL (SELECT b FROM pair WHERE a = n.node_id UNION SELECT a FROM pair WHERE b = n.node_id) AS p ON true
-WHERE n.grp = $1 AND n.guard IS NULL GROUP BY n.node_id, n.token ORDER BY partners DESC, n.node_id LIMIT $2
 """
 
 
@@ -66,10 +61,10 @@ class Deferred:
 
     async def _warn(self, giant: _Giant) -> None:
         async with connection(self._desk.pool) as conn:
-            hubs = await conn.fetch(_BEST_CONNECTED, giant.grp, NAMED)
+            hubs = await hubs_of(conn, giant.grp, NAMED)
         logger.warning(
             "a group is too large to be folded at once: look at its best-connected values, and block what is shared",
             size=giant.size,
-            best_connected=[row[0] for row in hubs],
-            partners=[row[1] for row in hubs],
+            best_connected=[str(hub.token) for hub in hubs],
+            partners=[hub.partners for hub in hubs],
         )
