@@ -147,17 +147,29 @@ class Claim(Struct, kw_only=True, frozen=True):
 
 
 class Contact(Struct, kw_only=True, omit_defaults=True, frozen=True):
-    """A contact point of a profile."""
+    """A contact point of a profile. `doubtful`: well-formed, yet perhaps of no use (a disposable or role address, a
+    number of no known carrier range)."""
 
     value: str
     trusted: bool = False
+    doubtful: bool = False
+
+
+class Computed(Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """A computed trait: its value (text, number or truth), and the event time since which it is that."""
+
+    value: str | int | float | bool
+    since: Moment
 
 
 class PublicProfile(Struct, kw_only=True, omit_defaults=True, frozen=True):
     """On `tern.profiles.v1`: what moves slowly about one customer. Readers keep the highest `profile_version`.
 
     `merged_into` alone (with the version) when the customer was absorbed. `consent`: purpose → channel → verdict.
-    `contacts`: channel (`email`, `phone`) → contact point. Days are ISO dates in UTC.
+    `contacts`: channel (`email`, `phone`) → contact point. Days are ISO dates in UTC. `zone`: an IANA time zone, and
+    what it was concluded from. `active_hours`: how many events fell into each hour of the day (24 counts, UTC), of all
+    days before the last one. `preferred_channels`: best first. `computed`: traits that the operators declared, by name.
+    `classes`: names of declared conditions that hold, with the event time since which they do.
     """
 
     customer_id: str
@@ -172,6 +184,12 @@ class PublicProfile(Struct, kw_only=True, omit_defaults=True, frozen=True):
     orders: int = 0
     order_value: Decimal = Decimal(0)
     last_order_at: datetime | None = None
+    zone: str | None = None
+    zone_from: Literal["trait", "context", "address", "phone"] | None = None
+    active_hours: tuple[int, ...] = ()
+    preferred_channels: tuple[str, ...] = ()
+    computed: dict[str, Computed] = {}
+    classes: dict[str, datetime] = {}
 
 
 _event = msgspec.json.Decoder(Event)

@@ -38,7 +38,11 @@ IDENTITY = "tern.identity.v1"
 CATALOG = "tern.catalog.v1"
 PROFILES = "tern.profiles.v1"
 PROGRESS = "tern.progress.v1"
-FAMILIES = ("cart", "recall")
+FAMILIES = ("cart", "browse", "recall", "lifecycle", "product", "service", "loyalty")
+OUTCOMES = "tern.outcomes.v1"
+STOCK = "tern.stock.v1"
+EVENTS_BACKFILL = "tern.events.backfill.v1"
+RESOLVED_BACKFILL = "tern.resolved.backfill.v1"
 
 
 def triggers_topic(family: str) -> str:
@@ -57,10 +61,14 @@ TABLE: tuple[Topic, ...] = (
         {**_kept(30), "max.message.bytes": str(REJECTED_MAX_BYTES)},
     ),
     Topic(RESOLVED, 8, "customer_id", "identity", "profile, triggers", _kept(30)),
+    Topic(EVENTS_BACKFILL, 8, "as its live twin", "ingest", "identity", _kept(30)),
+    Topic(RESOLVED_BACKFILL, 8, "customer_id", "identity", "profile, triggers", _kept(30)),
     Topic(IDENTITY, 4, "customer_id", "identity", "anyone", _kept(30)),
     Topic(CATALOG, 4, "product_id", "identity", "triggers, anyone", _kept(7)),
     Topic(PROFILES, 8, "customer_id", "profile", "triggers, anyone", COMPACTED),
     *(Topic(triggers_topic(f), 4, "customer_id", "triggers", "marketing systems", _kept(7)) for f in FAMILIES),
+    Topic(OUTCOMES, 4, "customer_id", "marketing systems", "triggers", _kept(7)),
+    Topic(STOCK, 4, "cart_id", "triggers, storefront", "storefront, triggers", _kept(7)),
     Topic(PROGRESS, 1, "service/lane", "identity, profile", "profile, triggers", COMPACTED_SOON),
 )
 BY_NAME: Mapping[str, Topic] = {topic.name: topic for topic in TABLE}
