@@ -42,7 +42,7 @@ class DecisionShown(BaseModel):
     fired_at: datetime | None
     retracted_at: datetime | None
     cancelled_at: datetime | None
-    facts: dict[str, str | int]
+    facts: dict[str, str | int | float | bool]
 
 
 class Decisions(BaseModel):

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from tern_common.errors import Misconfigured
-from tern_common.policy import load_policy
+from tern_common.policy import written_policy
 from tern_common.shipped import shipped
 from tern_triggers.domain.policy import Policy
-from tern_triggers.domain.rules import Rule
+from tern_triggers.domain.rules import RULE, Rule
 
 
 def load_rules(own: Path | None = None) -> list[Rule]:
@@ -29,11 +31,24 @@ def load_rules(own: Path | None = None) -> list[Rule]:
 def _of_folder(folder: Path) -> dict[str, Rule]:
     found: dict[str, Rule] = {}
     for path in sorted(folder.glob("*.yaml")):
-        rule = load_policy(path, Rule)
+        rule = _load(path)
         if rule.rule in found:
             raise Misconfigured(f"{path}: rule {rule.rule} stands in another file of {folder} too")
         found[rule.rule] = rule
     return found
+
+
+def _load(path: Path) -> Rule:
+    try:
+        return RULE.validate_python(written_policy(path))
+    except ValidationError as wrong:
+        faults = "; ".join(f"{_place(error['loc'])}: {error['msg']}" for error in wrong.errors())
+        raise Misconfigured(f"{path}: {faults}") from None
+
+
+def _place(loc: tuple[int | str, ...]) -> str:
+    """The first part is the kind, which nobody wrote there."""
+    return ".".join(str(part) for part in loc[1:]) or "the file"
 
 
 def digest_of(rules: Sequence[Rule], policy: Policy) -> str:

@@ -15,7 +15,7 @@ from tern_common.logs import logger
 from tern_common.topics import PROFILES, RESOLVED
 from tern_triggers import meters
 from tern_triggers.domain.news import News, read_profile, read_resolved
-from tern_triggers.domain.rules import kinds_read
+from tern_triggers.domain.rules import reads
 from tern_triggers.publishing import Publisher
 from tern_triggers.store import batch, positions
 from tern_triggers.store.batch import Writing
@@ -78,11 +78,11 @@ class TriggersHandler:
         self._positions = known
         self._publisher = publisher
         self._clock = clock
-        self._kinds = kinds_read(writing.rules)
+        self._reads = reads(writing.rules)
 
     def decode(self, record: Record) -> News:
         """Raises `Poison`."""
-        return read_profile(record.value) if record.topic == PROFILES else read_resolved(record.value, self._kinds)
+        return read_profile(record.value) if record.topic == PROFILES else read_resolved(record.value, self._reads)
 
     async def apply(self, found: Batch[News]) -> None:
         """One transaction; then what it revoked is published, or left to the relay."""

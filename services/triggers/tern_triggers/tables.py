@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     Column,
@@ -112,6 +113,12 @@ decision = Table(
     Column("facts", LargeBinary, nullable=False),
     _time("retracted_at"),
     _time("cancelled_at"),
+    Column("about", Text, nullable=False, server_default=""),
+    Column("act", Text, nullable=False, server_default="contact"),
+    Column("mode", Text, nullable=False, server_default="live"),
+    Column("channels", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("category", Text),
+    _time("released_at"),
     Index(
         "decision_trigger_once",
         "trigger_id",
@@ -124,6 +131,54 @@ decision = Table(
     Index("decision_open_home", "home_id", "expires", postgresql_where=text(_OPEN)),
     Index("decision_open_key", "key", "expires", postgresql_where=text(f"{_OPEN} AND key <> ''")),
     comment="What was decided, once, for (rule, key, cycle, step); notes of cycles that ended undecided.",
+)
+
+deferral = Table(
+    "deferral",
+    metadata,
+    Column("home_id", Uuid, primary_key=True),
+    Column("trigger_id", Uuid, primary_key=True),
+    Column("rule", Text, nullable=False),
+    _time("until", nullable=False),
+    Column("why", Text, nullable=False),
+    comment="A step that has to wait: at `until` everything about it is checked again.",
+)
+
+arm = Table(
+    "arm",
+    metadata,
+    Column("home_id", Uuid, primary_key=True),
+    Column("rule", Text, primary_key=True),
+    Column("treated", Boolean, nullable=False),
+    comment="Sides of a hold-out, frozen at the first evaluation. Any treated home wins.",
+)
+
+outcome = Table(
+    "outcome",
+    metadata,
+    Column("trigger_id", Uuid, primary_key=True),
+    Column("status", Text, primary_key=True),
+    Column("home_id", Uuid, nullable=False),
+    Column("channel", Text, nullable=False),
+    _time("at", nullable=False),
+    Index("outcome_home", "home_id"),
+    comment="What marketing systems report about a trigger; of copies the earliest stays.",
+)
+
+hold = Table(
+    "hold",
+    metadata,
+    Column("hold_id", Uuid, primary_key=True),
+    Column("trigger_id", Uuid, nullable=False),
+    Column("home_id", Uuid, nullable=False),
+    Column("customer_id", Uuid, nullable=False),
+    Column("cart_id", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    _time("until"),
+    _time("asked_at", nullable=False),
+    Index("hold_trigger", "trigger_id"),
+    Index("hold_home", "home_id"),
+    comment="Stock that the shop was asked to hold for a reminder, and what it said.",
 )
 
 outbox = Table(
@@ -174,10 +229,38 @@ safe_time = Table(
     comment="Everything acknowledged before `at` is in this database. Only ever grows.",
 )
 
+rule = Table(
+    "rule",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("mode", Text, nullable=False),
+    _time("since", nullable=False),
+    Column("current", Boolean, nullable=False),
+    Index("rule_current", "name", unique=True, postgresql_where=text("current")),
+    comment="Every version of every rule; one of each is current. `since`: since when it decides in its mode.",
+)
+
+rule_audit = Table(
+    "rule_audit",
+    metadata,
+    Column("seq", BigInteger, Identity(always=True), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("act", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    _time("at", nullable=False),
+    Index("rule_audit_name", "name", "seq"),
+    comment="Who changed a rule, when and why.",
+)
+
 ruleset = Table(
     "ruleset",
     metadata,
     Column("name", Text, primary_key=True),
     Column("digest", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False, server_default="0"),
     comment="The rules and numbers that the agenda was planned with.",
 )

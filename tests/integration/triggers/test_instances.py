@@ -16,7 +16,7 @@ from tern_triggers import timing
 from tern_triggers.domain.agenda import Plan
 from tern_triggers.domain.news import Membership, gather, read_resolved
 from tern_triggers.domain.rounds import Safe
-from tern_triggers.domain.rules import kinds_read
+from tern_triggers.domain.rules import reads
 from tern_triggers.store import agenda, batch, memberships
 from tern_triggers.timing import Timing
 
@@ -193,4 +193,4 @@ async def test_nobody_who_is_due_waits_until_everybody_is_planned_anew(
 
 
 def _memberships(value: bytes) -> list[Membership]:
-    return list(gather([read_resolved(value, kinds_read([]))]).memberships.values())
+    return list(gather([read_resolved(value, reads([]))]).memberships.values())

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from integration.triggers.shop import DAY, HOUR, MINUTE, NOON, READY, Shop, cart, customer, event, moved, order, profile
 from tern_triggers.catalogue import digest_of
 from tern_triggers.domain.cart import KEEP
-from tern_triggers.domain.rules import Rule
+from tern_triggers.domain.rules import RULE, Rule
 from tern_triggers.store import views
 from tern_triggers.store.batch import Writing
 from tern_triggers.timing import Timing
@@ -179,7 +179,7 @@ async def test_a_faster_rule_is_heeded_at_once_by_those_who_are_waiting_already(
     await plan(shop, digest_of(shop.writing.rules, shop.policy))
     await shop.take(cart("ann", NOON, "m1", "tea"))
     (old,) = (rule for rule in shop.writing.rules if rule.rule == "cart_abandoned")
-    fast = Rule.model_validate({**old.model_dump(mode="json"), "steps": [{"after": "10m", "expires_after": "24h"}]})
+    fast = RULE.validate_python({**old.model_dump(mode="json"), "steps": [{"after": "10m", "expires_after": "24h"}]})
     again = Shop(shop.pool, shop.broker, [fast])
     await plan(again, digest_of([fast], again.policy))
     await plan(again, digest_of([fast], again.policy))

@@ -14,7 +14,7 @@ from tern_common.commerce import Item
 from tern_triggers.domain.facts import Body, Fact, distinct, precedence
 from tern_triggers.domain.news import Former, Membership, News, ProfileNews
 from tern_triggers.domain.policy import Policy
-from tern_triggers.domain.rules import Rule
+from tern_triggers.domain.rules import Inactivity
 from tern_triggers.domain.view import Verdicts
 from unit.triggers.node import Node
 from unit.triggers.oracle import Oracle, World
@@ -23,10 +23,10 @@ from unit.triggers.saying import CART, RECALL, at
 SLOTS = 260
 PERSONS = 3
 POLICY = Policy(version=1)
-FAST_CART = Rule.model_validate(
+FAST_CART = Inactivity.model_validate(
     {**CART.model_dump(mode="json"), "max_hold": "70m", "steps": [{"after": "30m", "expires_after": "60m"}]}
 )
-FAST_RECALL = Rule.model_validate(
+FAST_RECALL = Inactivity.model_validate(
     {**RECALL.model_dump(mode="json"), "personal": None, "steps": [{"after": "45m", "expires_after": "40m"}]}
 )
 RULES = [FAST_CART, FAST_RECALL]
@@ -90,7 +90,7 @@ class Scenario:
     def _say(self, fact: Fact, slot: int) -> None:
         self.facts.append((slot, fact))
         where = int(fact.home_id, 16)
-        self.said.append(Said(slot, News((Membership(fact.home_id, customer(where), 1, False),), fact=fact)))
+        self.said.append(Said(slot, News((Membership(fact.home_id, customer(where), 1, False),), facts=(fact,))))
 
     def _fact(self, number: int, where: str, minute: float, passive: bool) -> Fact:
         rnd = self.rnd

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from tern_triggers.domain.decisions import trigger_id
 from tern_triggers.domain.facts import Fact
 from tern_triggers.domain.policy import Policy
-from tern_triggers.domain.rules import Rule
+from tern_triggers.domain.rules import Inactivity
 
 
 class Waiting(NamedTuple):
@@ -52,12 +52,12 @@ class World(NamedTuple):
 class Oracle:
     """`slot` is called once for every slot, with all that was acknowledged before it."""
 
-    def __init__(self, rules: Sequence[Rule], policy: Policy) -> None:
+    def __init__(self, rules: Sequence[Inactivity], policy: Policy) -> None:
         self.rules = rules
         self.policy = policy
         self.verdicts: list[Verdict] = []
         self._world: World | None = None
-        self._found: list[tuple[Rule, str, Waiting, timedelta]] = []
+        self._found: list[tuple[Inactivity, str, Waiting, timedelta]] = []
 
     def slot(self, at: datetime, world: World) -> None:
         """Decides everything that is ready at `at`. The same `world` as before is not walked again."""
@@ -66,7 +66,7 @@ class Oracle:
         for rule, customer, waiting, wait in self._found:
             self._decide(rule, waiting, wait, at, customer, world)
 
-    def _walk(self, world: World) -> Iterator[tuple[Rule, str, Waiting, timedelta]]:
+    def _walk(self, world: World) -> Iterator[tuple[Inactivity, str, Waiting, timedelta]]:
         for customer in sorted(set(world.holders.values())):
             own = [fact for fact in world.facts if world.holders[fact.home_id] == customer]
             for rule in self.rules:
@@ -74,7 +74,7 @@ class Oracle:
                     yield rule, customer, waiting, wait
 
     def _waiting(
-        self, rule: Rule, customer: str, own: Sequence[Fact], world: World
+        self, rule: Inactivity, customer: str, own: Sequence[Fact], world: World
     ) -> Iterable[tuple[Waiting, timedelta]]:
         if rule.fold == "orders":
             found = walk_orders(own)
@@ -88,7 +88,9 @@ class Oracle:
         last = max(touching, key=lambda fact: (fact.at, fact.message_id, fact.home_id))
         return key == "" or world.holders[last.home_id] == customer
 
-    def _decide(self, rule: Rule, waiting: Waiting, wait: timedelta, at: datetime, customer: str, world: World) -> None:
+    def _decide(
+        self, rule: Inactivity, waiting: Waiting, wait: timedelta, at: datetime, customer: str, world: World
+    ) -> None:
         for old in self.verdicts:
             same = (old.rule, old.key) == (rule.rule, waiting.key)
             mine = bool(waiting.key) or world.holders[old.home_id] == customer
@@ -113,7 +115,9 @@ def rounded(at: datetime, slot: timedelta) -> datetime:
     return floor if floor == at else floor + slot
 
 
-def walk_cart(rule: Rule, key: str, own: Sequence[Fact], everyone: Sequence[Fact], settle: timedelta) -> Waiting | None:
+def walk_cart(
+    rule: Inactivity, key: str, own: Sequence[Fact], everyone: Sequence[Fact], settle: timedelta
+) -> Waiting | None:
     """One cart's story, told forwards."""
     contents: dict[str, int] = {}
     seen: set[str] = set()

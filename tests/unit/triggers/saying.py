@@ -14,7 +14,7 @@ from tern_triggers.domain.decisions import Decision
 from tern_triggers.domain.facts import Body, Fact, How, Kind, distinct
 from tern_triggers.domain.policy import Policy
 from tern_triggers.domain.rounds import Ruling, Safe, decide
-from tern_triggers.domain.rules import Rule
+from tern_triggers.domain.rules import Inactivity, Rule
 from tern_triggers.domain.view import Verdicts, View
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -22,9 +22,9 @@ HOUR, DAY = 60.0, 1440.0
 HOME, OTHER = "a" * 32, "b" * 32
 ANN = "00000000-0000-7000-8000-00000000000a"
 
-RULES = load_rules()
-CART = next(rule for rule in RULES if rule.rule == "cart_abandoned")
-RECALL = next(rule for rule in RULES if rule.rule == "recall")
+_SHIPPED = {rule.rule: rule for rule in load_rules() if isinstance(rule, Inactivity)}
+CART, RECALL = _SHIPPED["cart_abandoned"], _SHIPPED["recall"]
+RULES = [CART, RECALL]
 POLICY = Policy(version=1)
 GRANTED = Verdicts(consent={"marketing": {"email": True}})
 

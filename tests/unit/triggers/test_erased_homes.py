@@ -6,6 +6,7 @@ from tern_common.events import HomeVersion, MembershipChange, encode
 from tern_triggers.domain.agenda import LOOK_NOW
 from tern_triggers.domain.cart import Newest
 from tern_triggers.domain.news import FOREVER, Former, Membership, News, gather, read_resolved
+from tern_triggers.domain.rules import reads
 from tern_triggers.domain.touched import CartKnown, Known, erased, touched
 from unit.triggers.saying import ANN, HOME, OTHER, POLICY, RULES, at, snap
 
@@ -16,7 +17,7 @@ def test_an_erasure_says_that_homes_are_nobodys_and_that_its_own_id_stands_for_n
     change = MembershipChange(
         customer_id=BOB, homes=(HomeVersion(HOME, 2),), from_=(ANN, BOB), shared=True, erased=True
     )
-    said = read_resolved(encode(change), ["cart"])
+    said = read_resolved(encode(change), reads(RULES))
     assert said == News((Membership(HOME, None, 2, True),), (Former(ANN, None, 2), Former(BOB, None, FOREVER)))
 
 
@@ -36,7 +37,7 @@ def test_an_erasure_concerns_whose_homes_it_takes_and_nobody_else() -> None:
 
 def test_an_event_of_before_an_erasure_concerns_only_who_has_the_cart() -> None:
     late = snap(0, "m1", "tea", home=HOME)
-    batch = gather([News((Membership(HOME, ANN, 1, False),), fact=late)])
+    batch = gather([News((Membership(HOME, ANN, 1, False),), facts=(late,))])
     known = Known(
         memberships={HOME: Membership(HOME, None, 2, True), OTHER: Membership(OTHER, BOB, 1, False)},
         carts={late.key: CartKnown(Newest(at(1), "m2", OTHER), None)},

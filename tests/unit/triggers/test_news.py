@@ -23,7 +23,7 @@ from tern_triggers.domain.cart import Newest, Ordered
 from tern_triggers.domain.facts import Body, Fact, cart_of, decode_body, distinct, encode_body
 from tern_triggers.domain.moments import AT_ONCE
 from tern_triggers.domain.news import Batch, Former, Membership, News, gather, read_profile, read_resolved
-from tern_triggers.domain.rules import kinds_read
+from tern_triggers.domain.rules import reads
 from tern_triggers.domain.touched import CartKnown, Known, held_by, touched
 from unit.triggers.saying import (
     ANN,
@@ -47,7 +47,7 @@ from unit.triggers.saying import (
 
 BOB = "00000000-0000-7000-8000-00000000000b"
 CAT = "00000000-0000-7000-8000-00000000000c"
-KINDS = kinds_read(RULES)
+KINDS = reads(RULES)
 PRODUCTS = [{"product_id": "tea", "quantity": 2}]
 
 
@@ -75,7 +75,7 @@ def resolved(
 
 
 def fact(name: str, properties: dict[str, object], **more: Any) -> Fact | None:
-    return read_resolved(resolved(name, properties, **more), KINDS).fact
+    return next(iter(read_resolved(resolved(name, properties, **more), KINDS).facts), None)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_an_event_says_one_fact_or_none(name: str, properties: dict[str, object]
 
 
 def test_what_no_rule_reads_is_no_fact() -> None:
-    assert read_resolved(resolved("Order Completed", {"order_id": "o1"}), kinds_read([])).fact is None
+    assert read_resolved(resolved("Order Completed", {"order_id": "o1"}), reads([])).facts == ()
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_a_batch_keeps_the_highest_versions_and_the_least_copy_of_each_fact() ->
     late, early = snap(5, "m1", "tea"), snap(4, "m1", "tea")
     one = read_profile(encode(PublicProfile(customer_id=ANN, profile_version=1)))
     two = read_profile(encode(PublicProfile(customer_id=ANN, profile_version=2)))
-    items = [News((second,), fact=late), News((first,), (Former(ANN, BOB, 1),), early), two, one]
+    items = [News((second,), facts=(late,)), News((first,), (Former(ANN, BOB, 1),), (early,)), two, one]
     for order_ in (items, items[::-1]):
         batch = gather(order_)
         assert (batch.memberships, list(batch.facts.values())) == ({HOME: second}, [early])

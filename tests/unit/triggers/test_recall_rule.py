@@ -11,7 +11,8 @@ from tern_triggers.domain.candidates import stories
 from tern_triggers.domain.decisions import Decision
 from tern_triggers.domain.facts import Fact
 from tern_triggers.domain.narrative import ended_notes
-from tern_triggers.domain.recall import Waits, orders_story, threshold
+from tern_triggers.domain.recall import orders_story, threshold
+from tern_triggers.domain.rules import Waits
 from tern_triggers.domain.story import Gone, OrdersShown
 from unit.triggers.saying import DAY, OTHER, POLICY, RECALL, at, cancel, candidates_of, fired, order, refund, view
 

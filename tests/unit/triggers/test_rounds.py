@@ -11,7 +11,7 @@ from tern_triggers.domain.candidates import stories
 from tern_triggers.domain.decisions import Outcome, Why
 from tern_triggers.domain.moments import EPOCH, earliest, round_down, round_up
 from tern_triggers.domain.rounds import Next, Safe, decide, next_looks, round_of
-from tern_triggers.domain.rules import Rule
+from tern_triggers.domain.rules import RULE, Rule
 from tern_triggers.domain.story import Gone
 from tern_triggers.domain.view import Verdicts, View
 from unit.triggers.saying import CART, DAY, GRANTED, HOUR, POLICY, RECALL, RULES, at, decided, fired, order, snap, view
@@ -119,7 +119,7 @@ def test_allowed_channels_come_in_the_order_of_the_rule() -> None:
 
 def steps(*after: str) -> Rule:
     raw = CART.model_dump(mode="json")
-    return Rule.model_validate({**raw, "steps": [{"after": one, "expires_after": "24h"} for one in after]})
+    return RULE.validate_python({**raw, "steps": [{"after": one, "expires_after": "24h"} for one in after]})
 
 
 def test_later_steps_follow_the_same_anchor_and_keep_the_name_of_the_cycle() -> None:

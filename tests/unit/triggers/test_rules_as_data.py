@@ -11,8 +11,10 @@ from pydantic import ValidationError
 
 from tern_common.errors import Misconfigured
 from tern_triggers.catalogue import digest_of, load_rules
+from tern_triggers.domain.agenda import starts
 from tern_triggers.domain.policy import Policy
-from tern_triggers.domain.rules import Rule, kinds_read
+from tern_triggers.domain.rules import RULE as RULES
+from tern_triggers.domain.rules import Reads, reads
 from unit.triggers.saying import CART, POLICY, RECALL, order, snap
 
 STEP: dict[str, Any] = {"after": "1h", "expires_after": "24h"}
@@ -53,13 +55,13 @@ ORDERS = {**RULE, "family": "recall", "fold": "orders", "key": None}
 )
 def test_a_wrong_rule_is_refused_with_words_that_help(change: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
-        Rule.model_validate({**RULE, **change})
+        RULES.validate_python({**RULE, **change})
 
 
 @pytest.mark.parametrize("personal", [{"least": "0s", "most": "9d"}, {"least": "9d", "most": "8d"}])
 def test_personal_waits_need_sane_bounds(personal: dict[str, str]) -> None:
     with pytest.raises(ValidationError, match="not longer than"):
-        Rule.model_validate({**ORDERS, "personal": personal})
+        RULES.validate_python({**ORDERS, "personal": personal})
 
 
 def test_the_shipped_rules_are_an_hour_for_carts_and_ninety_days_for_recall() -> None:
@@ -72,27 +74,27 @@ def test_the_shipped_rules_are_an_hour_for_carts_and_ninety_days_for_recall() ->
 
 
 def test_a_rule_that_waits_a_week_or_reads_history_waits_for_all_lanes() -> None:
-    assert Rule.model_validate({**ORDERS, "steps": [{**STEP, "after": "2s"}]}).lane == "live"
-    assert Rule.model_validate({**ORDERS, "steps": [{**STEP, "after": "7d"}]}).lane == "all"
-    assert Rule.model_validate({**ORDERS, "personal": {"least": "1h", "most": "2h"}}).lane == "all"
+    assert RULES.validate_python({**ORDERS, "steps": [{**STEP, "after": "2s"}]}).lane == "live"
+    assert RULES.validate_python({**ORDERS, "steps": [{**STEP, "after": "7d"}]}).lane == "all"
+    assert RULES.validate_python({**ORDERS, "personal": {"least": "1h", "most": "2h"}}).lane == "all"
 
 
 def test_history_may_be_said_against_the_custom_of_the_fold() -> None:
-    assert not Rule.model_validate({**RULE, "history": "enrol"}).ignores_history
-    assert Rule.model_validate({**ORDERS, "history": "ignore"}).ignores_history
+    assert not RULES.validate_python({**RULE, "history": "enrol"}).ignores_history
+    assert RULES.validate_python({**ORDERS, "history": "ignore"}).ignores_history
 
 
 def test_only_what_can_start_a_cycle_asks_for_a_look() -> None:
-    assert CART.starts_with(snap(0, "m1", "tea"))
-    assert not CART.starts_with(snap(0, "m1", "tea", late=True))
-    assert not CART.starts_with(order(0, "o1"))
-    assert RECALL.starts_with(order(0, "o1", late=True))
+    assert starts(CART, snap(0, "m1", "tea"))
+    assert not starts(CART, snap(0, "m1", "tea", late=True))
+    assert not starts(CART, order(0, "o1"))
+    assert starts(RECALL, order(0, "o1", late=True))
 
 
 def test_only_what_rules_read_is_kept() -> None:
-    assert kinds_read([CART]) == {"cart", "checkout", "order"}
-    assert kinds_read([RECALL]) == {"order", "refund", "cancel"}
-    assert kinds_read([]) == frozenset()
+    assert reads([CART]).kinds == {"cart", "checkout", "order"}
+    assert reads([RECALL]).kinds == {"order", "refund", "cancel"}
+    assert reads([]) == Reads(frozenset(), {})
 
 
 def written(folder: Path, name: str, rule: str, after: str) -> None:

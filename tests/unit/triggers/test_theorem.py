@@ -114,9 +114,9 @@ def undone_exit() -> Node:
     node = Node(RULES, POLICY)
     mine = (Membership(HOME, ANN, 1, False),)
     for fact in (snap(0, "m1", "tea"), said("remove", 10, "m2", item("tea"))):
-        node.batch([News(mine, fact=fact)], at(11))
+        node.batch([News(mine, facts=(fact,))], at(11))
     node.fire(at(200))
-    node.batch([News(mine, fact=said("add", 5, "m3", item("cup"), late=True))], at(201))
+    node.batch([News(mine, facts=(said("add", 5, "m3", item("cup"), late=True),))], at(201))
     return node
 
 
@@ -136,13 +136,13 @@ def reopened_step() -> Node:
     """A cart is reminded of, then changed, which is one cycle; then it turns out that a guest had bought it between."""
     node = Node(RULES, POLICY)
     mine, guest = (Membership(HOME, ANN, 1, False),), (Membership(OTHER, BOB, 1, False),)
-    node.batch([News(mine, fact=snap(0, "m1", "tea"))], at(1))
+    node.batch([News(mine, facts=(snap(0, "m1", "tea"),))], at(1))
     node.fire(at(35))
     assert len(node.decisions) == 1
-    node.batch([News(mine, fact=snap(60, "m2", "tea", "cup"))], at(61))
+    node.batch([News(mine, facts=(snap(60, "m2", "tea", "cup"),))], at(61))
     node.fire(at(120))
     assert len(node.decisions) == 1
-    node.batch([News(guest, fact=order(50, "o1", cart="c", home=OTHER, late=True))], at(121))
+    node.batch([News(guest, facts=(order(50, "o1", cart="c", home=OTHER, late=True),))], at(121))
     return node
 
 

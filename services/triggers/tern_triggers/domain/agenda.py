@@ -12,7 +12,9 @@ from typing import NamedTuple
 from tern_triggers.domain.facts import Fact
 from tern_triggers.domain.moments import AT_ONCE, earliest, round_up
 from tern_triggers.domain.policy import Policy
-from tern_triggers.domain.rules import Rule
+from tern_triggers.domain.rules import Inactivity, Rule
+
+_STARTS = {"cart": {"cart"}, "orders": {"order", "refund", "cancel"}}
 
 
 class Plan(NamedTuple):
@@ -35,7 +37,7 @@ def plan_for(rules: Sequence[Rule], fact: Fact, policy: Policy) -> Plan:
     planned = [
         (rule.lane, round_up(fact.at + rule.smallest_offset + policy.grace, policy.slot))
         for rule in rules
-        if rule.starts_with(fact)
+        if starts(rule, fact)
     ]
     return Plan(
         earliest(*(at for lane, at in planned if lane == "live")),
@@ -43,6 +45,13 @@ def plan_for(rules: Sequence[Rule], fact: Fact, policy: Policy) -> Plan:
         fact.at,
         fact.at,
     )
+
+
+def starts(rule: Rule, fact: Fact) -> bool:
+    """Whether such a fact can start or reset a cycle of this rule."""
+    if not isinstance(rule, Inactivity) or rule.fold is None:
+        return False
+    return fact.kind in _STARTS[rule.fold] and not (fact.passive and rule.ignores_history)
 
 
 def join(plans: Iterable[Plan]) -> Plan:

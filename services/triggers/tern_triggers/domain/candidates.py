@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from tern_common.durations import LONGEST
 from tern_triggers.domain.cart import cart_stories
 from tern_triggers.domain.decisions import Decision, Outcome, trigger_id
 from tern_triggers.domain.recall import orders_story
-from tern_triggers.domain.rules import Rule
+from tern_triggers.domain.rules import Inactivity, Rule
 from tern_triggers.domain.story import Moment, Story
 from tern_triggers.domain.view import View
 
@@ -47,6 +48,8 @@ def stories(rules: Iterable[Rule], view: View, settle: timedelta) -> dict[str, l
 
 
 def _told(rule: Rule, view: View, settle: timedelta) -> list[Story]:
+    if not isinstance(rule, Inactivity):
+        return []
     if rule.fold == "cart":
         anchors: dict[str, list[datetime]] = {}
         for decision in view.decisions:
@@ -84,7 +87,7 @@ def candidate_of(rule: Rule, story: Story, decisions: Sequence[Decision]) -> Can
     if step is None:
         return None
     start = activity[0]
-    anchor = min(activity[-1].at, start.at + rule.max_hold)
+    anchor = min(activity[-1].at, start.at + max_hold(rule))
     return Candidate(
         rule=rule,
         story=story,
@@ -94,6 +97,11 @@ def candidate_of(rule: Rule, story: Story, decisions: Sequence[Decision]) -> Can
         anchor=anchor,
         due=anchor + _offset(rule, story, step),
     )
+
+
+def max_hold(rule: Rule) -> timedelta:
+    """How long activity may put a decision off; without end for kinds whose cycles are a single moment."""
+    return rule.max_hold if isinstance(rule, Inactivity) else LONGEST
 
 
 def _open_activity(rule: Rule, story: Story) -> list[Moment]:

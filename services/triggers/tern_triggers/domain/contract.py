@@ -38,7 +38,7 @@ class ReasonFacts(msgspec.Struct, frozen=True):
     cycle_ref: str
     started_at: datetime
     anchor_at: datetime
-    facts: dict[str, str | int]
+    facts: dict[str, str | int | float | bool]
 
 
 class AllowedChannel(msgspec.Struct, frozen=True, omit_defaults=True):

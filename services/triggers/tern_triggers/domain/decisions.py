@@ -8,9 +8,11 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
+from tern_triggers.domain.rules import Act
 from tern_triggers.domain.story import Gone
 
 NAMESPACE = uuid.UUID("2f0c6c6e-0d7c-5c55-8a8e-5f4f1be39b1d")
@@ -19,21 +21,31 @@ NAMESPACE = uuid.UUID("2f0c6c6e-0d7c-5c55-8a8e-5f4f1be39b1d")
 class Outcome(StrEnum):
     """What became of a step. Part of the contract.
 
+    `held_out`: all checks passed, and nothing was published, so that the arms compare.
     `ended` is a note: a cycle was over before anything was due. It decides nothing and holds no step.
     """
 
     FIRED = "fired"
+    HELD_OUT = "held_out"
     SUPPRESSED = "suppressed"
     WITHDRAWN = "withdrawn"
     ENDED = "ended"
 
 
 class Why(StrEnum):
-    """Why a step was suppressed or (`unpublishable`: no broker takes its trigger) withdrawn. Part of the contract."""
+    """Why a step was suppressed, deferred or (`unpublishable`: no broker takes it) withdrawn. Part of the contract."""
 
     EXPIRED = "expired"
     SHARED = "shared-customer"
+    CONDITION = "condition-unmet"
     NO_CONSENT = "no-consent"
+    UNREACHABLE = "unreachable"
+    FREQUENCY = "frequency"
+    QUIET = "quiet-hours"
+    BEST_HOUR = "best-hour"
+    STOCK = "awaiting-stock"
+    CAPPED = "capped"
+    HISTORY = "before-live"
     ALREADY = "already"
     UNPUBLISHABLE = "unpublishable"
 
@@ -42,7 +54,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """`anchor`, `due` and `round` are event times; `decided_at` is the wall clock's. `reason` explains the outcome.
 
     `home_id` is the home of the cycle's start, `customer_id` who held it when it was decided. `facts` are the message
-    ids, times and counts that led here, as JSON values.
+    ids, times and counts that led here, as JSON values. `about`: see `Story`. `mode`: a shadow decision publishes
+    nothing and counts for shadows only. `channels` are those it may use, best first: the first one's cap is what it
+    takes of. `category` is what `frequency: {per: category}` goes by. `released_at`: its slot was given back.
     """
 
     trigger_id: str
@@ -61,7 +75,13 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
     reason: Why | Gone | None
     decided_at: datetime
-    facts: dict[str, str | int]
+    facts: dict[str, str | int | float | bool]
+    about: str = ""
+    act: Act = "contact"
+    mode: Literal["live", "shadow"] = "live"
+    channels: tuple[str, ...] = ()
+    category: str | None = None
+    released_at: datetime | None = None
     retracted_at: datetime | None = None
     cancelled_at: datetime | None = None
 
@@ -72,6 +92,6 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         return str(uuid.uuid5(uuid.UUID(self.trigger_id), self.home_id + note))
 
 
-def trigger_id(rule: str, key: str, cycle_ref: str, step: int) -> str:
+def trigger_id(rule: str, key: str, cycle_ref: str, step: int, *, shadow: bool = False) -> str:
     """No customer is in it: a merge, split or handover cannot mint a second id for one reason (triggers.md §4.2)."""
-    return str(uuid.uuid5(NAMESPACE, f"{rule}|{key}|{cycle_ref}|{step}"))
+    return str(uuid.uuid5(NAMESPACE, f"{rule}|{key}|{cycle_ref}|{step}{'|shadow' if shadow else ''}"))

@@ -6,25 +6,41 @@ once: the least by (time, passive, body) stays, whatever order they come in.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
-from tern_common.commerce import CancelSaid, CartSaid, CheckoutSaid, Item, OrderSaid, RefundSaid, Said, read
+from tern_common import commerce
+from tern_common.commerce import (
+    CancelSaid,
+    CartSaid,
+    CheckoutSaid,
+    Item,
+    OrderSaid,
+    RefundSaid,
+    properties_of,
+    read,
+)
 from tern_common.errors import Poison
 from tern_common.events import Event
+from tern_triggers.domain.rules import Reads, event_key
 
-Kind = Literal["cart", "checkout", "order", "refund", "cancel"]
+Kind = Literal["cart", "checkout", "order", "refund", "cancel", "seen", "event"]
 How = Literal["snapshot", "add", "remove", ""]
+Said = str | int | float | bool
+
+TEXT_LIMIT = 256
+"""Characters of a property that are kept: a condition compares words, not essays."""
 
 
 class Body(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a fact says beyond its key. `how` is of cart facts; `cart_id`, `total` and `currency` are of orders.
 
-    `amount` is of refunds; none means the whole order.
+    `amount` is of refunds; none means the whole order. `said`: of an event's properties those that a rule reads.
+    `first`: of a day on which somebody was seen, the message that said so, and whether it knew who it was.
     """
 
     how: How = ""
@@ -33,13 +49,18 @@ class Body(msgspec.Struct, frozen=True, omit_defaults=True):
     total: Decimal | None = None
     currency: str | None = None
     amount: Decimal | None = None
+    said: dict[str, Said] = {}
+    first: str = ""
+    known: bool = False
 
 
 class Fact(msgspec.Struct, frozen=True):
-    """One thing that happened. `key` is the cart_id ('' = the unnamed cart) or the order_id.
+    """One thing that happened. `key` is the cart_id ('' = the unnamed cart), the order_id, the event's name, or the
+    day that somebody was seen on.
 
     `passive`: it came more than four hours late or from the backfill lane. It may end a cycle, but starts or resets
-    none of a rule that ignores history (triggers.md §4.1).
+    none of a rule that ignores history (triggers.md §4.1). `message_id` is empty for days: one fact holds for all
+    messages of a day, the first of them.
     """
 
     home_id: str
@@ -70,16 +91,64 @@ def decode_body(value: bytes) -> Body:
     return _decoder.decode(value)
 
 
-def fact_of(event: Event, home_id: str, kinds: Collection[str]) -> Fact | None:
-    """The fact in an event, if it is of one of `kinds`. Raises `Poison`."""
+def facts_of(event: Event, home_id: str, wanted: Reads) -> tuple[Fact, ...]:
+    """The facts in an event that the rules read. Raises `Poison`."""
+    found = [*_commerce(event, wanted), *_named(event, wanted), *_seen(event, wanted)]
+    if not found:
+        return ()
+    at = _stamped(event)
+    passive = event.late or event.mode == "backfill"
+    return tuple(Fact(home_id, kind, key, message_id, at, passive, body) for kind, key, message_id, body in found)
+
+
+_Part = tuple[Kind, str, str, Body]
+
+
+def _commerce(event: Event, wanted: Reads) -> list[_Part]:
     said = read(event)
     found = _parts(said) if said is not None else None
-    if found is None or found[0] not in kinds:
-        return None
-    at = _stamped(event)
+    if found is None or found[0] not in wanted.kinds:
+        return []
     kind, key, body = found
-    passive = event.late or event.mode == "backfill"
-    return Fact(home_id, kind, key, event.message_id, at, passive, body)
+    return [(kind, key, event.message_id, body)]
+
+
+def _named(event: Event, wanted: Reads) -> list[_Part]:
+    if event.type != "track" or event.name is None:
+        return []
+    key = event_key(event.name)
+    kept = wanted.events.get(key)
+    if kept is None:
+        return []
+    properties = properties_of(event)
+    said = {name: value for name in sorted(kept) if (value := _scalar(_at(properties, name))) is not None}
+    return [("event", key, event.message_id, Body(said=said))]
+
+
+def _seen(event: Event, wanted: Reads) -> list[_Part]:
+    """One fact a day and home, the earliest of it: absence is counted in months."""
+    if "seen" not in wanted.kinds:
+        return []
+    known = event.user_id is not None
+    return [
+        ("seen", event.event_time.astimezone(UTC).date().isoformat(), "", Body(first=event.message_id, known=known))
+    ]
+
+
+def _at(properties: Mapping[str, Any], path: str) -> object:
+    """What a dotted path leads to."""
+    found: object = properties
+    for name in path.split("."):
+        if not isinstance(found, dict):
+            return None
+        found = found.get(name)
+    return found
+
+
+def _scalar(raw: object) -> Said | None:
+    if isinstance(raw, str):
+        return raw.strip()[:TEXT_LIMIT]
+    return raw if isinstance(raw, bool | int | float) else None
 
 
 def _stamped(event: Event) -> datetime:
@@ -89,12 +158,12 @@ def _stamped(event: Event) -> datetime:
     return event.event_time.astimezone(UTC)
 
 
-def _parts(said: Said) -> tuple[Kind, str, Body] | None:
+def _parts(said: commerce.Said) -> tuple[Kind, str, Body] | None:
     match said:
         case CartSaid(cart_id, how, items):
             return "cart", cart_id, Body(how=how, items=items)
-        case CheckoutSaid(cart_id, _):
-            return "checkout", cart_id, Body()
+        case CheckoutSaid(cart_id, items):
+            return "checkout", cart_id, Body(items=items)
         case OrderSaid(order_id, cart_id, items, total, currency):
             return "order", order_id, Body(cart_id=cart_id, items=items, total=total, currency=currency)
         case RefundSaid(order_id, amount):

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from tern_triggers.domain.candidates import Candidate, Stories, by_story
+from tern_triggers.domain.candidates import Candidate, Stories, by_story, max_hold
 from tern_triggers.domain.decisions import Decision, Outcome, trigger_id
 from tern_triggers.domain.moments import round_up
 from tern_triggers.domain.policy import Policy
 from tern_triggers.domain.rules import Rule
-from tern_triggers.domain.story import CartShown, Ended, OrdersShown, Story, last_ended
+from tern_triggers.domain.story import CartShown, Ended, OrdersShown, ReasonShown, Story, last_ended
 from tern_triggers.domain.view import View
 
-Facts = dict[str, str | int]
+Facts = dict[str, str | int | float | bool]
 
 
 def facts_of(candidate: Candidate) -> Facts:
@@ -25,6 +25,8 @@ def facts_of(candidate: Candidate) -> Facts:
     shown = candidate.story.shown
     if isinstance(shown, CartShown):
         return told | {"cart_id": shown.cart_id, "products": len(shown.items)}
+    if isinstance(shown, ReasonShown):
+        return told | shown.facts
     assert isinstance(shown, OrdersShown), "whoever speaks has something to show"
     return told | {
         "kept_orders": shown.kept,
@@ -53,7 +55,7 @@ def _note(
     if ended is None or _was_decided(ended, taken):
         return None
     first = rule.steps[0]
-    anchor = min(ended.last.at, ended.start.at + rule.max_hold)
+    anchor = min(ended.last.at, ended.start.at + max_hold(rule))
     due = anchor + first.after
     return Decision(
         trigger_id=trigger_id(rule.rule, story.key, ended.start.message_id, 0),

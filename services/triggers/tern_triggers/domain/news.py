@@ -5,7 +5,7 @@ Memberships, profile copies and cart maxima are taken at their highest, facts as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
@@ -14,8 +14,12 @@ import msgspec
 from tern_common.errors import Poison
 from tern_common.events import MembershipChange, ResolvedEvent, decode_event, decode_profile, decode_resolved
 from tern_triggers.domain.cart import Newest, Ordered
-from tern_triggers.domain.facts import Fact, cart_of, fact_of, precedence
+from tern_triggers.domain.facts import Fact, Said, cart_of, facts_of, precedence
+from tern_triggers.domain.rules import Reads
 from tern_triggers.domain.view import Verdicts
+
+TRAIT_BYTES = 258
+"""Of a trait's JSON: longer ones are essays."""
 
 FOREVER = 2**63 - 1
 """A version that none is higher than."""
@@ -66,7 +70,7 @@ class News(msgspec.Struct, frozen=True):
 
     memberships: tuple[Membership, ...] = ()
     former: tuple[Former, ...] = ()
-    fact: Fact | None = None
+    facts: tuple[Fact, ...] = ()
     profile: ProfileNews | None = None
 
 
@@ -103,16 +107,16 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         return sorted({cart_id for fact in self.facts.values() if (cart_id := cart_of(fact))})
 
 
-def read_resolved(value: bytes, kinds: Collection[str]) -> News:
+def read_resolved(value: bytes, wanted: Reads) -> News:
     """What a record of the resolved topic says. Raises `Poison`."""
     said = decode_resolved(value)
-    return _read_change(said) if isinstance(said, MembershipChange) else _read_event(said, kinds)
+    return _read_change(said) if isinstance(said, MembershipChange) else _read_event(said, wanted)
 
 
-def _read_event(said: ResolvedEvent, kinds: Collection[str]) -> News:
+def _read_event(said: ResolvedEvent, wanted: Reads) -> News:
     home, customer = _home(said.home_id), _customer(said.customer_id)
     filed = Membership(home, customer, said.membership_version, said.shared)
-    return News((filed,), (), fact_of(decode_event(said.event), home, kinds))
+    return News((filed,), (), facts_of(decode_event(said.event), home, wanted))
 
 
 def _read_change(said: MembershipChange) -> News:
@@ -129,8 +133,27 @@ def read_profile(value: bytes) -> News:
     """What a record of the profiles topic says. Raises `Poison`."""
     profile = decode_profile(value)
     into = None if profile.merged_into is None else _customer(profile.merged_into)
-    verdicts = Verdicts(profile.consent, profile.contacts, profile.shared)
+    verdicts = Verdicts(
+        consent=profile.consent,
+        contacts=profile.contacts,
+        shared=profile.shared,
+        zone=profile.zone,
+        active_hours=profile.active_hours,
+        preferred_channels=profile.preferred_channels,
+        orders=profile.orders,
+        order_value=profile.order_value,
+        last_order_at=profile.last_order_at,
+        traits=_scalars(profile.traits),
+        computed=profile.computed,
+        classes=profile.classes,
+    )
     return News(profile=ProfileNews(_customer(profile.customer_id), profile.profile_version, into, verdicts))
+
+
+def _scalars(traits: Mapping[str, msgspec.Raw]) -> dict[str, Said]:
+    """The short ones: rules compare words, numbers and dates."""
+    short = {name: msgspec.json.decode(raw) for name, raw in traits.items() if len(bytes(raw)) <= TRAIT_BYTES}
+    return {name: value for name, value in short.items() if isinstance(value, str | int | float | bool)}
 
 
 def gather(items: Iterable[News]) -> Batch:
@@ -148,8 +171,8 @@ def gather(items: Iterable[News]) -> Batch:
             _keep_higher(former, gone.customer_id, gone, _version)
         if news.profile is not None:
             _keep_higher(profiles, news.profile.customer_id, news.profile, _rev)
-        if news.fact is not None:
-            _keep_least(facts, news.fact)
+        for fact in news.facts:
+            _keep_least(facts, fact)
     return Batch(memberships=memberships, former=former, facts=facts, profiles=profiles)
 
 

@@ -15,18 +15,11 @@ from typing import NamedTuple
 
 from tern_triggers.domain.facts import Fact
 from tern_triggers.domain.moments import TICK
+from tern_triggers.domain.rules import Waits
 from tern_triggers.domain.story import Exit, Gone, Moment, OrdersShown, Story
 
 PERSONAL_FROM = 3
 """Kept orders that a median gap needs."""
-
-
-class Waits(NamedTuple):
-    """How long to wait: `usual`, or within [least, most] twice the customer's own median gap, when these are given."""
-
-    usual: timedelta
-    least: timedelta | None = None
-    most: timedelta | None = None
 
 
 class Move(NamedTuple):

@@ -27,6 +27,11 @@ class Gone(StrEnum):
     CHECKOUT = "checkout"
     REFUNDED = "refunded"
     CANCELLED = "order-cancelled"
+    CARTED = "carted"
+    CHANGED = "cart-changed"
+    SEEN = "seen-again"
+    EXIT = "exit-event"
+    LEFT = "left-class"
     ERASED = "erased"
 
 
@@ -65,19 +70,34 @@ class OrdersShown(msgspec.Struct, frozen=True):
     threshold: timedelta
 
 
-Shown = CartShown | OrdersShown
+class ReasonShown(msgspec.Struct, frozen=True):
+    """What led here, of rules that are about neither carts nor orders: counts and words, the product, the category."""
+
+    facts: dict[str, str | int | float | bool]
+    product_id: str | None = None
+    category: str | None = None
+
+
+Shown = CartShown | OrdersShown | ReasonShown
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
     """`activity` ascends; `exits` are in no order. `speaks`: whether this customer may be told about it at all.
 
-    `wait` replaces the first step's `after` where the customer has one of its own.
+    `resets`, ascending, restart a running wait and begin none. `wait` replaces the first step's `after` where the
+    customer has one of its own. `about` is empty where cycles follow each other under one key, told apart by x*; else
+    it names the one reason that the story is of (an event's message id, a year, a class's `since`): its decisions are
+    those that have the same, whatever home they stand under. `ref` is the cycle's reference where it is not the
+    message id of its start.
     """
 
     key: str
     activity: tuple[Moment, ...]
     exits: tuple[Exit, ...]
     speaks: bool
+    resets: tuple[Moment, ...] = ()
+    about: str = ""
+    ref: str | None = None
     wait: timedelta | None = None
     value: Decimal = Decimal(0)
     shown: Shown | None = None

@@ -3,30 +3,79 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal, NamedTuple
 
 import msgspec
 
-from tern_common.events import Contact
+from tern_common.events import Computed, Contact
 from tern_triggers.domain.cart import Carts, Newest, Ordered
-from tern_triggers.domain.decisions import Decision
-from tern_triggers.domain.facts import Fact
+from tern_triggers.domain.decisions import Decision, Why
+from tern_triggers.domain.facts import Fact, Said
 
 
-class Verdicts(msgspec.Struct, frozen=True):
-    """One profile's consent (purpose → channel → verdict) and contact points by channel."""
+class Verdicts(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What triggers keep of one profile: consent (purpose → channel → verdict), contact points, and what rules and the
+    arbiter read. `traits` are the short scalar ones. An absorbed profile's copy keeps `consent` and `shared` alone.
+    """
 
     consent: Mapping[str, Mapping[str, bool]] = {}
     contacts: Mapping[str, Contact] = {}
     shared: bool = False
+    zone: str | None = None
+    active_hours: tuple[int, ...] = ()
+    preferred_channels: tuple[str, ...] = ()
+    orders: int = 0
+    order_value: Decimal = Decimal(0)
+    last_order_at: datetime | None = None
+    traits: Mapping[str, Said] = {}
+    computed: Mapping[str, Computed] = {}
+    classes: Mapping[str, datetime] = {}
 
     def of(self, purpose: str, channel: str) -> bool | None:
         """Granted, refused, or None where nothing was said."""
         return self.consent.get(purpose, {}).get(channel)
 
 
+class Deferral(NamedTuple):
+    """A step that has to wait: at `until` everything about it is checked again."""
+
+    trigger_id: str
+    home_id: str
+    rule: str
+    until: datetime
+    why: Why
+
+
+class Arm(NamedTuple):
+    """Which side of a rule's hold-out a home is on, once it has been evaluated."""
+
+    home_id: str
+    rule: str
+    treated: bool
+
+
+class Hold(NamedTuple):
+    """What the shop said to a request to hold a cart's stock. `until` is of those it (partly) confirmed."""
+
+    hold_id: str
+    trigger_id: str
+    status: Literal["requested", "confirmed", "partial", "rejected", "released"]
+    until: datetime | None
+
+
+class Responses(NamedTuple):
+    """How contacts by one channel went: `sent` of them, `answered` (opened, clicked) of those."""
+
+    sent: int
+    answered: int
+
+
 class View(msgspec.Struct, frozen=True, kw_only=True):
     """`facts` are those of the customer's homes, distinct and in order; `decisions` those of its homes and, by key,
     those of anybody about carts it holds. `profile` is its own; `former` those of ids that were merged into it.
+    `deferrals` and `holds` are by trigger id, `responses` by channel.
     """
 
     customer_id: str
@@ -38,6 +87,10 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     foreign: Mapping[str, Sequence[Ordered]] = {}
     profile: Verdicts | None = None
     former: Sequence[Verdicts] = ()
+    deferrals: Mapping[str, Deferral] = {}
+    arms: Sequence[Arm] = ()
+    holds: Mapping[str, Hold] = {}
+    responses: Mapping[str, Responses] = {}
 
     @property
     def voices(self) -> Sequence[Verdicts]:

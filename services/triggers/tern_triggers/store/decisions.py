@@ -14,11 +14,12 @@ from tern_triggers.domain.story import Gone
 
 COLUMNS = (
     "trigger_id, rule, rule_version, key, step, home_id, customer_id, cycle_ref, started, anchor, due, round, expires,"
-    " outcome, reason, decided_at, facts, retracted_at, cancelled_at"
+    " outcome, reason, decided_at, facts, retracted_at, cancelled_at,"
+    " about, act, mode, channels, category, released_at"
 )
 _OPEN = "outcome = 'fired' AND retracted_at IS NULL AND expires >= $2"
 _REASONS: Mapping[str, Why | Gone] = {code.value: code for codes in (Why, Gone) for code in codes}
-_facts = msgspec.json.Decoder(dict[str, str | int])
+_facts = msgspec.json.Decoder(dict[str, str | int | float | bool])
 
 
 def decision_of(row: Row) -> Decision:
@@ -44,6 +45,12 @@ def decision_of(row: Row) -> Decision:
         facts=_facts.decode(row[16]),
         retracted_at=row[17],
         cancelled_at=row[18],
+        about=row[19],
+        act=row[20],
+        mode=row[21],
+        channels=tuple(row[22]),
+        category=row[23],
+        released_at=row[24],
     )
 
 
@@ -102,10 +109,16 @@ async def add(conn: Connection, decisions: Iterable[Decision]) -> set[str]:
     rows = await conn.fetch(
         f"""
         INSERT INTO decision (id, {COLUMNS})
-        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::text[], $6::smallint[], $7::uuid[],
+        SELECT id, trigger_id, rule, rule_version, key, step, home_id, customer_id, cycle_ref, started, anchor, due,
+          round, expires, outcome, reason, decided_at, facts, retracted_at, cancelled_at, about, act, mode,
+          string_to_array(channels, ','), category, released_at
+        FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::text[], $6::smallint[], $7::uuid[],
           $8::uuid[], $9::text[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[],
           $14::timestamptz[], $15::text[], $16::text[], $17::timestamptz[], $18::bytea[], $19::timestamptz[],
-          $20::timestamptz[])
+          $20::timestamptz[], $21::text[], $22::text[], $23::text[], $24::text[], $25::text[], $26::timestamptz[])
+          AS said (id, trigger_id, rule, rule_version, key, step, home_id, customer_id, cycle_ref, started, anchor, due,
+            round, expires, outcome, reason, decided_at, facts, retracted_at, cancelled_at, about, act, mode, channels,
+            category, released_at)
         ON CONFLICT DO NOTHING
         RETURNING id
         """,  # noqa: S608
@@ -140,6 +153,12 @@ def _values(decision: Decision) -> tuple[Any, ...]:
         msgspec.json.encode(decision.facts),
         decision.retracted_at,
         decision.cancelled_at,
+        decision.about,
+        decision.act,
+        decision.mode,
+        ",".join(decision.channels),
+        decision.category,
+        decision.released_at,
     )
 
 

@@ -12,7 +12,7 @@ from tern_triggers.domain.cart import Ordered, held_carts
 from tern_triggers.domain.decisions import Decision
 from tern_triggers.domain.facts import Fact, distinct
 from tern_triggers.domain.news import Membership
-from tern_triggers.domain.rules import Rule
+from tern_triggers.domain.rules import Inactivity, Rule
 from tern_triggers.domain.touched import CartKnown
 from tern_triggers.domain.view import View
 from tern_triggers.store import decisions, facts, memberships, profiles
@@ -76,7 +76,7 @@ async def _decisions(
     crowded: Collection[str],
     cart_ids: Collection[str],
 ) -> _Decided:
-    about = [rule.rule for rule in rules if rule.key == "cart_id"]
+    about = [rule.rule for rule in rules if isinstance(rule, Inactivity) and rule.key == "cart_id"]
     return _Decided(
         _grouped(await decisions.of_homes(conn, homes, crowded), lambda decision: decision.home_id),
         _grouped(await decisions.of_carts(conn, about, cart_ids), lambda decision: decision.key),

@@ -1,0 +1,244 @@
+"""Rules are data: the five kinds, as the models that a rule's YAML must satisfy, with messages for who writes it."""
+
+from __future__ import annotations
+
+from datetime import time, timedelta
+from itertools import pairwise
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, TypeAdapter, field_validator, model_validator
+
+from tern_common.durations import Duration
+from tern_common.topics import FAMILIES
+from tern_triggers.domain.rules.conditions import Condition, Model
+from tern_triggers.domain.rules.parts import (
+    ByFrequency,
+    Channel,
+    Conversion,
+    EventFilter,
+    Personal,
+    Share,
+    Step,
+    Waits,
+)
+
+Fold = Literal["cart", "checkout", "browse", "orders", "first_order", "presence"]
+Lane = Literal["live", "all"]
+Mode = Literal["live", "shadow", "paused"]
+
+LONG_WAIT = timedelta(days=7)
+"""Rules that wait this long also wait for the backfill lane (triggers.md §2.4)."""
+
+_KEYS: dict[str, str | None] = {"cart": "cart_id", "checkout": "cart_id", "first_order": "order_id"}
+_ENROLLED = frozenset({"orders", "presence"})
+_HISTORIC = frozenset({"orders", "first_order", "presence"})
+
+
+class Base(Model):
+    """What rules of every kind have. `key`: the property that a cycle is about; none means the customer."""
+
+    rule: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{2,63}$")]
+    version: Annotated[int, Field(ge=1)] = 1
+    family: str
+    mode: Mode = "live"
+    priority: Annotated[int, Field(ge=0, le=100)] = 50
+    purpose: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+    channels: tuple[Channel, ...] = ()
+    when: Condition | None = None
+    frequency: ByFrequency | None = None
+    history: Literal["ignore", "enrol"] | None = None
+    catch_up: Duration = timedelta(days=30)
+    spread: Duration = timedelta(days=7)
+    holdout: Share = 0.0
+    wait: Literal["safe"] | None = None
+    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=10)]
+    conversion: Conversion | None = None
+
+    @field_validator("family")
+    @classmethod
+    def _has_a_topic(cls, family: str) -> str:
+        if family not in FAMILIES:
+            raise ValueError(f"no topic for this family: write one of {', '.join(FAMILIES)}")
+        return family
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if any(later.after <= earlier.after for earlier, later in pairwise(self.steps)):
+            raise ValueError("each step must come after the one before: `after` must increase")
+        if len(set(self.channels)) < len(self.channels):
+            raise ValueError("a channel is listed twice")
+        if any(step.act == "contact" and not (step.channels or self.channels) for step in self.steps):
+            raise ValueError("a contact needs a channel: write for example `channels: [email]`")
+        return self
+
+    @property
+    def ignores_history(self) -> bool:
+        """Whether late and imported events start nothing (triggers.md §6)."""
+        return (self.history or "ignore") == "ignore"
+
+    @property
+    def lane(self) -> Lane:
+        """Whose safe time decides: `all` lanes where the wait is long or the customer's history is read."""
+        return "all" if any(step.after >= LONG_WAIT for step in self.steps) or self.when is not None else "live"
+
+    @property
+    def smallest_offset(self) -> timedelta:
+        """No step of any cycle is due sooner than this after its anchor."""
+        return self.steps[0].after
+
+    def at_once(self, step: int) -> bool:  # noqa: ARG002 - kinds that are monotone look at the step
+        """Whether the step is decided in the transaction that stores its event: no later event can make it false."""
+        return False
+
+    def channels_of(self, step: int) -> tuple[Channel, ...]:
+        """The channels that a step may use, in the rule's order."""
+        return self.steps[step].channels or self.channels
+
+
+class Inactivity(Base):
+    """Something began, then nothing came for `after`. By one of Tern's folds, or by filters of the shop's own."""
+
+    kind: Literal["inactivity"]
+    key: Annotated[str, Field(pattern=r"^[A-Za-z_][\w]{0,63}$")] | None = None
+    fold: Fold | None = None
+    start: EventFilter | None = None
+    reset: EventFilter | None = None
+    exit: EventFilter | None = None
+    max_hold: Duration = timedelta(hours=72)
+    personal: Personal | None = None
+
+    @field_validator("max_hold")
+    @classmethod
+    def _holds(cls, max_hold: timedelta) -> timedelta:
+        if max_hold <= timedelta():
+            raise ValueError("`max_hold` must be longer than 0")
+        return max_hold
+
+    @field_validator("steps")
+    @classmethod
+    def _waits(cls, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        if steps[0].after <= timedelta():
+            raise ValueError("absence needs time: `after` must be longer than 0, for example 1h")
+        return steps
+
+    @model_validator(mode="after")
+    def _says_what_begins(self) -> Self:
+        if (self.fold is None) == (self.start is None):
+            raise ValueError("write either `fold` or `start` (an event filter), not both and not neither")
+        if self.fold is not None and (self.reset is not None or self.exit is not None):
+            raise ValueError("`reset` and `exit` go with `start`: a fold has its own")
+        if self.fold is not None and self.key != _KEYS.get(self.fold):
+            wanted = _KEYS.get(self.fold)
+            raise ValueError(f"`fold: {self.fold}` needs " + (f"`key: {wanted}`" if wanted else "no `key`"))
+        if self.personal is not None and self.fold != "orders":
+            raise ValueError("`personal` waits exist for `fold: orders` only")
+        return self
+
+    @property
+    def ignores_history(self) -> bool:
+        """Folds of orders and logins take history up, unless the rule says otherwise (triggers.md §6)."""
+        return (self.history or ("enrol" if self.fold in _ENROLLED else "ignore")) == "ignore"
+
+    @property
+    def lane(self) -> Lane:
+        """Folds that read history wait for all lanes."""
+        return "all" if self.fold in _HISTORIC else super().lane
+
+    @property
+    def waits(self) -> Waits:
+        """The wait of the first step, for folds that make it personal."""
+        if self.personal is None:
+            return Waits(self.steps[0].after)
+        return Waits(self.steps[0].after, self.personal.least, self.personal.most)
+
+    @property
+    def smallest_offset(self) -> timedelta:
+        """A personal wait may be the shorter one."""
+        after = self.steps[0].after
+        return after if self.personal is None else min(after, self.personal.least)
+
+
+class Count(Base):
+    """So many matching events, or such a sum of a property, or so many days, within a window."""
+
+    kind: Literal["count"]
+    of: EventFilter
+    exit: EventFilter | None = None
+    key: Annotated[str, Field(pattern=r"^[A-Za-z_][\w]{0,63}$")] | None = None
+    at_least: Annotated[int, Field(ge=1, le=1_000_000)]
+    sum: Annotated[str, Field(pattern=r"^[A-Za-z_][\w]{0,63}$")] | None = None
+    days: Literal["running"] | None = None
+    within: Duration
+    cooldown: Duration
+
+    @field_validator("within", "cooldown")
+    @classmethod
+    def _takes_time(cls, span: timedelta) -> timedelta:
+        if span <= timedelta():
+            raise ValueError("must be longer than 0, for example 24h")
+        return span
+
+    @model_validator(mode="after")
+    def _counts_one_thing(self) -> Self:
+        if self.sum is not None and self.days is not None:
+            raise ValueError("count either a `sum` or `days`, not both")
+        if self.days is not None and self.within < timedelta(days=self.at_least):
+            raise ValueError(f"{self.at_least} days running do not fit `within`: write at least {self.at_least}d")
+        return self
+
+    def at_once(self, step: int) -> bool:
+        """Without an exit, or where later steps see to it, nothing that comes later can take it back."""
+        return _monotone(self, step, self.exit)
+
+
+class Change(Base):
+    """The customer enters a class that the profile declares. `since` is the profile's."""
+
+    kind: Literal["change"]
+    enters: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+
+    @property
+    def ignores_history(self) -> bool:
+        """A class is a state, not an event: it counts however long it has held."""
+        return self.history == "ignore"
+
+    @property
+    def lane(self) -> Lane:
+        """A class reads history."""
+        return "all"
+
+
+class Date(Base):
+    """A date of the profile comes round: every year, or once; `offset` before (-14d) or after it."""
+
+    kind: Literal["date"]
+    date: Annotated[str, Field(pattern=r"^(traits|computed)\.[\w $-]{1,128}$")]
+    yearly: bool = True
+    at: time = time(9)
+    days_before: Annotated[int, Field(ge=-366, le=366)] = 0
+
+
+class OnEvent(Base):
+    """An event matches. Each is a reason of its own."""
+
+    kind: Literal["event"]
+    of: EventFilter
+    exit: EventFilter | None = None
+    key: Annotated[str, Field(pattern=r"^[A-Za-z_][\w]{0,63}$")] | None = None
+
+    def at_once(self, step: int) -> bool:
+        """Without an exit, or where later steps see to it, nothing that comes later can take it back."""
+        return _monotone(self, step, self.exit)
+
+
+def _monotone(rule: Base, step: int, ends: EventFilter | None) -> bool:
+    """triggers.md §3: at once where no exit exists, or for the first step of several; never what has to wait."""
+    return (
+        step == 0 and rule.wait is None and rule.steps[0].after == timedelta() and (ends is None or len(rule.steps) > 1)
+    )
+
+
+Rule = Annotated[Inactivity | Count | Change | Date | OnEvent, Field(discriminator="kind")]
+
+RULE: TypeAdapter[Rule] = TypeAdapter(Rule)
+"""Validates a rule of any kind, and derives its JSON Schema."""

@@ -1,0 +1,45 @@
+"""The rules that are in force together: a value, so that one decision is made by one state of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+import msgspec
+
+from tern_triggers.domain.rules.kinds import Rule
+from tern_triggers.domain.rules.reading import Reads, reads
+
+
+class Ruleset(msgspec.Struct, frozen=True, kw_only=True):
+    """`rules`, by name; paused ones are among them. `since`: since when each decides in its mode; what began before is
+    history to it, and a rule without one has always run. `older`: (name, version) → versions that running cycles began
+    under. `revision` rises with every change.
+    """
+
+    rules: tuple[Rule, ...]
+    since: Mapping[str, datetime] = {}
+    older: Mapping[tuple[str, int], Rule] = {}
+    revision: int = 0
+
+    @property
+    def deciding(self) -> tuple[Rule, ...]:
+        """Those that decide, live or in shadow."""
+        return tuple(rule for rule in self.rules if rule.mode != "paused")
+
+    @property
+    def reads(self) -> Reads:
+        """What has to be kept for them, also for those that are paused."""
+        return reads((*self.rules, *self.older.values()))
+
+    def at(self, rule: Rule, version: int) -> Rule:
+        """The rule as it was in a version: its timing then, its mode and checks now (triggers.md §6.4)."""
+        old = self.older.get((rule.rule, version))
+        if old is None or version == rule.version or old.kind != rule.kind:
+            return rule
+        return rule.model_copy(update={"version": version, "steps": old.steps})
+
+
+def ruleset(rules: Iterable[Rule], since: Mapping[str, datetime] | None = None) -> Ruleset:
+    """Rules that have no history of their own yet."""
+    return Ruleset(rules=tuple(sorted(rules, key=lambda rule: rule.rule)), since=since or {})
