@@ -21,7 +21,7 @@ from tern_triggers.app import SUMMARY, triggers_router
 from tern_triggers.catalogue import digest_of, load_rules
 from tern_triggers.consumer import GROUP, TOPICS, Positions, TriggersHandler
 from tern_triggers.domain.policy import Policy
-from tern_triggers.domain.rules import Rule
+from tern_triggers.domain.rules import Rule, ruleset
 from tern_triggers.publishing import Publisher
 from tern_triggers.safety import SafeTime
 from tern_triggers.settings import TriggersSettings
@@ -36,7 +36,7 @@ async def serve(settings: TriggersSettings) -> None:
     """Runs until it is told to stop."""
     policy = load_policy(settings.policy_file or shipped("tern_triggers", "policy.yaml"), Policy)
     rules = load_rules(settings.rules_dir)
-    writing = Writing(rules=rules, policy=policy, source=f"/tern/{settings.deployment}")
+    writing = Writing(ruleset=ruleset(rules), policy=policy, source=f"/tern/{settings.deployment}")
     async with ground(SERVICE, settings, _topics(rules)) as on:
         app = create_app(
             service=SERVICE,
@@ -71,7 +71,7 @@ def _loops(settings: TriggersSettings, on: Ground, writing: Writing) -> dict[str
         await consume(consumer, handler, rejecting, clock, limit=settings.batch_records, meter=meter)
 
     async def decisions() -> None:
-        await timing.run(digest_of(writing.rules, writing.policy))
+        await timing.run(digest_of(writing.ruleset.rules, writing.policy))
 
     return {
         "events": events,

@@ -15,7 +15,6 @@ from tern_common.logs import logger
 from tern_common.topics import PROFILES, RESOLVED
 from tern_triggers import meters
 from tern_triggers.domain.news import News, read_profile, read_resolved
-from tern_triggers.domain.rules import reads
 from tern_triggers.publishing import Publisher
 from tern_triggers.store import batch, positions
 from tern_triggers.store.batch import Writing
@@ -78,7 +77,7 @@ class TriggersHandler:
         self._positions = known
         self._publisher = publisher
         self._clock = clock
-        self._reads = reads(writing.rules)
+        self._reads = writing.ruleset.reads
 
     def decode(self, record: Record) -> News:
         """Raises `Poison`."""

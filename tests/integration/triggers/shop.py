@@ -35,7 +35,7 @@ from tern_triggers.consumer import Positions, TriggersHandler
 from tern_triggers.domain.decisions import Decision
 from tern_triggers.domain.policy import OutboxPolicy, Policy
 from tern_triggers.domain.rounds import Safe
-from tern_triggers.domain.rules import Rule
+from tern_triggers.domain.rules import Rule, ruleset
 from tern_triggers.publishing import Publisher
 from tern_triggers.store import agenda, log, positions
 from tern_triggers.store.batch import Writing
@@ -149,7 +149,7 @@ class Shop:
         self.bus = MemoryBus(broker)
         self.clock = ManualClock(NOON)
         self.policy = Policy(version=1, outbox=OutboxPolicy())
-        self.writing = Writing(rules=rules or load_rules(), policy=self.policy, source="/tern/test")
+        self.writing = Writing(ruleset=ruleset(rules or load_rules()), policy=self.policy, source="/tern/test")
         self.publisher = Publisher(pool, self.bus.producer, self.clock, self.policy.outbox)
         self.positions = Positions(pool, self.bus.log)
         self.handler = TriggersHandler(pool, self.writing, self.positions, self.publisher, self.clock)

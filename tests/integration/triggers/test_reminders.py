@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from integration.triggers.shop import DAY, HOUR, MINUTE, NOON, READY, Shop, cart, customer, event, moved, order, profile
 from tern_triggers.catalogue import digest_of
-from tern_triggers.domain.cart import KEEP
+from tern_triggers.domain.folds.cart import KEEP
 from tern_triggers.domain.rules import RULE, Rule
 from tern_triggers.store import views
 from tern_triggers.store.batch import Writing
@@ -176,9 +176,9 @@ async def test_events_that_no_rule_reads_cost_a_membership_and_nothing_else(shop
 
 async def test_a_faster_rule_is_heeded_at_once_by_those_who_are_waiting_already(shop: Shop) -> None:
     await shop.meet(profile("ann"))
-    await plan(shop, digest_of(shop.writing.rules, shop.policy))
+    await plan(shop, digest_of(shop.writing.ruleset.rules, shop.policy))
     await shop.take(cart("ann", NOON, "m1", "tea"))
-    (old,) = (rule for rule in shop.writing.rules if rule.rule == "cart_abandoned")
+    (old,) = (rule for rule in shop.writing.ruleset.rules if rule.rule == "cart_abandoned")
     fast = RULE.validate_python({**old.model_dump(mode="json"), "steps": [{"after": "10m", "expires_after": "24h"}]})
     again = Shop(shop.pool, shop.broker, [fast])
     await plan(again, digest_of([fast], again.policy))

@@ -55,7 +55,7 @@ async def api(shop: Shop) -> AsyncIterator[httpx.AsyncClient]:
         service="triggers",
         summary=SUMMARY,
         probes=Probes({}),
-        routers=[triggers_router(shop.pool, shop.writing.rules)],
+        routers=[triggers_router(shop.pool, shop.writing.ruleset.rules)],
         tokens=Tokens(shop.pool, SystemClock()),
     )
     transport = httpx.ASGITransport(app)

@@ -14,15 +14,15 @@ import pytest
 from integration.triggers.shop import Shop
 from tern_common.db import connection
 from tern_triggers.domain.agenda import Plan
-from tern_triggers.domain.candidates import stories
+from tern_triggers.domain.folds import stories
 from tern_triggers.domain.news import News
 from tern_triggers.domain.rounds import Safe, next_looks
 from tern_triggers.store import batch, firing, views
 from tern_triggers.store.batch import Writing
-from unit.triggers.chaos import POLICY, RULES, SLOTS, Scenario, expected
+from unit.triggers.chaos import POLICY, RULESET, SLOTS, Scenario, expected
 from unit.triggers.saying import at
 
-WRITING = Writing(rules=RULES, policy=POLICY, source="/tern/test")
+WRITING = Writing(ruleset=RULESET, policy=POLICY, source="/tern/test")
 
 
 @pytest.mark.parametrize("seed", range(100, 106))
@@ -67,8 +67,8 @@ async def check_agenda(shop: Shop) -> None:
         rows = await conn.fetch("SELECT customer_id, next_live, next_all FROM agenda")
         holders = {str(row[0]) for row in await conn.fetch("SELECT DISTINCT customer_id FROM membership")}
         planned = {str(row[0]): Plan(row[1], row[2]) for row in rows}
-        for view in await views.load(conn, RULES, holders, lock=False):
-            true = next_looks(RULES, stories(RULES, view, POLICY.settle), view.decisions, POLICY)
+        for view in await views.load(conn, RULESET, holders, lock=False):
+            true = next_looks(RULESET, stories(RULESET, view, POLICY), view, POLICY)
             known = planned.get(view.customer_id, Plan())
             for ready, look in ((true.live, known.live), (true.all, known.all)):
                 assert ready is None or (look is not None and look <= ready)

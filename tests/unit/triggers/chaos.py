@@ -14,7 +14,7 @@ from tern_common.commerce import Item
 from tern_triggers.domain.facts import Body, Fact, distinct, precedence
 from tern_triggers.domain.news import Former, Membership, News, ProfileNews
 from tern_triggers.domain.policy import Policy
-from tern_triggers.domain.rules import Inactivity
+from tern_triggers.domain.rules import Inactivity, ruleset
 from tern_triggers.domain.view import Verdicts
 from unit.triggers.node import Node
 from unit.triggers.oracle import Oracle, World
@@ -30,6 +30,7 @@ FAST_RECALL = Inactivity.model_validate(
     {**RECALL.model_dump(mode="json"), "personal": None, "steps": [{"after": "45m", "expires_after": "40m"}]}
 )
 RULES = [FAST_CART, FAST_RECALL]
+RULESET = ruleset(RULES)
 
 
 class Said(NamedTuple):

@@ -7,16 +7,16 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from tern_triggers.domain import agenda, candidates, endings, facts, narrative, rounds, touched
+from tern_triggers.domain import agenda, endings, facts, narrative, rounds, touched
 from tern_triggers.domain.agenda import Plan
-from tern_triggers.domain.cart import Newest, Ordered, held_carts
 from tern_triggers.domain.decisions import Decision, Outcome
 from tern_triggers.domain.endings import Revocation
 from tern_triggers.domain.facts import Fact, cart_of, precedence
+from tern_triggers.domain.folds.cart import Newest, Ordered, held_carts
 from tern_triggers.domain.news import Batch, Membership, News, gather
 from tern_triggers.domain.policy import Policy
 from tern_triggers.domain.rounds import Safe
-from tern_triggers.domain.rules import Rule
+from tern_triggers.domain.rules import Rule, ruleset
 from tern_triggers.domain.touched import CartKnown, Known
 from tern_triggers.domain.view import Verdicts, View
 
@@ -25,7 +25,7 @@ class Node:
     """One database. `batch` is a batch transaction, `fire` a fire transaction for everybody who is due."""
 
     def __init__(self, rules: Sequence[Rule], policy: Policy) -> None:
-        self.rules = rules
+        self.rules = ruleset(rules)
         self.policy = policy
         self.memberships: dict[str, Membership] = {}
         self.carts: dict[str, CartKnown] = {}
@@ -100,9 +100,9 @@ class Node:
 
     def _end(self, customer: str, said: Batch, now: datetime) -> None:
         seen = self.view(customer, said)
-        told = candidates.stories(self.rules, seen, self.policy.settle)
+        told = folds.stories(self.rules, seen, self.policy)
         own = [one for one in seen.decisions if one.home_id in seen.homes]
-        for decision, revocation, _ in endings.endings(self.rules, told, own, now):
+        for decision, revocation, _ in endings.endings(told, own, now):
             noted = {"retracted_at": now} if revocation is Revocation.RETRACTED else {"cancelled_at": now}
             self.decisions[decision.row_id] = replace(decision, **noted)
 
@@ -116,10 +116,11 @@ class Node:
     def _decide(self, customer: str, safe: Safe) -> None:
         self.looks += 1
         seen = self.view(customer)
-        told = candidates.stories(self.rules, seen, self.policy.settle)
-        made = [ruling.decision for ruling in rounds.decide(self.rules, told, seen, self.policy, safe, safe.live)]
+        told = folds.stories(self.rules, seen, self.policy)
+        decided = rounds.decide(self.rules, told, seen, self.policy, safe, safe.live)
+        made = [ruling.decision for ruling in decided.rulings]
         notes = narrative.ended_notes(self.rules, told, seen, self.policy, safe.live)
-        looks = rounds.next_looks(self.rules, told, [*seen.decisions, *made], self.policy)
+        looks = rounds.next_looks(self.rules, told, rounds.after(seen, decided), self.policy)
         newest = seen.facts[-1].at if seen.facts else None
         known = agenda.join([self.agenda[customer], Plan(None, None, newest, newest)])
         self.agenda[customer] = known._replace(live=looks.live, all=looks.all)
@@ -131,8 +132,8 @@ class Node:
         """The one promise of the agenda: it may be early, never late."""
         for customer in {one.customer_id for one in self.memberships.values() if one.customer_id is not None}:
             seen = self.view(customer)
-            told = candidates.stories(self.rules, seen, self.policy.settle)
-            true = rounds.next_looks(self.rules, told, seen.decisions, self.policy)
+            told = folds.stories(self.rules, seen, self.policy)
+            true = rounds.next_looks(self.rules, told, seen, self.policy)
             planned = self.agenda.get(customer, Plan())
             for ready, look in ((true.live, planned.live), (true.all, planned.all)):
                 assert ready is None or (look is not None and look <= ready), f"late: {look} for {ready}"

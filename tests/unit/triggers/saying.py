@@ -8,13 +8,14 @@ from decimal import Decimal
 
 from tern_common.commerce import Item
 from tern_triggers.catalogue import load_rules
-from tern_triggers.domain.candidates import Candidate, candidates, stories
-from tern_triggers.domain.cart import Newest
+from tern_triggers.domain.candidates import Candidate, candidates
 from tern_triggers.domain.decisions import Decision
 from tern_triggers.domain.facts import Body, Fact, How, Kind, distinct
+from tern_triggers.domain.folds import stories
+from tern_triggers.domain.folds.cart import Newest
 from tern_triggers.domain.policy import Policy
 from tern_triggers.domain.rounds import Ruling, Safe, decide
-from tern_triggers.domain.rules import Inactivity, Rule
+from tern_triggers.domain.rules import Inactivity, Rule, ruleset
 from tern_triggers.domain.view import Verdicts, View
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -25,6 +26,7 @@ ANN = "00000000-0000-7000-8000-00000000000a"
 _SHIPPED = {rule.rule: rule for rule in load_rules() if isinstance(rule, Inactivity)}
 CART, RECALL = _SHIPPED["cart_abandoned"], _SHIPPED["recall"]
 RULES = [CART, RECALL]
+RULESET = ruleset(RULES)
 POLICY = Policy(version=1)
 GRANTED = Verdicts(consent={"marketing": {"email": True}})
 
@@ -99,14 +101,14 @@ def view(*facts: Fact, decisions: Sequence[Decision] = (), profile: Verdicts | N
 
 def candidates_of(rule: Rule, seen: View) -> list[Candidate]:
     """What the rule would do."""
-    return candidates([rule], stories([rule], seen, POLICY.settle), seen.decisions)
+    return candidates(ruleset([rule]), stories(ruleset([rule]), seen, POLICY), seen)
 
 
 def decided(seen: View, minutes: float, rules: Iterable[Rule] = RULES, now: float | None = None) -> list[Ruling]:
     """The rulings when safe time has come to `minutes`, and the wall clock to `now` or the same."""
     chosen = list(rules)
     safe = Safe(at(minutes), at(minutes))
-    told = stories(chosen, seen, POLICY.settle)
+    told = stories(ruleset(chosen), seen, POLICY)
     return decide(chosen, told, seen, POLICY, safe, at(minutes if now is None else now))
 
 

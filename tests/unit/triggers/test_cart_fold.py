@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tern_common.commerce import Item
-from tern_triggers.domain.cart import KEEP, fold_cart, held_carts, never_read, newest_kept, total
 from tern_triggers.domain.facts import Fact, distinct
+from tern_triggers.domain.folds.cart import KEEP, fold_cart, held_carts, never_read, newest_kept, total
 from unit.triggers.saying import OTHER, at, checkout, item, order, said, snap
 
 HOWS = ("snapshot", "add", "remove")

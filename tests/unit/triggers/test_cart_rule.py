@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tern_triggers.domain.candidates import stories
-from tern_triggers.domain.cart import Newest, Ordered
 from tern_triggers.domain.decisions import Decision, Outcome, Why, trigger_id
 from tern_triggers.domain.facts import Fact
+from tern_triggers.domain.folds import stories
+from tern_triggers.domain.folds.cart import Newest, Ordered
 from tern_triggers.domain.narrative import ended_notes
 from tern_triggers.domain.story import Gone
 from unit.triggers.saying import (
@@ -194,7 +194,7 @@ def test_a_note_stays_a_note_when_a_late_event_undoes_the_exit() -> None:
 
 def notes(*facts: Fact, decisions: tuple[Decision, ...] = ()) -> list[Decision]:
     seen = view(*facts, decisions=decisions)
-    return ended_notes([CART], stories([CART], seen, POLICY.settle), seen, POLICY, at(70))
+    return ended_notes(ruleset([CART]), stories(ruleset([CART]), seen, POLICY), seen, POLICY, at(70))
 
 
 def test_a_cycle_is_noted_once_and_not_when_something_was_decided_in_it() -> None:

@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from tern_common.commerce import AMOUNT_LIMIT, AMOUNT_STEP, QUANTITY_LIMIT, TEXT_LIMIT, Item
 from tern_common.events import Contact
 from tern_triggers.domain import contract
-from tern_triggers.domain.candidates import stories
 from tern_triggers.domain.endings import endings
 from tern_triggers.domain.facts import Fact
+from tern_triggers.domain.folds import stories
 from tern_triggers.domain.rules import Rule
 from tern_triggers.domain.view import Verdicts, View
 from unit.triggers.saying import (
@@ -121,7 +121,7 @@ def revoked(late: Fact, now: float) -> dict[str, Any]:
     seen = view(snap(0, "m1", "tea"))
     (ruling,) = decided(seen, READY, [CART])
     after: View = view(snap(0, "m1", "tea"), late, decisions=[ruling.decision])
-    (ending,) = endings(RULES, stories(RULES, after, POLICY.settle), after.decisions, at(now))
+    (ending,) = endings(stories(ruleset(RULES), after, POLICY), after.decisions, at(now))
     return read(contract.encode(contract.revoked(ending, at(now), SOURCE)))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tern_common.events import HomeVersion, MembershipChange, encode
 from tern_triggers.domain.agenda import LOOK_NOW
-from tern_triggers.domain.cart import Newest
+from tern_triggers.domain.folds.cart import Newest
 from tern_triggers.domain.news import FOREVER, Former, Membership, News, gather, read_resolved
 from tern_triggers.domain.rules import reads
 from tern_triggers.domain.touched import CartKnown, Known, erased, touched
@@ -30,8 +30,8 @@ def test_what_was_erased_stays_so_in_any_order() -> None:
 def test_an_erasure_concerns_whose_homes_it_takes_and_nobody_else() -> None:
     gone = gather([News((Membership(HOME, None, 2, True),))])
     known = Known(memberships={HOME: Membership(HOME, ANN, 1, False)})
-    assert touched(RULES, gone, known, POLICY) == {ANN: LOOK_NOW}
-    assert touched(RULES, gone, Known(memberships={}), POLICY) == {}
+    assert touched(RULESET, gone, known, POLICY) == {ANN: LOOK_NOW}
+    assert touched(RULESET, gone, Known(memberships={}), POLICY) == {}
     assert erased(gone, known) == {HOME}
 
 
@@ -42,5 +42,5 @@ def test_an_event_of_before_an_erasure_concerns_only_who_has_the_cart() -> None:
         memberships={HOME: Membership(HOME, None, 2, True), OTHER: Membership(OTHER, BOB, 1, False)},
         carts={late.key: CartKnown(Newest(at(1), "m2", OTHER), None)},
     )
-    assert touched(RULES, batch, known, POLICY).keys() == {BOB}
+    assert touched(RULESET, batch, known, POLICY).keys() == {BOB}
     assert erased(batch, known) == {HOME}

@@ -19,8 +19,8 @@ from tern_common.events import (
     encode,
 )
 from tern_triggers.domain.agenda import LOOK_NOW, Plan, join, plan_for, replanned
-from tern_triggers.domain.cart import Newest, Ordered
 from tern_triggers.domain.facts import Body, Fact, cart_of, decode_body, distinct, encode_body
+from tern_triggers.domain.folds.cart import Newest, Ordered
 from tern_triggers.domain.moments import AT_ONCE
 from tern_triggers.domain.news import Batch, Former, Membership, News, gather, read_profile, read_resolved
 from tern_triggers.domain.rules import reads
@@ -212,31 +212,31 @@ def test_the_highest_version_says_whose_a_home_is() -> None:
 
 
 def test_who_has_a_fact_is_touched_and_planned() -> None:
-    plans = touched(RULES, of(snap(0, "m1", "tea"), order(3, "o1")), known(), POLICY)
+    plans = touched(RULESET, of(snap(0, "m1", "tea"), order(3, "o1")), known(), POLICY)
     assert plans == {ANN: Plan(at(65), at(45 * DAY + 5 + 3), at(0), at(3))}
 
 
 @pytest.mark.parametrize("before", [True, False])
 def test_a_customer_that_begins_or_ceases_to_be_shared_is_looked_at_once(before: bool) -> None:
     batch = Batch(memberships={HOME: Membership(HOME, ANN, 2, not before)}, former={}, facts={}, profiles={})
-    assert touched(RULES, batch, known(Membership(HOME, ANN, 1, before)), POLICY) == {ANN: LOOK_NOW}
-    assert touched(RULES, batch, known(Membership(HOME, ANN, 1, not before)), POLICY) == {}
-    assert touched(RULES, batch, known(Membership(HOME, ANN, 3, before)), POLICY) == {}
+    assert touched(RULESET, batch, known(Membership(HOME, ANN, 1, before)), POLICY) == {ANN: LOOK_NOW}
+    assert touched(RULESET, batch, known(Membership(HOME, ANN, 1, not before)), POLICY) == {}
+    assert touched(RULESET, batch, known(Membership(HOME, ANN, 3, before)), POLICY) == {}
 
 
 def test_holders_before_and_after_a_change_are_looked_at_once() -> None:
     batch = Batch(memberships={HOME: Membership(HOME, BOB, 2, False)}, former={}, facts={}, profiles={})
-    assert touched(RULES, batch, known(Membership(HOME, ANN, 1, False)), POLICY) == {ANN: LOOK_NOW, BOB: LOOK_NOW}
-    assert touched(RULES, batch, known(Membership(HOME, BOB, 1, False)), POLICY) == {}
-    assert touched(RULES, batch, known(Membership(HOME, ANN, 3, False)), POLICY) == {}
-    assert touched(RULES, batch, known(), POLICY) == {}, "a home seen for the first time brings nothing"
+    assert touched(RULESET, batch, known(Membership(HOME, ANN, 1, False)), POLICY) == {ANN: LOOK_NOW, BOB: LOOK_NOW}
+    assert touched(RULESET, batch, known(Membership(HOME, BOB, 1, False)), POLICY) == {}
+    assert touched(RULESET, batch, known(Membership(HOME, ANN, 3, False)), POLICY) == {}
+    assert touched(RULESET, batch, known(), POLICY) == {}, "a home seen for the first time brings nothing"
 
 
 def test_an_order_touches_the_holder_of_the_cart_it_names_and_of_its_open_decisions() -> None:
     theirs, third = Membership(OTHER, BOB, 1, False), Membership("c" * 32, CAT, 1, False)
     cart = CartKnown(Newest(at(0), "m0", OTHER), None)
     seen = known(theirs, third, carts={"c": cart}, open_homes={"c": [third.home_id]})
-    plans = touched([CART], of(order(3, "o1", cart="c")), seen, POLICY)
+    plans = touched(ruleset([CART]), of(order(3, "o1", cart="c")), seen, POLICY)
     assert plans[BOB] == plans[CAT] == Plan()
     assert plans[ANN] == Plan(None, None, at(3), at(3))
 
@@ -246,19 +246,19 @@ def test_who_takes_a_cart_over_is_looked_at_once() -> None:
     seen = known(
         theirs, carts={"c": CartKnown(Newest(at(0), "m0", OTHER), None), "d": CartKnown(None, Ordered(at(0), "o"))}
     )
-    assert touched([CART], of(snap(3, "m1", "tea")), seen, POLICY)[ANN].live == AT_ONCE
-    assert touched([CART], of(snap(3, "m1", "tea", cart="d")), seen, POLICY)[ANN].live == at(68)
+    assert touched(ruleset([CART]), of(snap(3, "m1", "tea")), seen, POLICY)[ANN].live == AT_ONCE
+    assert touched(ruleset([CART]), of(snap(3, "m1", "tea", cart="d")), seen, POLICY)[ANN].live == at(68)
 
 
 def test_a_fact_asks_for_a_look_by_the_smallest_offset_of_the_rules_it_starts() -> None:
-    assert plan_for(RULES, snap(0.5, "m1", "tea"), POLICY) == Plan(at(66), None, at(0.5), at(0.5))
-    assert plan_for([RECALL], order(0, "o1"), POLICY).all == at(45 * DAY + 5)
-    assert plan_for(RULES, checkout(0, "m1"), POLICY) == Plan(None, None, at(0), at(0))
+    assert plan_for(RULESET, snap(0.5, "m1", "tea"), POLICY) == Plan(at(66), None, at(0.5), at(0.5))
+    assert plan_for(ruleset([RECALL]), order(0, "o1"), POLICY).all == at(45 * DAY + 5)
+    assert plan_for(RULESET, checkout(0, "m1"), POLICY) == Plan(None, None, at(0), at(0))
 
 
 def test_a_fact_that_is_not_the_newest_asks_for_a_look_at_once() -> None:
-    row = join([plan_for(RULES, snap(10, "m1", "tea"), POLICY)])
-    later, earlier = plan_for(RULES, snap(11, "m2", "tea"), POLICY), plan_for(RULES, snap(10, "m0", "tea"), POLICY)
+    row = join([plan_for(RULESET, snap(10, "m1", "tea"), POLICY)])
+    later, earlier = plan_for(RULESET, snap(11, "m2", "tea"), POLICY), plan_for(RULESET, snap(10, "m0", "tea"), POLICY)
     assert replanned(row, later).live == at(75)
     assert replanned(row, earlier).live == AT_ONCE
     assert replanned(Plan(), later) == later

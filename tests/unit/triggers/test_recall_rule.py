@@ -7,11 +7,11 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tern_triggers.domain.candidates import stories
 from tern_triggers.domain.decisions import Decision
 from tern_triggers.domain.facts import Fact
+from tern_triggers.domain.folds import stories
+from tern_triggers.domain.folds.orders import orders_story, threshold
 from tern_triggers.domain.narrative import ended_notes
-from tern_triggers.domain.recall import orders_story, threshold
 from tern_triggers.domain.rules import Waits
 from tern_triggers.domain.story import Gone, OrdersShown
 from unit.triggers.saying import DAY, OTHER, POLICY, RECALL, at, cancel, candidates_of, fired, order, refund, view
@@ -92,7 +92,7 @@ def test_of_two_moves_at_one_instant_the_greater_message_names_the_cycle() -> No
 
 def test_the_wait_that_an_order_ended_is_noted() -> None:
     seen = view(order(0, "o1"), order(10 * DAY, "o2"), order(20 * DAY, "o3"))
-    (note,) = ended_notes([RECALL], stories([RECALL], seen, POLICY.settle), seen, POLICY, at(30 * DAY))
+    (note,) = ended_notes(ruleset([RECALL]), stories(ruleset([RECALL]), seen, POLICY), seen, POLICY, at(30 * DAY))
     assert (note.cycle_ref, note.reason, note.facts["exit"]) == ("o2", Gone.ORDERED, "o3")
 
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from tern_triggers.domain.candidates import stories
 from tern_triggers.domain.decisions import Outcome, Why
+from tern_triggers.domain.folds import stories
 from tern_triggers.domain.moments import EPOCH, earliest, round_down, round_up
 from tern_triggers.domain.rounds import Next, Safe, decide, next_looks, round_of
 from tern_triggers.domain.rules import RULE, Rule
@@ -49,11 +49,11 @@ def test_nothing_is_decided_before_safe_time_reaches_the_round() -> None:
 
 def test_a_rule_with_a_long_wait_waits_for_all_lanes() -> None:
     seen = view(order(0, "o1"), snap(90 * DAY, "m1", "tea"))
-    told = stories(RULES, seen, POLICY.settle)
+    told = stories(ruleset(RULES), seen, POLICY)
     safe = Safe(at(91 * DAY), at(89 * DAY))
-    found = decide(RULES, told, seen, POLICY, safe, at(91 * DAY))
-    assert [ruling.decision.rule for ruling in found] == ["cart_abandoned"]
-    assert next_looks(RULES, told, [ruling.decision for ruling in found], POLICY) == Next(None, at(90 * DAY + 5))
+    found = decide(RULESET, told, seen, POLICY, safe, at(91 * DAY))
+    assert [ruling.decision.rule for ruling in found.rulings] == ["cart_abandoned"]
+    assert next_looks(RULESET, told, after(seen, found), POLICY) == Next(None, at(90 * DAY + 5))
 
 
 def test_rounds_are_taken_in_ascending_order_and_equals_by_rank() -> None:
@@ -114,7 +114,7 @@ def test_allowed_channels_come_in_the_order_of_the_rule() -> None:
     rule = CART.model_copy(update={"channels": ("push", "sms", "email")})
     profile = Verdicts(consent={"marketing": {"email": True, "push": True, "sms": False}})
     (ruling,) = decided(view(FILLED, profile=profile), READY, [rule])
-    assert ruling.channels == ("push", "email")
+    assert ruling.decision.channels == ("push", "email")
 
 
 def steps(*after: str) -> Rule:
@@ -133,7 +133,9 @@ def test_later_steps_follow_the_same_anchor_and_keep_the_name_of_the_cycle() -> 
 
 def test_the_next_look_is_the_least_ready_time_of_what_is_left() -> None:
     seen = view(FILLED, order(-DAY, "o1"))
-    told = stories(RULES, seen, POLICY.settle)
-    assert next_looks(RULES, told, [], POLICY) == Next(at(READY), at(89 * DAY + 5))
-    assert next_looks([CART], told, fired(seen, READY, [CART]), POLICY) == Next(None, None)
-    assert next_looks([RECALL], told, [], POLICY) == Next(None, at(89 * DAY + 5))
+    told = stories(ruleset(RULES), seen, POLICY)
+    assert next_looks(RULESET, told, seen, POLICY) == Next(at(READY), at(89 * DAY + 5))
+    assert next_looks(ruleset([CART]), told, replace(seen, decisions=fired(seen, READY, [CART])), POLICY) == Next(
+        None, None
+    )
+    assert next_looks(ruleset([RECALL]), told, seen, POLICY) == Next(None, at(89 * DAY + 5))

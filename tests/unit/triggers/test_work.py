@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tern_triggers.domain.candidates import stories
 from tern_triggers.domain.endings import endings
+from tern_triggers.domain.folds import stories
 from tern_triggers.domain.narrative import ended_notes
 from tern_triggers.domain.rounds import Safe, decide, next_looks
 from tern_triggers.domain.story import Ended, Exit, Gone, Moment, Story, last_ended
@@ -72,14 +72,12 @@ def tallied(seen: View) -> View:
 
 def look(seen: View, minutes: float) -> View:
     """A whole look, and the check for endings; returns the view with what was decided."""
-    told = stories(RULES, seen, POLICY.settle)
-    made = [
-        ruling.decision for ruling in decide(RULES, told, seen, POLICY, Safe(at(minutes), at(minutes)), at(minutes))
-    ]
-    after = replace(seen, decisions=[*seen.decisions, *made])
-    notes = ended_notes(RULES, told, after, POLICY, at(minutes))
-    next_looks(RULES, told, after.decisions, POLICY)
-    endings(RULES, told, after.decisions, at(minutes))
+    told = stories(ruleset(RULES), seen, POLICY)
+    decided = decide(RULESET, told, seen, POLICY, Safe(at(minutes), at(minutes)), at(minutes))
+    after = replace(seen, decisions=[*seen.decisions, *(ruling.decision for ruling in decided.rulings)])
+    notes = ended_notes(ruleset(RULES), told, after, POLICY, at(minutes))
+    next_looks(RULESET, told, after, POLICY)
+    endings(told, after.decisions, at(minutes))
     return replace(after, decisions=[*after.decisions, *notes])
 
 

@@ -5,14 +5,14 @@ The one promise: a planned look may be early, never late. An early one costs a l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
 from tern_triggers.domain.facts import Fact
 from tern_triggers.domain.moments import AT_ONCE, earliest, round_up
 from tern_triggers.domain.policy import Policy
-from tern_triggers.domain.rules import Inactivity, Rule
+from tern_triggers.domain.rules import Inactivity, Rule, Ruleset
 
 _STARTS = {"cart": {"cart"}, "orders": {"order", "refund", "cancel"}}
 
@@ -32,11 +32,11 @@ class Plan(NamedTuple):
 LOOK_NOW = Plan(AT_ONCE, AT_ONCE)
 
 
-def plan_for(rules: Sequence[Rule], fact: Fact, policy: Policy) -> Plan:
+def plan_for(ruleset: Ruleset, fact: Fact, policy: Policy) -> Plan:
     """The first moment at which a rule could have something to decide because of this fact."""
     planned = [
         (rule.lane, round_up(fact.at + rule.smallest_offset + policy.grace, policy.slot))
-        for rule in rules
+        for rule in ruleset.deciding
         if starts(rule, fact)
     ]
     return Plan(

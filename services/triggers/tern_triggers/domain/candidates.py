@@ -2,100 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 
 from tern_common.durations import LONGEST
-from tern_triggers.domain.cart import cart_stories
-from tern_triggers.domain.decisions import Decision, Outcome, trigger_id
-from tern_triggers.domain.recall import orders_story
-from tern_triggers.domain.rules import Inactivity, Rule
+from tern_triggers.domain.decisions import ENDS_CYCLE, Decision, Outcome, Why, trigger_id
+from tern_triggers.domain.folds import Stories
+from tern_triggers.domain.rules import Inactivity, Rule, Ruleset
 from tern_triggers.domain.story import Moment, Story
-from tern_triggers.domain.view import View
+from tern_triggers.domain.view import Deferral, View
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """The first undecided step of the cycle that is going on for (rule, key)."""
+    """The first undecided step of the cycle that a story tells of. `taken` are the decisions of the cycle so far."""
 
     rule: Rule
     story: Story
     step: int
     start: Moment
     cycle_ref: str
+    trigger_id: str
     anchor: datetime
     due: datetime
-
-    @property
-    def trigger_id(self) -> str:
-        """The id of the trigger, should it fire."""
-        return trigger_id(self.rule.rule, self.story.key, self.cycle_ref, self.step)
+    taken: tuple[Decision, ...] = ()
+    deferral: Deferral | None = None
 
     @property
     def expires(self) -> datetime:
-        """The last moment at which acting is still worth it."""
-        return self.due + self.rule.steps[self.step].expires_after
+        """The last moment at which acting is still worth it. Whoever was taken up later has as long from then."""
+        enrolled = self.deferral is not None and self.deferral.why is Why.HISTORY
+        begun = self.deferral.until if self.deferral is not None and enrolled else self.due
+        return begun + self.rule.steps[self.step].expires_after
+
+    @property
+    def at_once(self) -> bool:
+        """Whether it is decided in the transaction that stores its event, and waits for nothing."""
+        return self.rule.at_once(self.step) and not self.start.passive
 
 
-Stories = Mapping[str, Sequence[Story]]
-"""Rule name → what its fold tells of each key."""
-
-
-def stories(rules: Iterable[Rule], view: View, settle: timedelta) -> dict[str, list[Story]]:
-    """What each rule's fold makes of the customer's facts, also of carts that only its decisions know."""
-    return {rule.rule: _told(rule, view, settle) for rule in rules}
-
-
-def _told(rule: Rule, view: View, settle: timedelta) -> list[Story]:
-    if not isinstance(rule, Inactivity):
-        return []
-    if rule.fold == "cart":
-        anchors: dict[str, list[datetime]] = {}
-        for decision in view.decisions:
-            if decision.rule == rule.rule:
-                anchors.setdefault(decision.key, []).append(decision.anchor)
-        return cart_stories(view.carts, anchors, settle)
-    story = orders_story(view.facts, rule.waits)
-    return [] if story is None else [story]
-
-
-def candidates(rules: Iterable[Rule], told: Stories, decisions: Sequence[Decision]) -> list[Candidate]:
-    """The candidates of all rules; at most one for each (rule, key)."""
-    taken = by_story(decisions)
+def candidates(ruleset: Ruleset, told: Stories, view: View) -> list[Candidate]:
+    """The candidates of all deciding rules; at most one for each story."""
+    taken = by_story(view.decisions)
     found = (
-        candidate_of(rule, story, taken.get((rule.rule, story.key), ())) for rule in rules for story in told[rule.rule]
+        candidate_of(rule, story, taken.get((rule.rule, story.key, story.about), ()), ruleset, view)
+        for rule in ruleset.deciding
+        for story in told[rule.rule]
     )
     return [candidate for candidate in found if candidate is not None]
 
 
-def by_story(decisions: Iterable[Decision]) -> dict[tuple[str, str], list[Decision]]:
-    """The decisions of each (rule, key): looked up once, since a customer may have thousands of both."""
-    found: dict[tuple[str, str], list[Decision]] = {}
+def by_story(decisions: Iterable[Decision]) -> dict[tuple[str, str, str], list[Decision]]:
+    """The decisions of each (rule, key, about): looked up once, since a customer may have thousands of both."""
+    found: dict[tuple[str, str, str], list[Decision]] = {}
     for decision in decisions:
-        found.setdefault((decision.rule, decision.key), []).append(decision)
+        found.setdefault((decision.rule, decision.key, decision.about), []).append(decision)
     return found
 
 
-def candidate_of(rule: Rule, story: Story, decisions: Sequence[Decision]) -> Candidate | None:
-    """The candidate of one (rule, key), given at least its own decisions."""
+def candidate_of(
+    rule: Rule, story: Story, decisions: Sequence[Decision], ruleset: Ruleset, view: View
+) -> Candidate | None:
+    """The candidate of one story, given at least its own decisions. Its timing is that of the version its cycle began
+    under, as far as that is known: a cycle is of the version of its first decision (triggers.md §6.4)."""
     activity = _open_activity(rule, story)
     if not story.speaks or not activity:
         return None
     taken = taken_in_cycle(rule, story, decisions)
+    rule = ruleset.at(rule, min(decision.rule_version for decision in taken)) if taken else rule
     step = next_step(rule, taken)
     if step is None:
         return None
     start = activity[0]
     anchor = min(activity[-1].at, start.at + max_hold(rule))
+    cycle_ref = frozen_ref(taken) or story.ref or start.message_id
+    name = trigger_id(rule.rule, story.key, cycle_ref, step, shadow=rule.mode == "shadow")
     return Candidate(
         rule=rule,
         story=story,
         step=step,
         start=start,
-        cycle_ref=frozen_ref(taken) or start.message_id,
+        cycle_ref=cycle_ref,
+        trigger_id=name,
         anchor=anchor,
         due=anchor + _offset(rule, story, step),
+        taken=tuple(taken),
+        deferral=view.deferrals.get(name),
     )
 
 
@@ -116,15 +109,19 @@ def taken_in_cycle(rule: Rule, story: Story, decisions: Iterable[Decision]) -> l
     return [
         decision
         for decision in decisions
-        if (decision.rule, decision.key) == (rule.rule, story.key)
+        if (decision.rule, decision.key, decision.about) == (rule.rule, story.key, story.about)
+        and (decision.mode == "shadow") == (rule.mode == "shadow")
         and decision.anchor > gone_until
         and decision.outcome is not Outcome.ENDED
     ]
 
 
 def next_step(rule: Rule, taken: Iterable[Decision]) -> int | None:
-    """The first step without a decision."""
-    done = {decision.step for decision in taken}
+    """The first step without a decision; none once a decision has ended the whole cycle."""
+    decided = list(taken)
+    if any(decision.outcome is Outcome.SUPPRESSED and decision.reason in ENDS_CYCLE for decision in decided):
+        return None
+    done = {decision.step for decision in decided}
     return next((step for step in range(len(rule.steps)) if step not in done), None)
 
 

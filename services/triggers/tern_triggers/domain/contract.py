@@ -153,7 +153,7 @@ def fired(ruling: Ruling, view: View, source: str) -> CloudEvent:
         act=candidate.rule.steps[decision.step].act,
         reason=_reason(ruling),
         channels=[
-            AllowedChannel(channel, _contact(candidate.rule.purpose, channel, view)) for channel in ruling.channels
+            AllowedChannel(channel, _contact(candidate.rule.purpose, channel, view)) for channel in decision.channels
         ],
         timing=Timing(decision.due, decision.round, decision.decided_at, decision.expires),
         cart=cart,

@@ -50,6 +50,10 @@ class Why(StrEnum):
     UNPUBLISHABLE = "unpublishable"
 
 
+ENDS_CYCLE = frozenset({Why.FREQUENCY, Why.HISTORY})
+"""Suppressions that are about the whole cycle: its later steps are not taken either."""
+
+
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """`anchor`, `due` and `round` are event times; `decided_at` is the wall clock's. `reason` explains the outcome.
 

@@ -10,9 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from tern_triggers.domain.candidates import Stories
 from tern_triggers.domain.decisions import Decision, Outcome
-from tern_triggers.domain.rules import Rule
+from tern_triggers.domain.folds import Stories
 from tern_triggers.domain.story import Exit, Gone
 
 
@@ -31,10 +30,12 @@ class Ending(NamedTuple):
     exit: Exit
 
 
-def endings(rules: Iterable[Rule], told: Stories, decisions: Sequence[Decision], now: datetime) -> list[Ending]:
+def endings(told: Stories, decisions: Sequence[Decision], now: datetime) -> list[Ending]:
     """What has to be said about these decisions, by (rule, key): each is retracted once and cancelled once at most."""
-    exits = {(rule.rule, story.key): story.exits for rule in rules for story in told[rule.rule]}
-    found = (_ending(decision, exits.get((decision.rule, decision.key), ()), now) for decision in decisions)
+    exits = {(rule, story.key, story.about): story.exits for rule, found in told.items() for story in found}
+    found = (
+        _ending(decision, exits.get((decision.rule, decision.key, decision.about), ()), now) for decision in decisions
+    )
     return [ending for ending in found if ending is not None]
 
 

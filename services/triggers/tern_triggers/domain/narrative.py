@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from tern_triggers.domain.candidates import Candidate, Stories, by_story, max_hold
+from tern_triggers.domain.candidates import Candidate, by_story, max_hold
 from tern_triggers.domain.decisions import Decision, Outcome, trigger_id
+from tern_triggers.domain.folds import Stories
 from tern_triggers.domain.moments import round_up
 from tern_triggers.domain.policy import Policy
-from tern_triggers.domain.rules import Rule
+from tern_triggers.domain.rules import Rule, Ruleset
 from tern_triggers.domain.story import CartShown, Ended, OrdersShown, ReasonShown, Story, last_ended
 from tern_triggers.domain.view import View
 
@@ -36,12 +37,12 @@ def facts_of(candidate: Candidate) -> Facts:
     }
 
 
-def ended_notes(rules: Sequence[Rule], told: Stories, view: View, policy: Policy, now: datetime) -> list[Decision]:
+def ended_notes(ruleset: Ruleset, told: Stories, view: View, policy: Policy, now: datetime) -> list[Decision]:
     """For each (rule, key) the newest cycle that an exit closed before anything was decided, unless it is noted."""
     taken = by_story(view.decisions)
     notes = (
-        _note(rule, story, view, policy, now, taken.get((rule.rule, story.key), ()))
-        for rule in rules
+        _note(rule, story, view, policy, now, taken.get((rule.rule, story.key, story.about), ()))
+        for rule in ruleset.deciding
         for story in told[rule.rule]
     )
     known = {decision.row_id for decision in view.decisions}
@@ -58,7 +59,7 @@ def _note(
     anchor = min(ended.last.at, ended.start.at + max_hold(rule))
     due = anchor + first.after
     return Decision(
-        trigger_id=trigger_id(rule.rule, story.key, ended.start.message_id, 0),
+        trigger_id=trigger_id(rule.rule, story.key, ended.start.message_id, 0, shadow=rule.mode == "shadow"),
         rule=rule.rule,
         rule_version=rule.version,
         key=story.key,
@@ -71,6 +72,7 @@ def _note(
         due=due,
         round=round_up(due + policy.grace, policy.slot),
         expires=due + first.expires_after,
+        about=story.about,
         outcome=Outcome.ENDED,
         reason=ended.end.why,
         decided_at=now,

@@ -13,8 +13,8 @@ import msgspec
 
 from tern_common.errors import Poison
 from tern_common.events import MembershipChange, ResolvedEvent, decode_event, decode_profile, decode_resolved
-from tern_triggers.domain.cart import Newest, Ordered
 from tern_triggers.domain.facts import Fact, Said, cart_of, facts_of, precedence
+from tern_triggers.domain.folds.cart import Newest, Ordered
 from tern_triggers.domain.rules import Reads
 from tern_triggers.domain.view import Verdicts
 

@@ -14,11 +14,11 @@ from typing import NamedTuple
 import msgspec
 
 from tern_triggers.domain.agenda import LOOK_NOW, Plan, join, plan_for
-from tern_triggers.domain.cart import Newest, Ordered
 from tern_triggers.domain.facts import Fact, cart_of
+from tern_triggers.domain.folds.cart import Newest, Ordered
 from tern_triggers.domain.news import Batch, Membership
 from tern_triggers.domain.policy import Policy
-from tern_triggers.domain.rules import Rule
+from tern_triggers.domain.rules import Ruleset
 
 
 class CartKnown(NamedTuple):
@@ -82,7 +82,7 @@ def turned(batch: Batch, known: Known) -> set[str]:
     }
 
 
-def touched(rules: Sequence[Rule], batch: Batch, known: Known, policy: Policy) -> dict[str, Plan]:
+def touched(ruleset: Ruleset, batch: Batch, known: Known, policy: Policy) -> dict[str, Plan]:
     """The plan of each customer that the batch concerns. An empty plan: to be locked, but looked at no sooner."""
     plans: dict[str, list[Plan]] = {}
     changed = {side.customer_id for pair in moved(batch, known) for side in pair}
@@ -92,15 +92,15 @@ def touched(rules: Sequence[Rule], batch: Batch, known: Known, policy: Policy) -
     for fact in batch.facts.values():
         holder = held_by(fact.home_id, batch, known)
         if holder is not None:
-            plans.setdefault(holder, []).append(_plan(rules, fact, holder, batch, known, policy))
+            plans.setdefault(holder, []).append(_plan(ruleset, fact, holder, batch, known, policy))
         for other in _concerned(fact, batch, known):
             plans.setdefault(other, []).append(_plan_of_other(fact, known))
     return {customer: join(found) for customer, found in plans.items()}
 
 
-def _plan(rules: Sequence[Rule], fact: Fact, holder: str, batch: Batch, known: Known, policy: Policy) -> Plan:
+def _plan(ruleset: Ruleset, fact: Fact, holder: str, batch: Batch, known: Known, policy: Policy) -> Plan:
     """Whoever takes a cart over from another may have activity in it that is due already."""
-    planned = plan_for(rules, fact, policy)
+    planned = plan_for(ruleset, fact, policy)
     if fact.kind in ("cart", "checkout") and _speaker(fact.key, batch, known) not in (None, holder):
         return join([planned, LOOK_NOW])
     return planned

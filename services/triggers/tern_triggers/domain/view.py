@@ -10,9 +10,9 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from tern_common.events import Computed, Contact
-from tern_triggers.domain.cart import Carts, Newest, Ordered
 from tern_triggers.domain.decisions import Decision, Why
 from tern_triggers.domain.facts import Fact, Said
+from tern_triggers.domain.folds.cart import Carts, Newest, Ordered
 
 
 class Verdicts(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -16,11 +16,11 @@ from tern_common.db import Connection, Pool, transaction
 from tern_common.errors import Transient
 from tern_triggers.domain import endings
 from tern_triggers.domain.agenda import LOOK_NOW, Plan
-from tern_triggers.domain.candidates import stories
 from tern_triggers.domain.endings import Ending, Revocation
+from tern_triggers.domain.folds import stories
 from tern_triggers.domain.news import Batch, News, gather
 from tern_triggers.domain.policy import Policy
-from tern_triggers.domain.rules import Rule
+from tern_triggers.domain.rules import Ruleset
 from tern_triggers.domain.touched import Known, erased, moved, touched
 from tern_triggers.store import agenda, decisions, facts, letters, memberships, outbox, positions, profiles, views
 
@@ -30,7 +30,7 @@ REPEATS = 5
 class Writing(msgspec.Struct, frozen=True, kw_only=True):
     """What the writing of batches depends on besides the batch. `source` is the CloudEvents source."""
 
-    rules: Sequence[Rule]
+    ruleset: Ruleset
     policy: Policy
     source: str
 
@@ -89,7 +89,7 @@ async def _write(
     wider: frozenset[str],
 ) -> Written:
     known = await _known(conn, batch, now)
-    plans = {customer: Plan() for customer in wider} | touched(writing.rules, batch, known, writing.policy)
+    plans = {customer: Plan() for customer in wider} | touched(writing.ruleset, batch, known, writing.policy)
     if plans or batch.facts:
         known = await _locked(conn, writing, batch, plans, known, now)
     await _write_news(conn, batch, known, list(plans), now)
@@ -111,7 +111,7 @@ async def _locked(
     again = await _known(conn, batch, now)
     if again == known:
         return known
-    replanned = touched(writing.rules, batch, again, writing.policy)
+    replanned = touched(writing.ruleset, batch, again, writing.policy)
     if not replanned.keys() <= plans.keys():
         raise _LookAgain(replanned.keys())
     if replanned:
@@ -157,12 +157,12 @@ async def _end(
     if not holders:
         return []
     found: list[Ending] = []
-    for view in await views.load(conn, writing.rules, holders, lock=False, keys=list(batch.ordered)):
+    for view in await views.load(conn, writing.ruleset, holders, lock=False, keys=list(batch.ordered)):
         more = {key: (*view.foreign.get(key, ()), *orders) for key, orders in batch.ordered.items()}
         seen = msgspec.structs.replace(view, foreign={**view.foreign, **more})
-        told = stories(writing.rules, seen, writing.policy.settle)
+        told = stories(writing.ruleset, seen, writing.policy)
         own = [decision for decision in seen.decisions if decision.home_id in seen.homes]
-        found.extend(endings.endings(writing.rules, told, own, now))
+        found.extend(endings.endings(told, own, now))
     await _carry_out(conn, writing, found, now)
     return found
 
@@ -188,4 +188,4 @@ async def _carry_out(conn: Connection, writing: Writing, ended: Sequence[Ending]
     revoked = [ending for ending in ended if ending.decision.trigger_id not in unseen]
     by_kind = {kind: [e.decision.trigger_id for e in revoked if e.revocation is kind] for kind in Revocation}
     await decisions.note_revocations(conn, by_kind[Revocation.RETRACTED], by_kind[Revocation.CANCELLED], now)
-    await outbox.put(conn, [letters.of_ending(writing.rules, ending, now, writing.source) for ending in revoked])
+    await outbox.put(conn, [letters.of_ending(writing.ruleset.rules, ending, now, writing.source) for ending in revoked])

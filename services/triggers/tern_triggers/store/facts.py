@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from tern_common.db import Connection, Row
-from tern_triggers.domain.cart import Newest, Ordered
 from tern_triggers.domain.facts import Fact, decode_body, encode_body
+from tern_triggers.domain.folds.cart import Newest, Ordered
 from tern_triggers.domain.news import Batch
 from tern_triggers.domain.touched import CartKnown
 

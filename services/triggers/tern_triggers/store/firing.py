@@ -11,11 +11,11 @@ import msgspec
 
 from tern_common.db import Connection, Pool, transaction
 from tern_triggers.domain.agenda import Plan
-from tern_triggers.domain.candidates import stories
-from tern_triggers.domain.cart import never_read
 from tern_triggers.domain.decisions import Decision, Outcome, Why
+from tern_triggers.domain.folds import stories
+from tern_triggers.domain.folds.cart import never_read
 from tern_triggers.domain.narrative import ended_notes
-from tern_triggers.domain.rounds import Ruling, Safe, decide, next_looks
+from tern_triggers.domain.rounds import Ruling, Safe, after, decide, next_looks
 from tern_triggers.domain.view import View
 from tern_triggers.store import agenda, decisions, facts, letters, outbox, views
 from tern_triggers.store.batch import Writing
@@ -60,13 +60,12 @@ async def _decide_for(conn: Connection, writing: Writing, customers: Sequence[st
     rulings: list[tuple[Ruling, View]] = []
     notes: list[Decision] = []
     plans: dict[str, Plan] = {}
-    for view in await views.load(conn, writing.rules, customers, lock=True):
-        told = stories(writing.rules, view, writing.policy.settle)
-        made = decide(writing.rules, told, view, writing.policy, safe, now)
-        rulings.extend((ruling, view) for ruling in made)
-        decided = [*view.decisions, *(ruling.decision for ruling in made)]
-        notes.extend(ended_notes(writing.rules, told, view, writing.policy, now))
-        looks = next_looks(writing.rules, told, decided, writing.policy)
+    for view in await views.load(conn, writing.ruleset, customers, lock=True):
+        told = stories(writing.ruleset, view, writing.policy)
+        made = decide(writing.ruleset, told, view, writing.policy, safe, now)
+        rulings.extend((ruling, view) for ruling in made.rulings)
+        notes.extend(ended_notes(writing.ruleset, told, view, writing.policy, now))
+        looks = next_looks(writing.ruleset, told, after(view, made), writing.policy)
         plans[view.customer_id] = Plan(looks.live, looks.all, *_span(view))
         await facts.forget(conn, never_read(view.facts))
     written = await _write(conn, writing, rulings, notes)

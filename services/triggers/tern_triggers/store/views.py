@@ -8,11 +8,11 @@ from typing import NamedTuple
 import msgspec
 
 from tern_common.db import Connection
-from tern_triggers.domain.cart import Ordered, held_carts
 from tern_triggers.domain.decisions import Decision
 from tern_triggers.domain.facts import Fact, distinct
+from tern_triggers.domain.folds.cart import Ordered, held_carts
 from tern_triggers.domain.news import Membership
-from tern_triggers.domain.rules import Inactivity, Rule
+from tern_triggers.domain.rules import Inactivity, Ruleset
 from tern_triggers.domain.touched import CartKnown
 from tern_triggers.domain.view import View
 from tern_triggers.store import decisions, facts, memberships, profiles
@@ -27,7 +27,7 @@ class _Decided(NamedTuple):
 
 
 async def load(
-    conn: Connection, rules: Sequence[Rule], customers: Collection[str], *, lock: bool, keys: Collection[str] = ()
+    conn: Connection, ruleset: Ruleset, customers: Collection[str], *, lock: bool, keys: Collection[str] = ()
 ) -> list[View]:
     """One view a customer, by id. The agenda rows are locked by the caller; `lock` locks the carts of candidates.
 
@@ -43,7 +43,7 @@ async def load(
     if lock:
         await facts.lock_carts(conn, cart_ids)
     carts = await facts.carts(conn, cart_ids)
-    decided = await _decisions(conn, rules, by_home.keys() - crowded, crowded, cart_ids)
+    decided = await _decisions(conn, ruleset, by_home.keys() - crowded, crowded, cart_ids)
     said = await profiles.of_customers(conn, customers)
     return [
         _with_profiles(
@@ -71,12 +71,12 @@ def _is_shared(homes: Sequence[Membership]) -> bool:
 
 async def _decisions(
     conn: Connection,
-    rules: Sequence[Rule],
+    ruleset: Ruleset,
     homes: Collection[str],
     crowded: Collection[str],
     cart_ids: Collection[str],
 ) -> _Decided:
-    about = [rule.rule for rule in rules if isinstance(rule, Inactivity) and rule.key == "cart_id"]
+    about = [rule.rule for rule in ruleset.rules if isinstance(rule, Inactivity) and rule.key == "cart_id"]
     return _Decided(
         _grouped(await decisions.of_homes(conn, homes, crowded), lambda decision: decision.home_id),
         _grouped(await decisions.of_carts(conn, about, cart_ids), lambda decision: decision.key),
