@@ -127,6 +127,10 @@ class Log(Protocol):
         """Creates those that are missing; never changes one that exists."""
         ...
 
+    async def grow(self, topic: str, partitions: int) -> None:
+        """Adds partitions until there are so many, each with a leader. Raises `Transient`."""
+        ...
+
 
 class Bus(Protocol):
     """Everything that a process opens once and closes once (`async with`)."""

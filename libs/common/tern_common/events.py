@@ -146,6 +146,16 @@ class Claim(Struct, kw_only=True, frozen=True):
     ends: dict[str, dict[str, int]]
 
 
+PAUSE_KEY = b"pause"
+"""The key of `Pause` on `tern.progress.v1`; no service is called so."""
+
+
+class Pause(Struct, kw_only=True, frozen=True):
+    """On `tern.progress.v1` under `PAUSE_KEY`: nobody claims before `until`. An empty value ends it before."""
+
+    until: Moment
+
+
 class Contact(Struct, kw_only=True, omit_defaults=True, frozen=True):
     """A contact point of a profile. `doubtful`: well-formed, yet perhaps of no use (a disposable or role address, a
     number of no known carrier range)."""
@@ -195,6 +205,7 @@ class PublicProfile(Struct, kw_only=True, omit_defaults=True, frozen=True):
 _event = msgspec.json.Decoder(Event)
 _resolved: msgspec.json.Decoder[ResolvedEvent | MembershipChange] = msgspec.json.Decoder(Resolved)
 _claim = msgspec.json.Decoder(Claim)
+_pause = msgspec.json.Decoder(Pause)
 _profile = msgspec.json.Decoder(PublicProfile)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
@@ -223,6 +234,11 @@ def decode_resolved(value: bytes) -> Resolved:
 def decode_claim(value: bytes) -> Claim:
     """Raises `Poison`."""
     return _decode(_claim, value, "not-a-claim")
+
+
+def decode_pause(value: bytes) -> Pause:
+    """Raises `Poison`."""
+    return _decode(_pause, value, "not-a-pause")
 
 
 def decode_profile(value: bytes) -> PublicProfile:

@@ -15,7 +15,13 @@ _SECONDS = Histogram(
 )
 _REJECTED = Counter("tern_rejected_records", "Records sent to the rejected topic.", ["loop", "reason"])
 _RETRIES = Counter("tern_consume_retries", "Steps that met a transient error and were tried again.", ["loop"])
-_LAG = Gauge("tern_consumer_lag_records", "Records of the source topic that the group has not committed.", ["loop"])
+_LAG = Gauge("tern_consumer_lag_records", "Records of the source topics that the groups have not committed.", ["loop"])
+_CLAIM_AGE = Gauge(
+    "tern_claim_age_seconds",
+    "Domain seconds from what a claim is about to its arrival. Below zero: the claimer's clock is ahead.",
+    ["claimer", "lane"],
+)
+_GIVES_WAY = Gauge("tern_backfill_gives_way", "1 while a loop of the backfill lane waits for the live lane.", ["loop"])
 
 
 class Meter(Protocol):
@@ -71,3 +77,13 @@ class Unmetered:
 
 
 UNMETERED = Unmetered()
+
+
+def claim_arrived(claimer: str, lane: str, age_s: float) -> None:
+    """A service's newest claim was read, about a moment so long ago."""
+    _CLAIM_AGE.labels(claimer, lane).set(age_s)
+
+
+def gives_way(loop: str, waits: bool) -> None:
+    """Whether a loop of the backfill lane waits at the moment."""
+    _GIVES_WAY.labels(loop).set(waits)

@@ -5,15 +5,16 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from tern_common import lifecycle, topics
-from tern_common.bus import Bus
 from tern_common.consume import consume
+from tern_common.giving_way import GivingWay
 from tern_common.ground import Ground, ground
 from tern_common.hashing import Hasher
 from tern_common.http import claimed_clock_router, create_app, policy_router
+from tern_common.lanes import LIVE, UPSTREAM, BackfillPolicy
 from tern_common.lifecycle import Loop
 from tern_common.meters import PrometheusMeter
 from tern_common.policy import load_policy
-from tern_common.progress import Claims, Hop, claim_source
+from tern_common.progress import Claims, Hop, Passage, claim_source
 from tern_common.rejecting import Rejecting
 from tern_common.sealing import Sealer
 from tern_common.shipped import shipped
@@ -23,7 +24,7 @@ from tern_identity.app.customers import customer_router
 from tern_identity.app.explain import explain_router
 from tern_identity.app.graph import graph_router
 from tern_identity.app.quarantine import quarantine_router
-from tern_identity.consumer import GROUP, EventHandler
+from tern_identity.consumer import BACKFILL_GROUP, BACKFILL_PASSAGE, GROUP, LIVE_PASSAGE, SERVICE, EventHandler
 from tern_identity.domain.rules import Rules
 from tern_identity.meters import PrometheusTally
 from tern_identity.settings import IdentitySettings
@@ -38,10 +39,16 @@ from tern_identity.store.walks.desk import Desk
 from tern_identity.store.walks.steps import Chores
 from tern_identity.working import GraphWork, tell_of_newer
 
-SERVICE = "identity"
-LANE = "live"
-
-_TOPICS = (topics.EVENTS, topics.RESOLVED, topics.IDENTITY, topics.CATALOG, topics.PROGRESS, topics.REJECTED)
+_TOPICS = (
+    topics.EVENTS,
+    topics.EVENTS_BACKFILL,
+    topics.RESOLVED,
+    topics.RESOLVED_BACKFILL,
+    topics.IDENTITY,
+    topics.CATALOG,
+    topics.PROGRESS,
+    topics.REJECTED,
+)
 
 
 async def serve(settings: IdentitySettings) -> None:
@@ -53,7 +60,7 @@ async def serve(settings: IdentitySettings) -> None:
         keys = Keys(hasher, sealer, on.clock)
         tally = PrometheusTally()
         store = Store(on.pool, keys, Numbers(rules, settings.version_epoch), tally)
-        clock_routers, clock_loops = _virtual_clock(settings, on.bus)
+        claims = Claims(on.bus, on.clock)
         app = create_app(
             service=SERVICE,
             summary=SUMMARY,
@@ -65,15 +72,14 @@ async def serve(settings: IdentitySettings) -> None:
                 quarantine_router(Quarantine(on.pool, keys), store.refresh),
                 graph_router(Jobs(on.pool), on.clock),
                 policy_router(store.refresh),
-                *clock_routers,
+                *_virtual_clock(settings, claims),
             ],
             tokens=on.tokens,
             clock=on.clock,
         )
-        handler = EventHandler(store, on.pool, on.bus.producer)
-        loops = _loops(settings, on, handler, _holdoff_s(settings, rules))
+        loops = {**_reading(settings, on, store, rules.backfill, claims), **_claiming(settings, on, rules, claims)}
         loops["graph"] = _graph_work(on, Desk(on.pool, sealer, on.clock, rules, settings.version_epoch, tally=tally))
-        await lifecycle.run(app, settings.http_address, loops | clock_loops, clock=on.clock)
+        await lifecycle.run(app, settings.http_address, loops, clock=on.clock)
 
 
 def _holdoff_s(settings: IdentitySettings, rules: Rules) -> float:
@@ -81,29 +87,48 @@ def _holdoff_s(settings: IdentitySettings, rules: Rules) -> float:
     return 0.0 if settings.clock_file else rules.holdoff.total_seconds()
 
 
-def _loops(settings: IdentitySettings, on: Ground, handler: EventHandler, holdoff_s: float) -> dict[str, Loop]:
-    bus, clock, meter = on.bus, on.clock, PrometheusMeter(SERVICE)
+def _reading(
+    settings: IdentitySettings, on: Ground, store: Store, policy: BackfillPolicy, claims: Claims
+) -> dict[str, Loop]:
+    """The consumers of both lanes. They share the store, so that one graph grows."""
+    bus, clock = on.bus, on.clock
+    rejecting = Rejecting(bus.producer, SERVICE)
 
     async def events() -> None:
+        handler = EventHandler(store, on.pool, bus.producer)
         consumer = await bus.subscribe(GROUP, [topics.EVENTS])
-        rejecting = Rejecting(bus.producer, SERVICE)
+        meter = PrometheusMeter(SERVICE)
         await consume(consumer, handler, rejecting, clock, limit=settings.batch_records, meter=meter)
 
-    async def progress() -> None:
-        hop = Hop(
-            log=bus.log,
-            producer=bus.producer,
-            clock=clock,
-            group=GROUP,
-            source_topic=topics.EVENTS,
-            output_topic=topics.RESOLVED,
-            service=SERVICE,
-            lane=LANE,
-            meter=meter,
+    async def backfill() -> None:
+        handler = EventHandler(store, on.pool, bus.producer, topics.RESOLVED_BACKFILL)
+        joined = await bus.subscribe(BACKFILL_GROUP, [topics.EVENTS_BACKFILL])
+        consumer = GivingWay(
+            joined, lambda: claims.proved(UPSTREAM, LIVE), clock, policy.give_way_after, BACKFILL_GROUP
         )
-        await claim_source(hop, interval_s=settings.progress_interval_ms / 1000, holdoff_s=holdoff_s)
+        limit, meter = min(settings.batch_records, policy.batch), PrometheusMeter(BACKFILL_GROUP)
+        await consume(consumer, handler, rejecting, clock, limit=limit, meter=meter)
 
-    return {"events": events, "progress": progress}
+    return {"events": events, "backfill": backfill}
+
+
+def _claiming(settings: IdentitySettings, on: Ground, rules: Rules, claims: Claims) -> dict[str, Loop]:
+    """A lane that stands still does not hold up the claims of the other."""
+
+    def loop(passage: Passage, meter: str) -> Loop:
+        hop = Hop(passage, on.bus.log, on.bus.producer, on.clock, claims, PrometheusMeter(meter))
+
+        async def claim() -> None:
+            interval_s = settings.progress_interval_ms / 1000
+            await claim_source(hop, interval_s=interval_s, holdoff_s=_holdoff_s(settings, rules))
+
+        return claim
+
+    return {
+        "claims": claims.follow,
+        "progress": loop(LIVE_PASSAGE, SERVICE),
+        "progress-backfill": loop(BACKFILL_PASSAGE, BACKFILL_GROUP),
+    }
 
 
 def _graph_work(on: Ground, desk: Desk) -> Loop:
@@ -116,12 +141,9 @@ def _graph_work(on: Ground, desk: Desk) -> Loop:
     return graph
 
 
-def _virtual_clock(settings: IdentitySettings, bus: Bus) -> tuple[list[APIRouter], dict[str, Loop]]:
-    """Identity has no timers; it follows its own claims only for who moves the clock."""
-    if not settings.clock_file:
-        return [], {}
-    claims = Claims(bus)
-    return [claimed_clock_router(claims, SERVICE, LANE)], {"claims": claims.follow}
+def _virtual_clock(settings: IdentitySettings, claims: Claims) -> list[APIRouter]:
+    """Identity has no timers: whoever moves the clock waits for what it claims, in both lanes."""
+    return [claimed_clock_router(claims, SERVICE)] if settings.clock_file else []
 
 
 if __name__ == "__main__":

@@ -12,12 +12,22 @@ from tern_common.db import Pool
 from tern_common.errors import Poison, Transient
 from tern_common.events import Event, Mode, decode_event
 from tern_common.identifiers import Identifier
-from tern_common.topics import CATALOG, RESOLVED
+from tern_common.lanes import BACKFILL, LIVE
+from tern_common.progress import Passage
+from tern_common.topics import CATALOG, EVENTS, EVENTS_BACKFILL, RESOLVED, RESOLVED_BACKFILL
 from tern_identity.domain.collapsing import Heard
 from tern_identity.domain.reading import read
 from tern_identity.store import Filed, Misread, Store
 
+SERVICE = "identity"
 GROUP = "identity"
+BACKFILL_GROUP = "identity-backfill"
+
+LIVE_PASSAGE = Passage(SERVICE, LIVE, {EVENTS: GROUP}, (RESOLVED,))
+# History may tell that two are one: that membership change concerns everybody and goes to the live topic, by the outbox
+# that both loops drain before they commit (C1). So what follows from a backfilled event lies on two topics, and a claim
+# that named one of them would let recall decide about half a customer.
+BACKFILL_PASSAGE = Passage(SERVICE, BACKFILL, {EVENTS_BACKFILL: BACKFILL_GROUP}, (RESOLVED_BACKFILL, RESOLVED))
 READINGS = 5
 """How often a batch is read before it waits for calmer times."""
 
@@ -34,13 +44,14 @@ class Arrived(Heard, frozen=True, gc=False):
 
 
 class EventHandler:
-    """Files events and publishes each with its home and membership, every time it comes: a copy may be the first that
-    gets through."""
+    """Files events and publishes each with its home and membership on `output`, every time it comes: a copy may be the
+    first that gets through."""
 
-    def __init__(self, store: Store, pool: Pool, producer: Producer) -> None:
+    def __init__(self, store: Store, pool: Pool, producer: Producer, output: str = RESOLVED) -> None:
         self._store = store
         self._pool = pool
         self._producer = producer
+        self._output = output
 
     def decode(self, record: Record) -> Arrived | Message:
         """An event of a person, or one of a product as it is passed on. Raises `Poison`."""
@@ -58,7 +69,7 @@ class EventHandler:
         filed = await self._file(arrived) if arrived else []
 
         async def publish() -> None:
-            if messages := [*passed, *resolved(arrived, filed)]:
+            if messages := [*passed, *resolved(arrived, filed, self._output)]:
                 await self._producer.send(messages)
             await outbox.drain(self._pool, self._producer)
 
@@ -81,13 +92,13 @@ class EventHandler:
         raise Transient("the rules change faster than events can be read")
 
 
-def resolved(arrived: Sequence[Arrived], filed: Sequence[Filed]) -> Iterator[Message]:
+def resolved(arrived: Sequence[Arrived], filed: Sequence[Filed], output: str) -> Iterator[Message]:
     """Each event with where it is filed and whose that is, in order; its own bytes are spliced in, not written anew."""
     heads = {home_id: _head(one) for home_id, one in {one.home_id: one for one in filed}.items()}
     for event, (home_id, _) in zip(arrived, filed, strict=True):
         key, head = heads[home_id]
         headers = (("message-id", event.message_id.encode()), _SCHEMA, _MODES[event.mode])
-        yield Message(RESOLVED, key, b"".join((head, event.value, b"}")), headers)
+        yield Message(output, key, b"".join((head, event.value, b"}")), headers)
 
 
 def _head(filed: Filed) -> tuple[bytes, bytes]:

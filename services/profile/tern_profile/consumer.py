@@ -1,4 +1,5 @@
-"""The Kafka edge: records of `tern.resolved.v1` in, public records on `tern.profiles.v1` out. Knows no SQL."""
+"""The Kafka edge: records of `tern.resolved.v1` and its backfill twin in, public records on `tern.profiles.v1` out.
+Knows no SQL."""
 
 from __future__ import annotations
 
@@ -13,6 +14,9 @@ from tern_common.db import Pool
 from tern_common.errors import Poison
 from tern_common.events import Event, MembershipChange, ResolvedEvent, decode_event, decode_resolved
 from tern_common.hashing import HASH_BYTES, Hasher
+from tern_common.lanes import BACKFILL, LIVE
+from tern_common.progress import Passage
+from tern_common.topics import PROFILES, RESOLVED, RESOLVED_BACKFILL
 from tern_profile.domain.policy import Policy
 from tern_profile.domain.reading import read
 from tern_profile.domain.statements import FOREVER, Edge, Filed, Membership, Moved, Statement, plan
@@ -20,7 +24,14 @@ from tern_profile.publishing import Publishing
 from tern_profile.store import batch
 from tern_profile.store.records import Basis
 
+SERVICE = "profile"
 GROUP = "profile"
+BACKFILL_GROUP = "profile-backfill"
+
+LIVE_PASSAGE = Passage(SERVICE, LIVE, {RESOLVED: GROUP}, (PROFILES,))
+# What follows from a backfilled event comes on two topics, the membership changes on the live one. So its effect on
+# profiles is complete when both groups have passed what identity claimed of their topics.
+BACKFILL_PASSAGE = Passage(SERVICE, BACKFILL, {RESOLVED_BACKFILL: BACKFILL_GROUP, RESOLVED: GROUP}, (PROFILES,))
 
 
 class ProfileHandler:

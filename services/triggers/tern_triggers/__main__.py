@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from fastapi import APIRouter
 
 from tern_common import lifecycle, topics
 from tern_common.consume import consume
 from tern_common.db import Pool, connection
+from tern_common.giving_way import GivingWay
 from tern_common.ground import Ground, ground
 from tern_common.http import Standing, clock_router, create_app, policy_router
+from tern_common.lanes import BACKFILL, LIVE, NOTHING_YET, BackfillPolicy
 from tern_common.lifecycle import Loop
 from tern_common.meters import PrometheusMeter
 from tern_common.policy import load_policy
@@ -19,7 +22,7 @@ from tern_common.rejecting import Rejecting
 from tern_common.shipped import shipped
 from tern_triggers.app import SUMMARY, triggers_router
 from tern_triggers.catalogue import digest_of, load_rules
-from tern_triggers.consumer import GROUP, TOPICS, Positions, TriggersHandler
+from tern_triggers.consumer import BACKFILL_GROUP, BACKFILL_TOPICS, GROUP, TOPICS, Positions, TriggersHandler
 from tern_triggers.domain.policy import Policy
 from tern_triggers.domain.rules import Rule, ruleset
 from tern_triggers.publishing import Publisher
@@ -52,34 +55,50 @@ async def serve(settings: TriggersSettings) -> None:
 
 def _topics(rules: Sequence[Rule]) -> list[str]:
     families = {topics.triggers_topic(rule.family) for rule in rules}
-    return [*TOPICS, topics.PROGRESS, topics.REJECTED, *sorted(families)]
+    return [*TOPICS, *BACKFILL_TOPICS, topics.PROGRESS, topics.REJECTED, *sorted(families)]
 
 
 def _loops(settings: TriggersSettings, on: Ground, writing: Writing) -> dict[str, Loop]:
-    pool, bus, clock = on.pool, on.bus, on.clock
-    known = Positions(pool, bus.log)
-    claims = Claims(bus)
-    publisher = Publisher(pool, bus.producer, clock, writing.policy.outbox)
+    pool, clock = on.pool, on.clock
+    known = Positions(pool, on.bus.log)
+    claims = Claims(on.bus, clock)
+    publisher = Publisher(pool, on.bus.producer, clock, writing.policy.outbox)
     handler = TriggersHandler(pool, writing, known, publisher, clock)
     timing = Timing(pool, writing, publisher, clock)
     safe_time = SafeTime(pool, claims, known, clock)
-
-    async def events() -> None:
-        consumer = await bus.subscribe(GROUP, TOPICS)
-        rejecting = Rejecting(bus.producer, SERVICE)
-        meter = PrometheusMeter(SERVICE)
-        await consume(consumer, handler, rejecting, clock, limit=settings.batch_records, meter=meter)
 
     async def decisions() -> None:
         await timing.run(digest_of(writing.ruleset.rules, writing.policy))
 
     return {
-        "events": events,
+        **_reading(settings, on, handler, writing.policy.backfill, safe_time),
         "claims": claims.follow,
-        "safe_time": safe_time.follow,
+        "safe_time": partial(safe_time.follow, LIVE),
+        "safe_time-backfill": partial(safe_time.follow, BACKFILL),
         "decisions": decisions,
         "relay": publisher.relay,
     }
+
+
+def _reading(
+    settings: TriggersSettings, on: Ground, handler: TriggersHandler, policy: BackfillPolicy, safe_time: SafeTime
+) -> dict[str, Loop]:
+    """The consumers of both lanes: like two instances of the service, which share their customers by locks."""
+    bus, clock = on.bus, on.clock
+    rejecting = Rejecting(bus.producer, SERVICE)
+
+    async def events() -> None:
+        consumer = await bus.subscribe(GROUP, TOPICS)
+        meter = PrometheusMeter(SERVICE)
+        await consume(consumer, handler, rejecting, clock, limit=settings.batch_records, meter=meter)
+
+    async def backfill() -> None:
+        joined = await bus.subscribe(BACKFILL_GROUP, BACKFILL_TOPICS)
+        consumer = GivingWay(joined, lambda: safe_time.reached(LIVE), clock, policy.give_way_after, BACKFILL_GROUP)
+        limit, meter = min(settings.batch_records, policy.batch), PrometheusMeter(BACKFILL_GROUP)
+        await consume(consumer, handler, rejecting, clock, limit=limit, meter=meter)
+
+    return {"events": events, "backfill": backfill}
 
 
 def _virtual_clock(settings: TriggersSettings, pool: Pool) -> list[APIRouter]:
@@ -87,7 +106,7 @@ def _virtual_clock(settings: TriggersSettings, pool: Pool) -> list[APIRouter]:
         async with connection(pool) as conn:
             safe = await positions.safe(conn)
             planned = await agenda.next_look(conn)
-        return Standing(next=planned, safe_time=safe.all if safe else None)
+        return Standing(next=planned, safe_time=safe.all if safe else NOTHING_YET)
 
     return [clock_router(standing)] if settings.clock_file else []
 

@@ -12,7 +12,7 @@ from tern_common.consume import Batch
 from tern_common.db import Pool, connection, transaction
 from tern_common.errors import Misconfigured
 from tern_common.logs import logger
-from tern_common.topics import PROFILES, RESOLVED
+from tern_common.topics import PROFILES, RESOLVED, RESOLVED_BACKFILL
 from tern_triggers import meters
 from tern_triggers.domain.news import News, read_profile, read_resolved
 from tern_triggers.publishing import Publisher
@@ -20,7 +20,9 @@ from tern_triggers.store import batch, positions
 from tern_triggers.store.batch import Writing
 
 GROUP = "triggers"
+BACKFILL_GROUP = "triggers-backfill"
 TOPICS = (RESOLVED, PROFILES)
+BACKFILL_TOPICS = (RESOLVED_BACKFILL,)
 
 
 class Positions:
@@ -64,7 +66,8 @@ class Positions:
             if ahead:
                 raise Misconfigured(
                     f"the positions of {topic}, partitions {ahead}, are past its end: the topic was recreated; stop all"
-                    f" instances, TRUNCATE triggers.position, reset the offsets of group {GROUP}, then start again"
+                    f" instances, TRUNCATE triggers.position, reset the offsets of the groups {GROUP} and"
+                    f" {BACKFILL_GROUP}, then start again"
                 )
 
 

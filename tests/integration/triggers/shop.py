@@ -28,6 +28,7 @@ from tern_common.events import (
     ResolvedEvent,
     encode,
 )
+from tern_common.lanes import LANES
 from tern_common.memory import MemoryBroker, MemoryBus
 from tern_common.topics import PROFILES, RESOLVED, TABLE
 from tern_triggers.catalogue import load_rules
@@ -180,9 +181,10 @@ class Shop:
             pass
 
     async def safe(self, moment: datetime) -> None:
-        """Safe time alone reaches `moment`."""
+        """Safe time alone reaches `moment`, in all lanes."""
         async with transaction(self.pool) as conn:
-            await positions.raise_safe(conn, "live", moment)
+            for lane in LANES:
+                await positions.raise_safe(conn, lane, moment)
 
     async def safe_now(self) -> Safe:
         """Safe time as it stands."""

@@ -17,9 +17,10 @@ from tern_common.consume import Batch, consume
 from tern_common.db import connection
 from tern_common.errors import Misconfigured
 from tern_common.events import Claim, encode
+from tern_common.lanes import BACKFILL, LIVE, NOTHING_YET, UPSTREAM, Lane
 from tern_common.progress import Claims
 from tern_common.rejecting import Rejecting
-from tern_common.topics import PROFILES, PROGRESS, REJECTED, RESOLVED
+from tern_common.topics import PROFILES, PROGRESS, REJECTED, RESOLVED, RESOLVED_BACKFILL
 from tern_triggers.consumer import GROUP, TOPICS
 from tern_triggers.domain.rounds import Safe
 from tern_triggers.safety import SafeTime
@@ -28,14 +29,14 @@ from tern_triggers.store import positions
 HERE = Place(RESOLVED, 0)
 
 
-def claim(service: str, minutes: int, ends: dict[int, int]) -> Claim:
-    """A claim at so many minutes past noon."""
-    topic = RESOLVED if service == "identity" else PROFILES
+def claim(service: str, minutes: int, ends: dict[int, int], lane: Lane = LIVE, **more: dict[int, int]) -> Claim:
+    """A claim at so many minutes past noon; `ends` of the live topic, `more` of others."""
+    named = {RESOLVED if service == "identity" else PROFILES: ends, **more}
     return Claim(
         service=service,
-        lane="live",
+        lane=lane,
         at=NOON + minutes * MINUTE,
-        ends={topic: {str(partition): end for partition, end in ends.items()}},
+        ends={topic: {str(partition): end for partition, end in of.items()} for topic, of in named.items()},
     )
 
 
@@ -47,7 +48,7 @@ async def safe(shop: Shop) -> Safe | None:
 async def test_safe_time_is_what_both_hops_have_proved_and_never_falls(shop: Shop) -> None:
     claims = Claims(shop.bus)
     safe_time = SafeTime(shop.pool, claims, shop.positions, SystemClock())
-    async with running(safe_time.follow()):
+    async with running(safe_time.follow(LIVE)):
         claims.believe(claim("identity", 10, {0: 0, 7: 0}))
         assert await safe(shop) is None, "profile has not spoken"
         claims.believe(claim("profile", 8, {0: 0}))
@@ -59,14 +60,66 @@ async def test_safe_time_is_what_both_hops_have_proved_and_never_falls(shop: Sho
 
 
 async def _is(shop: Shop, minutes: int) -> bool:
-    return await safe(shop) == Safe(NOON + minutes * MINUTE, NOON + minutes * MINUTE)
+    found = await safe(shop)
+    return found is not None and found.live == NOON + minutes * MINUTE
+
+
+async def test_nothing_is_safe_in_all_lanes_before_history_was_claimed_and_then_the_lane_behind_counts(
+    shop: Shop,
+) -> None:
+    claims = Claims(shop.bus)
+    safe_time = SafeTime(shop.pool, claims, shop.positions, SystemClock())
+    async with running(safe_time.follow(LIVE), safe_time.follow(BACKFILL)):
+        for service in UPSTREAM:
+            claims.believe(claim(service, 10, {0: 0}))
+        await eventually(lambda: _is(shop, 10), 10, "the live lane")
+        assert await safe(shop) == Safe(NOON + 10 * MINUTE, NOTHING_YET)
+        for service in UPSTREAM:
+            claims.believe(claim(service, 4, {0: 0}, BACKFILL))
+        await eventually(lambda: _both(shop, 10, 4), 10, "the backfill lane is behind")
+        for service in UPSTREAM:
+            claims.believe(claim(service, 30, {0: 0}, BACKFILL))
+        await eventually(lambda: _both(shop, 10, 10), 10, "the live lane is behind")
+    assert (safe_time.reached(LIVE), safe_time.reached(BACKFILL)) == (NOON + 10 * MINUTE, NOON + 30 * MINUTE)
+
+
+async def _both(shop: Shop, live: int, everything: int) -> bool:
+    return await safe(shop) == Safe(NOON + live * MINUTE, NOON + everything * MINUTE)
+
+
+async def test_history_that_is_not_in_yet_holds_its_own_lane_only(shop: Shop) -> None:
+    claims = Claims(shop.bus)
+    history = {RESOLVED_BACKFILL: {0: 5}}
+    claims.believe(claim("identity", 9, {0: 0}, BACKFILL, **history))
+    claims.believe(claim("profile", 9, {0: 0}, BACKFILL))
+    safe_time = SafeTime(shop.pool, claims, shop.positions, SystemClock())
+    async with running(safe_time.follow(LIVE), safe_time.follow(BACKFILL)):
+        for service in UPSTREAM:
+            claims.believe(claim(service, 10, {0: 0}))
+        await eventually(lambda: _is(shop, 10), 10, "the live lane does not wait for it")
+        assert safe_time.reached(BACKFILL) is None
+        await shop.handler.apply(Batch([], {Place(RESOLVED_BACKFILL, 0): Span(0, 5)}))
+        await eventually(lambda: _both(shop, 10, 9), 10, "it is in")
+
+
+async def test_history_counts_as_seen_once_the_membership_changes_it_brought_are_in(shop: Shop) -> None:
+    """They travel on the live topic, so a backfill claim names both."""
+    claims = Claims(shop.bus)
+    claims.believe(claim("identity", 9, {0: 3}, BACKFILL, **{RESOLVED_BACKFILL: {0: 0}}))
+    claims.believe(claim("profile", 9, {0: 0}, BACKFILL))
+    safe_time = SafeTime(shop.pool, claims, shop.positions, SystemClock())
+    async with running(safe_time.follow(BACKFILL)):
+        await shop.handler.apply(Batch([], {Place(RESOLVED, 0): Span(0, 2)}))
+        assert safe_time.reached(BACKFILL) is None
+        await shop.handler.apply(Batch([], {Place(RESOLVED, 0): Span(2, 3)}))
+        await eventually(lambda: safe_time.reached(BACKFILL) == NOON + 9 * MINUTE, 10, "all of it is in")
 
 
 async def test_a_claim_is_believed_once_everything_below_its_ends_is_applied(shop: Shop) -> None:
     claims = Claims(shop.bus)
     claims.believe(claim("identity", 10, {0: 2}))
     claims.believe(claim("profile", 10, {0: 1}))
-    async with running(SafeTime(shop.pool, claims, shop.positions, SystemClock()).follow()):
+    async with running(SafeTime(shop.pool, claims, shop.positions, SystemClock()).follow(LIVE)):
         await shop.take(cart("ann", NOON, "m1", "tea"))
         await shop.meet(profile("ann"))
         assert await safe(shop) is None
@@ -78,7 +131,7 @@ async def test_safe_time_moves_on_though_newer_claims_are_always_ahead(shop: Sho
     claims = Claims(shop.bus)
     for number, service in enumerate(("identity", "profile")):
         claims.believe(claim(service, 10 + number, {0: 0}))
-    async with running(SafeTime(shop.pool, claims, shop.positions, SystemClock()).follow()):
+    async with running(SafeTime(shop.pool, claims, shop.positions, SystemClock()).follow(LIVE)):
         await eventually(lambda: _is(shop, 10), 10, "the first claims")
         claims.believe(claim("identity", 20, {0: 1}))
         await shop.take(cart("ann", NOON, "m1", "tea"))
@@ -92,7 +145,7 @@ async def test_safe_time_that_stands_still_is_an_alarm_that_names_the_missing_cl
     claims.believe(claim("profile", 10, {0: 0}))
     structlog.reset_defaults()
     with capture_logs() as logs:
-        async with running(SafeTime(shop.pool, claims, shop.positions, ManualClock()).follow()):
+        async with running(SafeTime(shop.pool, claims, shop.positions, ManualClock()).follow(LIVE)):
             await eventually(lambda: any(log["event"] == "safe time stands still" for log in logs), 10, "an alarm")
     alarm = next(log for log in logs if log["event"] == "safe time stands still")
     assert alarm["claims"] == ["identity"]
@@ -163,7 +216,7 @@ async def test_a_topic_that_is_recreated_meanwhile_raises_no_safe_time(shop: Sho
 
 async def _ends_in_misconfigured(safe_time: SafeTime) -> bool:
     with pytest.raises(Misconfigured):
-        await safe_time.follow()
+        await safe_time.follow(LIVE)
     return True
 
 
@@ -175,7 +228,7 @@ async def test_records_become_decisions_and_junk_is_rejected(shop: Shop) -> None
     loops = (
         consume(consumer, shop.handler, Rejecting(shop.bus.producer, "triggers"), clock, limit=100),
         claims.follow(),
-        SafeTime(shop.pool, claims, shop.positions, clock).follow(),
+        SafeTime(shop.pool, claims, shop.positions, clock).follow(LIVE),
     )
     async with running(*loops):
         await shop.bus.producer.send(

@@ -28,7 +28,7 @@ from tern_common.http import Probes, create_app
 from tern_common.kafka import kafka_bus
 from tern_triggers.__main__ import serve
 from tern_triggers.app import SUMMARY, triggers_router
-from tern_triggers.consumer import GROUP, TOPICS
+from tern_triggers.consumer import BACKFILL_GROUP, BACKFILL_TOPICS, GROUP, TOPICS
 from tern_triggers.settings import TriggersSettings
 from tern_triggers.store import positions
 
@@ -178,15 +178,16 @@ async def _begin_where_the_group_stands(bus: Bus, pool: Pool) -> None:
 
     async def answered() -> bool:
         try:
-            committed.update({topic: await bus.log.committed(GROUP, topic) for topic in TOPICS})
+            for group, topics_read in ((GROUP, TOPICS), (BACKFILL_GROUP, BACKFILL_TOPICS)):
+                committed.update({topic: await bus.log.committed(group, topic) for topic in topics_read})
         except Transient:
             return False
         return True
 
     await eventually(answered, 30, "a broker that has just begun knows its groups")
-    for topic in TOPICS:
+    for topic, reached in committed.items():
         async with transaction(pool) as conn:
-            await positions.ensure(conn, topic, committed[topic])
+            await positions.ensure(conn, topic, reached)
 
 
 async def _claim(bus: Bus, at: datetime) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from support.running import running
 from support.waiting import eventually
 from tern_common.bus import Message, Place
 from tern_common.clock import ManualClock
@@ -13,7 +14,7 @@ from tern_common.memory import MemoryBroker, MemoryBus
 from tern_common.memory.bus import MemoryLog
 from tern_common.meters import UNMETERED, Meter
 from tern_common.partitioning import partition_of
-from tern_common.progress import Claims, Hop, claim_relay, claim_source
+from tern_common.progress import Claims, Hop, Passage, claim_relay, claim_source
 from tern_common.topics import PROGRESS, Topic
 
 SOURCE, OUTPUT, GROUP = "source", "output", "identity"
@@ -60,6 +61,7 @@ class World:
     def __init__(self) -> None:
         self.bus = MemoryBus(MemoryBroker([Topic(SOURCE, PARTITIONS), Topic(OUTPUT, 2), Topic(PROGRESS, 1)]))
         self.clock = ManualClock()
+        self.heard = Claims(self.bus, self.clock)
         self.acks: list[tuple[datetime, Place, int]] = []
         self.outputs: dict[tuple[Place, int], tuple[int, int]] = {}
 
@@ -111,25 +113,18 @@ class World:
             if at < claim.at
         )
 
-    def hop(self, service: str, log: MemoryLog, meter: Meter = UNMETERED) -> Hop:
+    def hop(self, service: str, log: MemoryLog, meter: Meter = UNMETERED, lane: str = "live") -> Hop:
         """From the group's commits on the source to claims about the output."""
-        return Hop(
-            log=log,
-            producer=self.bus.producer,
-            clock=self.clock,
-            group=GROUP,
-            source_topic=SOURCE,
-            output_topic=OUTPUT,
-            service=service,
-            lane="live",
-            meter=meter,
-        )
+        passage = Passage(service, lane, {SOURCE: GROUP}, (OUTPUT,))
+        return Hop(passage, log, self.bus.producer, self.clock, self.heard, meter)
 
-    async def source_loop(self, log: MemoryLog, holdoff_s: float = 0) -> None:
-        await claim_source(self.hop("identity", log), interval_s=0.5, holdoff_s=holdoff_s)
+    async def source_loop(self, log: MemoryLog, holdoff_s: float = 0, lane: str = "live") -> None:
+        async with running(self.heard.follow()):
+            await claim_source(self.hop("identity", log, lane=lane), interval_s=0.5, holdoff_s=holdoff_s)
 
-    async def relay_loop(self, claims: Claims) -> None:
-        await claim_relay(self.hop("profile", self.bus.log), claims, upstream="identity", poll_s=0.1)
+    async def relay_loop(self) -> None:
+        async with running(self.heard.follow()):
+            await claim_relay(self.hop("profile", self.bus.log), upstream="identity", poll_s=0.1)
 
 
 async def claimed(world: World, number: int = 1) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -111,16 +111,17 @@ async def test_the_clock_and_the_policy_have_the_same_doors_everywhere() -> None
         assert (await http.get("/v1/policy")).json() == {"version": 3}
 
 
-async def test_without_timers_the_clock_says_what_was_claimed_in_the_services_name() -> None:
+async def test_without_timers_the_clock_says_what_was_claimed_in_the_services_name_in_both_lanes() -> None:
     claims, at = Claims(MemoryBus()), datetime(2026, 1, 1, tzinfo=UTC)
-    routers = [claimed_clock_router(claims, "profile", "live")]
+    routers = [claimed_clock_router(claims, "profile")]
     app = create_app(service="t", summary="t", probes=Probes({}), routers=routers, tokens=AllPass())  # type: ignore[arg-type]
     headers = {"Authorization": "Bearer tt_good"}
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test", headers=headers) as http:
         claims.believe(Claim(service="identity", lane="live", at=at, ends={}))
-        assert (await http.get("/v1/clock/next")).json() == {"next": None, "safe_time": None}
         claims.believe(Claim(service="profile", lane="live", at=at, ends={}))
-        assert (await http.get("/v1/clock/next")).json() == {"next": None, "safe_time": "2026-01-01T00:00:00Z"}
+        assert (await http.get("/v1/clock/next")).json() == {"next": None, "safe_time": "1970-01-01T00:00:00Z"}
+        claims.believe(Claim(service="profile", lane="backfill", at=at - timedelta(hours=1), ends={}))
+        assert (await http.get("/v1/clock/next")).json() == {"next": None, "safe_time": "2025-12-31T23:00:00Z"}
 
 
 async def test_a_caller_that_hangs_up_is_no_fault_of_ours() -> None:

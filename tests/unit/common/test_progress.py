@@ -103,7 +103,7 @@ async def test_a_group_that_is_past_the_end_of_the_topic_stops_the_loop() -> Non
     world.group.update({Place(SOURCE, 0): 50})
     with pytest.raises(Misconfigured, match="recreated"):
         async with asyncio.timeout(5):
-            await world.source_loop(world.bus.log)
+            await claim_source(world.hop("identity", world.bus.log), interval_s=0.5, holdoff_s=0)
     assert world.claims == []
 
 
@@ -136,7 +136,8 @@ async def test_while_the_broker_is_away_nothing_is_claimed_and_then_again() -> N
     assert world.claims[0].at > START + timedelta(seconds=5)
 
 
-async def test_after_an_outage_claims_wait_until_refused_clients_have_come_back() -> None:
+@pytest.mark.parametrize("lane", ["live", "backfill"])
+async def test_after_an_outage_claims_wait_until_refused_clients_have_come_back(lane: str) -> None:
     world = World()
     await world.join()
     last_failure = START
@@ -147,7 +148,7 @@ async def test_after_an_outage_claims_wait_until_refused_clients_have_come_back(
             last_failure = world.clock.now()
             raise Transient("broker away")
 
-    async with running(world.source_loop(Log(world.bus.broker, away), holdoff_s=120)):
+    async with running(world.source_loop(Log(world.bus.broker, away), holdoff_s=120, lane=lane)):
         await claimed(world)
     assert last_failure > START + timedelta(seconds=20)
     assert world.claims[0].at >= last_failure + timedelta(seconds=119)
@@ -184,7 +185,8 @@ async def test_lag_is_told_to_the_meter() -> None:
             world.apply(len(meter.seen) - 1)
 
     log = Log(world.bus.broker, lambda q: apply(q) if len(meter.seen) < 3 else None)
-    async with running(claim_source(world.hop("identity", log, meter), interval_s=0.5, holdoff_s=0)):
+    loop = claim_source(world.hop("identity", log, meter), interval_s=0.5, holdoff_s=0)
+    async with running(world.heard.follow(), loop):
         await claimed(world)
     assert meter.seen[:3] == [2, 1, 0]
 

@@ -16,11 +16,12 @@ from unit.common.claiming import OUTPUT, SOURCE, START, World, claimed
 
 
 async def test_a_relay_passes_the_time_on_once_its_own_group_is_there() -> None:
-    world, claims = World(), Claims(MemoryBus())
+    world = World()
+    claims = world.heard
     await world.join()
     world.ack(0)
     world.ack(1)
-    async with running(world.relay_loop(claims)):
+    async with running(world.relay_loop()):
         claims.believe(Claim(service="identity", lane="live", at=START, ends={SOURCE: {"0": 1, "1": 1, "2": 0}}))
         world.apply(0)
         assert world.claims == []
@@ -32,10 +33,11 @@ async def test_a_relay_passes_the_time_on_once_its_own_group_is_there() -> None:
 
 
 async def test_a_relay_passes_each_claim_once_and_only_its_upstreams() -> None:
-    world, claims = World(), Claims(MemoryBus())
+    world = World()
+    claims = world.heard
     await world.join()
     nothing = {SOURCE: {"0": 0}}
-    async with running(world.relay_loop(claims)):
+    async with running(world.relay_loop()):
         claims.believe(Claim(service="identity", lane="live", at=START, ends=nothing))
         await claimed(world)
         claims.believe(Claim(service="identity", lane="live", at=START - timedelta(1), ends=nothing))
@@ -48,11 +50,12 @@ async def test_a_relay_passes_each_claim_once_and_only_its_upstreams() -> None:
 
 
 async def test_a_relay_waits_for_a_broker_that_is_away() -> None:
-    world, claims = World(), Claims(MemoryBus())
+    world = World()
+    claims = world.heard
     await world.join()
     world.bus.fail_with(Transient("broker away"))
     claims.believe(Claim(service="identity", lane="live", at=START, ends={SOURCE: {"0": 0}}))
-    async with running(world.relay_loop(claims)):
+    async with running(world.relay_loop()):
         await eventually(lambda: world.clock.monotonic() > 1, 5, "some attempts")
         world.bus.recover()
         await claimed(world)

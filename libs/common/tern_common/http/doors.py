@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
 from tern_common.auth import require
+from tern_common.lanes import LANES, NOTHING_YET
 from tern_common.progress import Claims
 
 
@@ -32,12 +33,13 @@ def clock_router(ask: Callable[[], Awaitable[Standing]]) -> APIRouter:
     return router
 
 
-def claimed_clock_router(claims: Claims, service: str, lane: str) -> APIRouter:
-    """The same for a service without timers: its safe time is what was claimed in its name. `claims` are followed."""
+def claimed_clock_router(claims: Claims, service: str) -> APIRouter:
+    """The same for a service without timers: its safe time is what was claimed in its name, in the lane that is further
+    behind; before all lanes are claimed nothing is known. `claims` are followed."""
 
     async def standing() -> Standing:
-        claim = claims.newest(service, lane)
-        return Standing(next=None, safe_time=claim.at if claim else None)
+        proved = [claims.proved([service], lane) for lane in LANES]
+        return Standing(next=None, safe_time=min(at or NOTHING_YET for at in proved))
 
     return clock_router(standing)
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
@@ -67,6 +67,13 @@ class KafkaLog:
                 answer = await admin.create_topics(list(map(_new, missing)))
                 _check(answer.topic_errors)
             while not await self._led([topic.name for topic in topics]):
+                await self._connection.clock.sleep(_VISIBLE_POLL_S)
+
+    async def grow(self, topic: str, partitions: int) -> None:
+        async with self._asking("add partitions"):
+            admin = await self._admins()
+            await admin.create_partitions({topic: NewPartitions(partitions)})
+            while len(await self._places(topic)) < partitions or not await self._led([topic]):
                 await self._connection.clock.sleep(_VISIBLE_POLL_S)
 
     async def _led(self, names: list[str]) -> bool:

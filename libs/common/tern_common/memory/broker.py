@@ -58,6 +58,15 @@ class MemoryBroker:
         for place in self.places(topic.name):
             self._partitions[place] = Partition()
 
+    def grow(self, topic: str, partitions: int) -> None:
+        """Adds partitions. Groups learn of them at once, which a real one does when its metadata is old."""
+        had = self.places(topic)
+        self.topics[topic] = replace(self.topics[topic], partitions=partitions)
+        for place in self.places(topic)[len(had) :]:
+            self._partitions[place] = Partition()
+        for group in self.groups.values():
+            group.deal()
+
     def fail_with(self, error: Transient) -> None:
         """Every call raises `error` until `recover`; tails just wait."""
         self._fault = error

@@ -56,6 +56,10 @@ class MemoryLog:
         for topic in topics:
             self._broker.create(topic)
 
+    async def grow(self, topic: str, partitions: int) -> None:
+        self._broker.check()
+        self._broker.grow(topic, partitions)
+
 
 class MemoryBus:
     """`bus.Bus` on a `MemoryBroker`: its own, with every topic of the table, unless one is given."""

@@ -19,16 +19,17 @@ class Group:
     def join(self, member: MemoryConsumer) -> None:
         """Adds a member and deals anew."""
         self._members.append(member)
-        self._deal()
+        self.deal()
 
     def leave(self, member: MemoryConsumer) -> None:
         """Takes a member out, with its partitions, and deals anew."""
         if member in self._members:
             self._members.remove(member)
             member.assign({})
-            self._deal()
+            self.deal()
 
-    def _deal(self) -> None:
+    def deal(self) -> None:
+        """Deals the partitions of all topics anew."""
         hands: list[dict[Place, int]] = [{} for _ in self._members]
         for topic in sorted({topic for member in self._members for topic in member.topics}):
             takers = [n for n, member in enumerate(self._members) if topic in member.topics]

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tern_common.durations import Duration
 from tern_common.identifiers import NAMESPACES, Declared, Kind, Namespaces, family
+from tern_common.lanes import BackfillPolicy
 from tern_identity.domain.ledger import Node
 from tern_identity.domain.rulings import SILENCE, Rulings
 
@@ -44,7 +45,8 @@ class DeclaredNamespace(BaseModel):
 class Rules(BaseModel):
     """identity.md §3. A change of anything is a new `version`: the graph is a function of the ledger and of these.
 
-    `holdoff` is about time, not about the graph: how long to claim nothing after an outage (triggers.md §2.5).
+    `holdoff` and `backfill` are not about the graph: how long to claim nothing after an outage (triggers.md §2.5), and
+    how the backfill lane gives way (§2.4).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,6 +62,7 @@ class Rules(BaseModel):
     browsers_per_account: Count
     deferred_above: Count = 1_000
     holdoff: Duration = timedelta(minutes=2)
+    backfill: BackfillPolicy = BackfillPolicy()
 
     @model_validator(mode="after")
     def _every_strong_namespace_has_a_limit(self) -> Self:

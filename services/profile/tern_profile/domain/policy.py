@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tern_common.durations import Duration
+from tern_common.lanes import BackfillPolicy
 from tern_common.policy import Policy as VersionedPolicy
 
 LARGEST_TRAITS = 850_000
@@ -46,6 +47,8 @@ class Policy(VersionedPolicy):
     trait_bytes: Count
     """Of one trait's JSON. What is larger stays on the event."""
     carts: CartPolicy
+    backfill: BackfillPolicy = BackfillPolicy()
+    """How the backfill lane gives way to the live one (triggers.md §2.4)."""
 
     @model_validator(mode="after")
     def _a_record_fits_on_kafka(self) -> Self:

@@ -9,6 +9,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from tern_common.durations import Duration
+from tern_common.lanes import BackfillPolicy
 from tern_triggers.domain.rules import Channel
 
 
@@ -118,6 +119,7 @@ class Policy(BaseModel):
     fire_facts: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
     outbox: OutboxPolicy = OutboxPolicy()
     arbiter: Arbiter = Arbiter()
+    backfill: BackfillPolicy = BackfillPolicy()
 
     @model_validator(mode="after")
     def _slot_takes_time(self) -> Self:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from tern_common.bus import Place, Span
 from tern_common.db import Connection
+from tern_common.lanes import BACKFILL, LIVE, NOTHING_YET
 from tern_triggers.domain.rounds import Safe
 
 
@@ -84,6 +85,13 @@ async def raise_safe(conn: Connection, lane: str, at: datetime) -> None:
 
 
 async def safe(conn: Connection) -> Safe | None:
-    """Safe time of the live lane and of all lanes; None before the first."""
-    row = await conn.fetchrow("SELECT max(at) FILTER (WHERE lane = 'live'), min(at) FROM safe_time")
-    return None if row is None or row[0] is None else Safe(row[0], row[1])
+    """Safe time of the live lane, and of all lanes: the least of theirs. None before the live lane's first.
+
+    The backfill lane is claimed from the start, since nothing in it is soon passed. Until then nothing is safe in all
+    lanes: what waits for history does not go by half of it.
+    """
+    rows = await conn.fetch("SELECT lane, at FROM safe_time")
+    reached = {row[0]: row[1] for row in rows}
+    if LIVE not in reached:
+        return None
+    return Safe(reached[LIVE], min(reached[LIVE], reached.get(BACKFILL, NOTHING_YET)))
