@@ -1,24 +1,19 @@
-"""The HTTP edge: why something was decided, or not."""
+"""Doors to the decision log: why something was decided, or not."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel
 
-from tern_common.auth import require
 from tern_common.db import Pool, connection
 from tern_common.events import FIRST_YEAR, LAST_YEAR
 from tern_triggers.domain.decisions import Decision, Outcome, Why
-from tern_triggers.domain.rules import Rule
 from tern_triggers.domain.story import Gone
 from tern_triggers.store import log, memberships
-
-SUMMARY = "What should happen, when, and why not"
 
 
 class DecisionShown(BaseModel):
@@ -67,13 +62,6 @@ class Summary(BaseModel):
     counts: list[Tally]
 
 
-class RulesShown(BaseModel):
-    """The rules that the process works by. `waits_for`: rule → whose safe time decides it."""
-
-    rules: list[dict[str, Any]]
-    waits_for: dict[str, str]
-
-
 def _plausible(at: datetime) -> datetime:
     if not FIRST_YEAR < at.year < LAST_YEAR:
         raise ValueError(f"must be between the years {FIRST_YEAR} and {LAST_YEAR}")
@@ -83,13 +71,9 @@ def _plausible(at: datetime) -> datetime:
 Since = Annotated[AwareDatetime, AfterValidator(_plausible)]
 
 
-def triggers_router(pool: Pool, rules: Sequence[Rule]) -> APIRouter:
-    """The service's doors; all of them need a token that may read."""
-    router = APIRouter(tags=["triggers"], dependencies=[Depends(require("read"))])
-    shown = RulesShown(
-        rules=[rule.model_dump(mode="json", exclude_none=True) for rule in rules],
-        waits_for={rule.rule: rule.lane for rule in rules},
-    )
+def decisions_router(pool: Pool) -> APIRouter:
+    """Its own access is the assembly's matter."""
+    router = APIRouter()
 
     @router.get("/v1/decisions")
     async def decisions(
@@ -110,11 +94,6 @@ def triggers_router(pool: Pool, rules: Sequence[Rule]) -> APIRouter:
         async with connection(pool) as conn:
             found = await log.summary(conn, since)
         return Summary(counts=[Tally.model_validate(count._asdict()) for count in found])
-
-    @router.get("/v1/rules")
-    async def running() -> RulesShown:
-        """The rules as they were validated at start."""
-        return shown
 
     return router
 
