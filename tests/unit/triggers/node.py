@@ -7,7 +7,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from tern_triggers.domain import agenda, endings, facts, narrative, rounds, touched
+from tern_triggers.domain import agenda, endings, facts, folds, narrative, rounds, touched
 from tern_triggers.domain.agenda import Plan
 from tern_triggers.domain.decisions import Decision, Outcome
 from tern_triggers.domain.endings import Revocation

@@ -9,6 +9,7 @@ from tern_triggers.domain.facts import Fact
 from tern_triggers.domain.folds import stories
 from tern_triggers.domain.folds.cart import Newest, Ordered
 from tern_triggers.domain.narrative import ended_notes
+from tern_triggers.domain.rules import ruleset
 from tern_triggers.domain.story import Gone
 from unit.triggers.saying import (
     CART,

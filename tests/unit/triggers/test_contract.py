@@ -25,7 +25,7 @@ from unit.triggers.saying import (
     DAY,
     POLICY,
     RECALL,
-    RULES,
+    RULESET,
     at,
     checkout,
     decided,
@@ -121,7 +121,7 @@ def revoked(late: Fact, now: float) -> dict[str, Any]:
     seen = view(snap(0, "m1", "tea"))
     (ruling,) = decided(seen, READY, [CART])
     after: View = view(snap(0, "m1", "tea"), late, decisions=[ruling.decision])
-    (ending,) = endings(stories(ruleset(RULES), after, POLICY), after.decisions, at(now))
+    (ending,) = endings(stories(RULESET, after, POLICY), after.decisions, at(now))
     return read(contract.encode(contract.revoked(ending, at(now), SOURCE)))
 
 

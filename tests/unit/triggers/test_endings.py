@@ -9,6 +9,7 @@ from tern_triggers.domain.decisions import Decision, Outcome
 from tern_triggers.domain.endings import Ending, Revocation, endings
 from tern_triggers.domain.facts import Fact
 from tern_triggers.domain.folds import stories
+from tern_triggers.domain.rules import ruleset
 from tern_triggers.domain.story import Gone
 from unit.triggers.saying import (
     CART,
@@ -16,7 +17,7 @@ from unit.triggers.saying import (
     HOUR,
     POLICY,
     RECALL,
-    RULES,
+    RULESET,
     at,
     checkout,
     fired,
@@ -37,7 +38,7 @@ FILLED = snap(0, "m1", "tea")
 def ends(*facts: Fact, decision: Decision = REMINDED, now: float = 2 * HOUR) -> list[Ending]:
     """What these facts, known at `now`, do to the decision."""
     seen = view(*facts, decisions=[decision])
-    return endings(stories(ruleset(RULES), seen, POLICY), seen.decisions, at(now))
+    return endings(stories(RULESET, seen, POLICY), seen.decisions, at(now))
 
 
 def how(*facts: Fact, decision: Decision = REMINDED, now: float = 2 * HOUR) -> list[tuple[Revocation, Gone]]:
@@ -106,4 +107,4 @@ def test_the_refund_of_an_old_order_after_the_recall_retracts_nothing() -> None:
 
 def test_a_rule_that_is_gone_leaves_its_decisions_alone() -> None:
     seen = view(FILLED, checkout(30, "m2"), decisions=[REMINDED])
-    assert endings([RECALL], stories(ruleset([RECALL]), seen, POLICY), seen.decisions, at(70)) == []
+    assert endings(stories(ruleset([RECALL]), seen, POLICY), seen.decisions, at(70)) == []

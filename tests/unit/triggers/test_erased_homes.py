@@ -8,7 +8,7 @@ from tern_triggers.domain.folds.cart import Newest
 from tern_triggers.domain.news import FOREVER, Former, Membership, News, gather, read_resolved
 from tern_triggers.domain.rules import reads
 from tern_triggers.domain.touched import CartKnown, Known, erased, touched
-from unit.triggers.saying import ANN, HOME, OTHER, POLICY, RULES, at, snap
+from unit.triggers.saying import ANN, HOME, OTHER, POLICY, RULES, RULESET, at, snap
 
 BOB = "00000000-0000-7000-8000-00000000000b"
 

@@ -23,7 +23,7 @@ from tern_triggers.domain.facts import Body, Fact, cart_of, decode_body, distinc
 from tern_triggers.domain.folds.cart import Newest, Ordered
 from tern_triggers.domain.moments import AT_ONCE
 from tern_triggers.domain.news import Batch, Former, Membership, News, gather, read_profile, read_resolved
-from tern_triggers.domain.rules import reads
+from tern_triggers.domain.rules import reads, ruleset
 from tern_triggers.domain.touched import CartKnown, Known, held_by, touched
 from unit.triggers.saying import (
     ANN,
@@ -34,6 +34,7 @@ from unit.triggers.saying import (
     POLICY,
     RECALL,
     RULES,
+    RULESET,
     START,
     at,
     cancel,

@@ -12,7 +12,7 @@ from tern_triggers.domain.facts import Fact
 from tern_triggers.domain.folds import stories
 from tern_triggers.domain.folds.orders import orders_story, threshold
 from tern_triggers.domain.narrative import ended_notes
-from tern_triggers.domain.rules import Waits
+from tern_triggers.domain.rules import Waits, ruleset
 from tern_triggers.domain.story import Gone, OrdersShown
 from unit.triggers.saying import DAY, OTHER, POLICY, RECALL, at, cancel, candidates_of, fired, order, refund, view
 

@@ -10,11 +10,25 @@ from msgspec.structs import replace
 from tern_triggers.domain.decisions import Outcome, Why
 from tern_triggers.domain.folds import stories
 from tern_triggers.domain.moments import EPOCH, earliest, round_down, round_up
-from tern_triggers.domain.rounds import Next, Safe, decide, next_looks, round_of
-from tern_triggers.domain.rules import RULE, Rule
+from tern_triggers.domain.rounds import Next, Safe, after, decide, next_looks, round_of
+from tern_triggers.domain.rules import RULE, Rule, ruleset
 from tern_triggers.domain.story import Gone
 from tern_triggers.domain.view import Verdicts, View
-from unit.triggers.saying import CART, DAY, GRANTED, HOUR, POLICY, RECALL, RULES, at, decided, fired, order, snap, view
+from unit.triggers.saying import (
+    CART,
+    DAY,
+    GRANTED,
+    HOUR,
+    POLICY,
+    RECALL,
+    RULESET,
+    at,
+    decided,
+    fired,
+    order,
+    snap,
+    view,
+)
 
 READY = 65
 FILLED = snap(0, "m1", "tea")
@@ -49,7 +63,7 @@ def test_nothing_is_decided_before_safe_time_reaches_the_round() -> None:
 
 def test_a_rule_with_a_long_wait_waits_for_all_lanes() -> None:
     seen = view(order(0, "o1"), snap(90 * DAY, "m1", "tea"))
-    told = stories(ruleset(RULES), seen, POLICY)
+    told = stories(RULESET, seen, POLICY)
     safe = Safe(at(91 * DAY), at(89 * DAY))
     found = decide(RULESET, told, seen, POLICY, safe, at(91 * DAY))
     assert [ruling.decision.rule for ruling in found.rulings] == ["cart_abandoned"]
@@ -133,7 +147,7 @@ def test_later_steps_follow_the_same_anchor_and_keep_the_name_of_the_cycle() -> 
 
 def test_the_next_look_is_the_least_ready_time_of_what_is_left() -> None:
     seen = view(FILLED, order(-DAY, "o1"))
-    told = stories(ruleset(RULES), seen, POLICY)
+    told = stories(RULESET, seen, POLICY)
     assert next_looks(RULESET, told, seen, POLICY) == Next(at(READY), at(89 * DAY + 5))
     assert next_looks(ruleset([CART]), told, replace(seen, decisions=fired(seen, READY, [CART])), POLICY) == Next(
         None, None

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from tern_triggers.domain import agenda, candidates, cart, rounds, story, touched
+from tern_triggers.domain import agenda, candidates, rounds, story, touched
 from tern_triggers.domain.agenda import Plan, join
 from tern_triggers.domain.facts import Fact
+from tern_triggers.domain.folds import cart
 from tern_triggers.domain.moments import AT_ONCE, NEVER, round_up
 from tern_triggers.domain.news import Membership, News
 from unit.triggers.chaos import FAST_CART, POLICY, RULES, Scenario, expected, run

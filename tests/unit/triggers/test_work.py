@@ -15,10 +15,11 @@ from msgspec.structs import replace
 from tern_triggers.domain.endings import endings
 from tern_triggers.domain.folds import stories
 from tern_triggers.domain.narrative import ended_notes
-from tern_triggers.domain.rounds import Safe, decide, next_looks
+from tern_triggers.domain.rounds import Safe, after, decide, next_looks
+from tern_triggers.domain.rules import ruleset
 from tern_triggers.domain.story import Ended, Exit, Gone, Moment, Story, last_ended
 from tern_triggers.domain.view import View
-from unit.triggers.saying import DAY, POLICY, RULES, at, order, snap, view
+from unit.triggers.saying import CART, DAY, POLICY, RULESET, at, order, snap, view
 
 COUNTED = [0]
 
@@ -72,13 +73,13 @@ def tallied(seen: View) -> View:
 
 def look(seen: View, minutes: float) -> View:
     """A whole look, and the check for endings; returns the view with what was decided."""
-    told = stories(ruleset(RULES), seen, POLICY)
+    told = stories(RULESET, seen, POLICY)
     decided = decide(RULESET, told, seen, POLICY, Safe(at(minutes), at(minutes)), at(minutes))
-    after = replace(seen, decisions=[*seen.decisions, *(ruling.decision for ruling in decided.rulings)])
-    notes = ended_notes(ruleset(RULES), told, after, POLICY, at(minutes))
-    next_looks(RULESET, told, after, POLICY)
-    endings(told, after.decisions, at(minutes))
-    return replace(after, decisions=[*after.decisions, *notes])
+    later = after(seen, decided)
+    notes = ended_notes(RULESET, told, later, POLICY, at(minutes))
+    next_looks(RULESET, told, later, POLICY)
+    endings(told, later.decisions, at(minutes))
+    return replace(later, decisions=[*later.decisions, *notes])
 
 
 def work(carts: int, orders: int) -> int:
@@ -137,7 +138,7 @@ def test_orders_left_out_of_a_story_change_nothing_in_it(
     orders = [order(m, f"o{n}", product, cart=cart) for n, (m, product, cart) in enumerate(bought)]
     (plain,) = look(view(snap(0, "m", "tea")), 70).decisions
     decision = replace(plain, anchor=at(anchored))
-    (told,) = stories([RULES[0]], view(*carts, *orders, decisions=[decision]), POLICY.settle)[RULES[0].rule]
+    (told,) = stories(ruleset([CART]), view(*carts, *orders, decisions=[decision]), POLICY)[CART.rule]
     first = {product: min(m for m, p in filled if p == product) for _, product in filled}
     ended = {
         Exit(at(m), at(m) + POLICY.settle, Gone.ORDERED, f"o{n}")
@@ -147,6 +148,6 @@ def test_orders_left_out_of_a_story_change_nothing_in_it(
     whole = replace(told, exits=(*(end for end in told.exits if end.why is not Gone.ORDERED), *sorted(ended)))
     assert told.gone_until == whole.gone_until
     assert last_ended(told, ignore_passive=True) == last_ended(whole, ignore_passive=True)
-    by_rule = {RULES[0].rule: [told]}, {RULES[0].rule: [whole]}
-    few, all_ = (endings(RULES[:1], one, [decision], at(80)) for one in by_rule)
+    by_rule = {CART.rule: [told]}, {CART.rule: [whole]}
+    few, all_ = (endings(one, [decision], at(80)) for one in by_rule)
     assert few == all_
