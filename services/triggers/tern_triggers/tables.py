@@ -256,6 +256,15 @@ rule_audit = Table(
     comment="Who changed a rule, when and why.",
 )
 
+rule_plan = Table(
+    "rule_plan",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("homes_after", Uuid),
+    Column("customers_after", Uuid),
+    comment="Rules that changed, and how far those whom they concern have been planned a look for.",
+)
+
 ruleset = Table(
     "ruleset",
     metadata,

@@ -109,10 +109,18 @@ def _rules() -> None:
         schema=SCHEMA,
     )
     op.create_index("rule_audit_name", "rule_audit", ["name", "seq"], schema=SCHEMA)
+    op.create_table(
+        "rule_plan",
+        sa.Column("name", sa.Text(), primary_key=True),
+        sa.Column("homes_after", sa.Uuid()),
+        sa.Column("customers_after", sa.Uuid()),
+        comment="Rules that changed, and how far those whom they concern have been planned a look for.",
+        schema=SCHEMA,
+    )
 
 
 def downgrade() -> None:
-    for table in ("rule_audit", "rule", "hold", "outcome", "arm", "deferral"):
+    for table in ("rule_plan", "rule_audit", "rule", "hold", "outcome", "arm", "deferral"):
         op.drop_table(table, schema=SCHEMA)
     op.drop_column("ruleset", "revision", schema=SCHEMA)
     for column in ("released_at", "category", "channels", "mode", "act", "about"):

@@ -23,9 +23,9 @@ _TESTS = ("equals", "not_equals", "one_of", "above", "at_least", "below", "at_mo
 
 
 class Model(BaseModel):
-    """Unknown fields are refused: a misspelt one would silently not count."""
+    """Unknown fields are refused: a misspelt one would silently not count. Written back, it reads as it was written."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
 
 
 class Compare(Model):

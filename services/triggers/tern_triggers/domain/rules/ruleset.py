@@ -14,12 +14,13 @@ from tern_triggers.domain.rules.reading import Reads, reads
 class Ruleset(msgspec.Struct, frozen=True, kw_only=True):
     """`rules`, by name; paused ones are among them. `since`: since when each decides in its mode; what began before is
     history to it, and a rule without one has always run. `older`: (name, version) → versions that running cycles began
-    under. `revision` rises with every change.
+    under. `retired` are names of paused rules for which nothing more is kept. `revision` rises with every change.
     """
 
     rules: tuple[Rule, ...]
     since: Mapping[str, datetime] = {}
     older: Mapping[tuple[str, int], Rule] = {}
+    retired: frozenset[str] = frozenset()
     revision: int = 0
 
     @property
@@ -30,7 +31,7 @@ class Ruleset(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def reads(self) -> Reads:
         """What has to be kept for them, also for those that are paused."""
-        return reads((*self.rules, *self.older.values()))
+        return reads(rule for rule in (*self.rules, *self.older.values()) if rule.rule not in self.retired)
 
     def at(self, rule: Rule, version: int) -> Rule:
         """The rule as it was in a version: its timing then, its mode and checks now (triggers.md §6.4)."""
