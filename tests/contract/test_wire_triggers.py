@@ -17,13 +17,18 @@ from tern_triggers.domain.contract import (
     CartContent,
     CartLine,
     CloudEvent,
+    Context,
+    EventRef,
     Fired,
+    Held,
+    Offer,
     OrdersContent,
     ReasonFacts,
     Revoked,
     Timing,
     encode,
 )
+from tern_triggers.domain.story import Gone
 
 ANN, TRIGGER = "018f0000-0000-7000-8000-000000000001", "018f0000-0000-8000-8000-0000000000aa"
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -93,13 +98,34 @@ RECALL_BYTES = (
     CART_BYTES[: CART_BYTES.index(b'"cart":{')]
     + b'"orders":{"kept":3,"last_order_id":"o-1","last_order_at":"2026-03-01T12:00:00Z"}}'
 )
+FULL = msgspec.structs.replace(
+    CART,
+    reason=ReasonFacts("cart_abandoned", "c", "m-1", AT, AT, {"items": 2}, "inactivity", [EventRef("m-1", AT)]),
+    context=Context("tea", "drinks"),
+    step_name="last_call",
+    due_by=LATER,
+    offer=Offer(True),
+    hold=Held(TRIGGER, "partial", LATER),
+    attribution="token",
+)
+FULL_BYTES = (
+    CART_BYTES[:-1].replace(
+        b'"facts":{"items":2}}',
+        b'"facts":{"items":2},"kind":"inactivity","events":[{"message_id":"m-1","at":"2026-03-01T12:00:00Z"}]}',
+    )
+    + (
+        ',"context":{"product_id":"tea","category":"drinks"},"step_name":"last_call","due_by":"2026-03-02T12:00:00Z",'
+        f'"offer":{{"incentive_eligible":true}},"hold":{{"hold_id":"{TRIGGER}","status":"partial",'
+        '"held_until":"2026-03-02T12:00:00Z"},"attribution":"token"}'
+    ).encode()
+)
 REVOKED = Revoked(
     trigger_id=TRIGGER,
     customer_id=ANN,
     rule="cart_abandoned",
     key="c",
     step=0,
-    reason="ordered",
+    reason=Gone.ORDERED,
     at=AT,
     fired_at=LATER,
 )
@@ -118,6 +144,7 @@ def golden(data: Fired | Revoked, value: bytes, happened: str) -> Golden:
 GOLDENS = {
     "fired for a cart": golden(CART, CART_BYTES, "fired"),
     "fired for a recall": golden(RECALL, RECALL_BYTES, "fired"),
+    "fired with all there is": golden(FULL, FULL_BYTES, "fired"),
     "retracted": golden(REVOKED, REVOKED_BYTES, "retracted"),
     "cancelled": golden(REVOKED, REVOKED_BYTES, "cancelled"),
 }
