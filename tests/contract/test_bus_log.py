@@ -8,7 +8,8 @@ import pytest
 
 from contract.conftest import PARTITIONS, Platform
 from contract.reading import messages, numbers
-from tern_common.bus import Bus, Message
+from support.waiting import eventually
+from tern_common.bus import Bus, Consumer, Message, Record
 from tern_common.errors import Misconfigured, Transient
 from tern_common.partitioning import partition_of
 from tern_common.topics import Topic, faults
@@ -58,3 +59,40 @@ async def test_an_error_inside_the_block_comes_out_as_it_is(platform: Platform) 
     with pytest.raises(Misconfigured, match="mine"):
         async with platform.open():
             raise Misconfigured("mine")
+
+
+async def test_a_grown_topic_keeps_what_it_has_and_tells_of_all_its_partitions_at_once(bus: Bus, topic: str) -> None:
+    await bus.producer.send(messages(topic, numbers(0, 50)))
+    before = await bus.log.ends(topic)
+    await bus.log.grow(topic, PARTITIONS + 3)
+    assert await bus.log.ends(topic) == before | dict.fromkeys(range(PARTITIONS, PARTITIONS + 3), 0)
+    assert (await bus.log.shapes())[topic].partitions == PARTITIONS + 3
+
+
+async def test_members_learn_of_new_partitions_and_read_them_from_their_start(
+    platform: Platform, bus: Bus, topic: str, group: str
+) -> None:
+    """Within some metadata ages; and whoever sends by then sends there too."""
+    reader = await bus.subscribe(group, [topic])
+    await eventually(lambda: _polled(reader, PARTITIONS), 30, "it reads the topic")
+    async with platform.open() as other:
+        await other.producer.send(messages(topic, numbers(0, 1)))
+        await other.log.grow(topic, PARTITIONS + 3)
+        new = next(key for key in numbers(0, 999) if partition_of(key.encode(), PARTITIONS + 3) >= PARTITIONS)
+
+        async def written() -> bool:
+            await other.producer.send([Message(topic, new.encode(), b"new")])
+            return any(end for number, end in (await other.log.ends(topic)).items() if number >= PARTITIONS)
+
+        await eventually(written, 30, "a producer sends to a new partition")
+        found = await eventually(lambda: _read_from_new(reader), 30, "a member reads it")
+    assert found[0].offset == 0
+
+
+async def _polled(reader: Consumer, partitions: int) -> bool:
+    await reader.poll(1, 0.1)
+    return len(reader.assigned()) == partitions
+
+
+async def _read_from_new(reader: Consumer) -> list[Record]:
+    return [record for record in (await reader.poll(100, 0.2)).records if record.partition >= PARTITIONS]

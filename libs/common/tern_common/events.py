@@ -151,7 +151,10 @@ PAUSE_KEY = b"pause"
 
 
 class Pause(Struct, kw_only=True, frozen=True):
-    """On `tern.progress.v1` under `PAUSE_KEY`: nobody claims before `until`. An empty value ends it before."""
+    """On `tern.progress.v1` under `PAUSE_KEY`: nobody claims before `until`, which is real time, not the domain's.
+
+    An empty value ends it before.
+    """
 
     until: Moment
 

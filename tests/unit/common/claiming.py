@@ -9,7 +9,7 @@ from support.running import running
 from support.waiting import eventually
 from tern_common.bus import Message, Place
 from tern_common.clock import ManualClock
-from tern_common.events import Claim, decode_claim
+from tern_common.events import PAUSE_KEY, Claim, decode_claim
 from tern_common.memory import MemoryBroker, MemoryBus
 from tern_common.memory.bus import MemoryLog
 from tern_common.meters import UNMETERED, Meter
@@ -61,7 +61,7 @@ class World:
     def __init__(self) -> None:
         self.bus = MemoryBus(MemoryBroker([Topic(SOURCE, PARTITIONS), Topic(OUTPUT, 2), Topic(PROGRESS, 1)]))
         self.clock = ManualClock()
-        self.heard = Claims(self.bus, self.clock)
+        self.heard = Claims(self.bus, self.clock, self.clock)
         self.acks: list[tuple[datetime, Place, int]] = []
         self.outputs: dict[tuple[Place, int], tuple[int, int]] = {}
 
@@ -102,7 +102,7 @@ class World:
     @property
     def claims(self) -> list[Claim]:
         """What was claimed, in order."""
-        return [decode_claim(record.value) for record in self.bus.sent(PROGRESS)]
+        return [decode_claim(record.value) for record in self.bus.sent(PROGRESS) if record.key != PAUSE_KEY]
 
     def is_true(self, claim: Claim) -> bool:
         """Whether the outputs of all that was acknowledged before T exist below the claimed ends."""
@@ -121,6 +121,10 @@ class World:
     async def source_loop(self, log: MemoryLog, holdoff_s: float = 0, lane: str = "live") -> None:
         async with running(self.heard.follow()):
             await claim_source(self.hop("identity", log, lane=lane), interval_s=0.5, holdoff_s=holdoff_s)
+
+    async def unheard_loop(self, log: MemoryLog) -> None:
+        """A loop that hears nothing of what stands on the topic of claims."""
+        await claim_source(self.hop("identity", log), interval_s=0.5, holdoff_s=0)
 
     async def relay_loop(self) -> None:
         async with running(self.heard.follow()):

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from typing import Annotated
 
 import typer
 
+from tern_cli.growing import Growing, Pace
 from tern_cli.platform import Session
 from tern_cli.printing import show_json, show_rows
+from tern_common.clock import SystemClock
 from tern_common.errors import Misconfigured
 from tern_common.kafka import kafka_bus
 from tern_common.topics import TABLE, Topic, faults
@@ -31,6 +35,27 @@ def check(context: typer.Context) -> None:
     else:
         show_rows(rows, ("topic", "partitions", "cleanup.policy", "retention.ms"))
     _judge(found)
+
+
+@app.command()
+def grow(
+    context: typer.Context,
+    topic: Annotated[str, typer.Argument(help="A topic of the platform, by its full name.")],
+    partitions: Annotated[int, typer.Argument(min=1, help="How many partitions it is to have.")],
+    quiet: Annotated[
+        float, typer.Option(min=0, help="Seconds without a claim: two rounds (TERN_PROGRESS_INTERVAL_MS) or more.")
+    ] = Pace().quiet_s,
+    settle: Annotated[
+        float, typer.Option(min=0, help="Seconds until every client has read its metadata anew: three times its age.")
+    ] = Pace().settle_s,
+) -> None:
+    """Add partitions to a topic while the platform runs. Timed decisions wait for about a minute."""
+    asyncio.run(_grow(context.obj, topic, partitions, Pace(quiet, settle)))
+
+
+async def _grow(session: Session, topic: str, partitions: int, pace: Pace) -> None:
+    async with kafka_bus(session.addresses["kafka"], "tern-cli") as bus:
+        await Growing(bus, SystemClock(), pace, lambda step: print(step, file=sys.stderr)).grow(topic, partitions)
 
 
 def _declared(found: dict[str, Topic]) -> list[Topic]:

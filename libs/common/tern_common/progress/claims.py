@@ -21,11 +21,15 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class Claims:
-    """The newest claim of each (service, lane), and the pause, for as long as `follow` runs."""
+    """The newest claim of each (service, lane), and the pause, for as long as `follow` runs.
 
-    def __init__(self, bus: Bus, clock: Clock | None = None) -> None:
+    Claims are about domain time, `clock`; a pause is a lease and ends by real time, `wall`.
+    """
+
+    def __init__(self, bus: Bus, clock: Clock | None = None, wall: Clock | None = None) -> None:
         self._bus = bus
         self._clock = clock or SystemClock()
+        self._wall = wall or SystemClock()
         self._newest: dict[tuple[str, str], Claim] = {}
         self._paused_until = _LONG_AGO
         self._read = 0
@@ -92,7 +96,7 @@ class Claims:
     @property
     def paused(self) -> bool:
         """Whether nobody is to claim now. A pause that nobody ends is over at its end."""
-        return self._clock.now() < self._paused_until
+        return self._wall.now() < self._paused_until
 
     async def until_current(self, log: Log) -> None:
         """Returns when all that stands on the topic at the call is read. Raises `Transient`."""
