@@ -37,7 +37,7 @@ from tern_triggers.domain.rules.parts import (
     event_key,
 )
 from tern_triggers.domain.rules.reading import Reads, filters, reads
-from tern_triggers.domain.rules.ruleset import Ruleset, ruleset
+from tern_triggers.domain.rules.ruleset import Ruleset, begins_alike, ruleset
 
 __all__ = [
     "RULE",
@@ -68,6 +68,7 @@ __all__ = [
     "Step",
     "Value",
     "Waits",
+    "begins_alike",
     "event_key",
     "filters",
     "holds",

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from tern_triggers.domain.rules.kinds import Rule
+from tern_triggers.domain.rules.kinds import Change, Count, Date, Inactivity, OnEvent, Rule
 from tern_triggers.domain.rules.reading import Reads, reads
 
 
@@ -39,6 +39,23 @@ class Ruleset(msgspec.Struct, frozen=True, kw_only=True):
         if old is None or version == rule.version or old.kind != rule.kind:
             return rule
         return rule.model_copy(update={"version": version, "steps": old.steps})
+
+
+def begins_alike(old: Rule, new: Rule) -> bool:
+    """Whether both are begun by the same: else what began before the change is history to the new one."""
+    return _beginning(old) == _beginning(new)
+
+
+def _beginning(rule: Rule) -> object:
+    match rule:
+        case Inactivity():
+            return rule.kind, rule.fold, rule.key, rule.start
+        case Count() | OnEvent():
+            return rule.kind, rule.key, rule.of
+        case Change():
+            return rule.kind, rule.enters
+        case Date():
+            return rule.kind, rule.date
 
 
 def ruleset(rules: Iterable[Rule], since: Mapping[str, datetime] | None = None) -> Ruleset:
