@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from integration.triggers.shop import DAY, HOUR, MINUTE, NOON, READY, Shop, cart, customer, event, moved, order, profile
 from tern_triggers.catalogue import digest_of
 from tern_triggers.domain.folds.cart import KEEP
-from tern_triggers.domain.rules import RULE, Rule
+from tern_triggers.domain.rules import RULE, Rule, ruleset
 from tern_triggers.store import views
 from tern_triggers.store.batch import Writing
 from tern_triggers.timing import Timing
@@ -201,5 +201,5 @@ async def test_a_rule_that_is_gone_decides_nothing(shop: Shop) -> None:
 
 def replace_rules(shop: Shop, rules: list[Rule]) -> Timing:
     """The clockwork of an instance with other rules."""
-    writing: Writing = replace(shop.writing, rules=rules)
+    writing: Writing = replace(shop.writing, ruleset=ruleset(rules))
     return Timing(shop.pool, writing, shop.publisher, shop.clock)
