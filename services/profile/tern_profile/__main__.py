@@ -6,11 +6,13 @@ from fastapi import APIRouter
 
 from tern_common import lifecycle, topics
 from tern_common.consume import consume
+from tern_common.db import Pool
 from tern_common.giving_way import GivingWay
 from tern_common.ground import Ground, ground
 from tern_common.hashing import Hasher
-from tern_common.http import claimed_clock_router, create_app, policy_router
-from tern_common.lanes import LIVE, UPSTREAM, BackfillPolicy
+from tern_common.http import clock_router, create_app, policy_router
+from tern_common.http.doors import Standing
+from tern_common.lanes import LIVE, NOTHING_YET, UPSTREAM, BackfillPolicy
 from tern_common.lifecycle import Loop
 from tern_common.meters import PrometheusMeter
 from tern_common.policy import load_policy
@@ -21,6 +23,8 @@ from tern_profile.app import SUMMARY, Profiles, profile_router
 from tern_profile.consumer import BACKFILL_GROUP, BACKFILL_PASSAGE, GROUP, LIVE_PASSAGE, SERVICE, ProfileHandler
 from tern_profile.domain.policy import Policy
 from tern_profile.settings import ProfileSettings
+from tern_profile.store import timers
+from tern_profile.timing import Present, waking
 
 _TOPICS = (topics.RESOLVED, topics.RESOLVED_BACKFILL, topics.PROFILES, topics.PROGRESS, topics.REJECTED)
 _BEFORE = "identity"
@@ -33,6 +37,7 @@ async def serve(settings: ProfileSettings) -> None:
     hasher = Hasher(settings.hash_key.get_secret_value().encode())
     async with ground(SERVICE, settings, _TOPICS) as on:
         claims = Claims(on.bus, on.clock)
+        present = Present(on.clock, claims, policy.grace)
         app = create_app(
             service=SERVICE,
             summary=SUMMARY,
@@ -40,13 +45,15 @@ async def serve(settings: ProfileSettings) -> None:
             routers=[
                 profile_router(Profiles(on.pool, hasher, policy)),
                 policy_router(policy),
-                *_virtual_clock(settings, claims),
+                *_virtual_clock(settings, on.pool, present),
             ],
             tokens=on.tokens,
             clock=on.clock,
         )
-        handler = ProfileHandler(on.pool, on.bus.producer, hasher, policy, settings.version_epoch)
+        handler = ProfileHandler(on.pool, on.bus.producer, hasher, policy, settings.version_epoch, present)
         loops = {**_reading(settings, on, handler, policy.backfill, claims), **_claiming(settings, on, claims)}
+        if policy.declared.timed:
+            loops["timers"] = waking(handler.wake, claims)
         await lifecycle.run(app, settings.http_address, loops, clock=on.clock)
 
 
@@ -92,9 +99,14 @@ def _claiming(settings: ProfileSettings, on: Ground, claims: Claims) -> dict[str
     }
 
 
-def _virtual_clock(settings: ProfileSettings, claims: Claims) -> list[APIRouter]:
-    """Profiles have no timers yet: whoever moves the clock waits for what is claimed, in both lanes."""
-    return [claimed_clock_router(claims, SERVICE)] if settings.clock_file else []
+def _virtual_clock(settings: ProfileSettings, pool: Pool, present: Present) -> list[APIRouter]:
+    """Timers are read before safe time: who is woken in between is seen at the second look."""
+
+    async def standing() -> Standing:
+        due = await timers.next_at(pool)
+        return Standing(next=due and due + present.grace, safe_time=present.safe_time() or NOTHING_YET)
+
+    return [clock_router(standing)] if settings.clock_file else []
 
 
 if __name__ == "__main__":

@@ -21,8 +21,8 @@ from tern_profile.domain.policy import Policy
 from tern_profile.domain.reading import read
 from tern_profile.domain.statements import FOREVER, Edge, Filed, Membership, Moved, Statement, plan
 from tern_profile.publishing import Publishing
-from tern_profile.store import batch
-from tern_profile.store.records import Basis
+from tern_profile.store import batch, waking
+from tern_profile.store.records import TIMELESS, Basis, Moments
 
 SERVICE = "profile"
 GROUP = "profile"
@@ -37,11 +37,19 @@ BACKFILL_PASSAGE = Passage(SERVICE, BACKFILL, {RESOLVED_BACKFILL: BACKFILL_GROUP
 class ProfileHandler:
     """`consume.Handler` of the profile service."""
 
-    def __init__(self, pool: Pool, producer: Producer, hasher: Hasher, policy: Policy, epoch: int = 0) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        producer: Producer,
+        hasher: Hasher,
+        policy: Policy,
+        epoch: int = 0,
+        moments: Moments = TIMELESS,
+    ) -> None:
         self._pool = pool
         self._publishing = Publishing(pool, producer)
         self._hasher = hasher
-        self._basis = Basis(self.subject_of, policy, epoch)
+        self._basis = Basis(self.subject_of, policy, epoch, moments)
 
     def decode(self, record: Record) -> Statement:
         """Raises `Poison`."""
@@ -55,6 +63,12 @@ class ProfileHandler:
         if not found.items:
             return
         await self._publishing.publish(await batch.apply(self._pool, plan(found.items), self._basis))
+
+    async def wake(self) -> int:
+        """Looks at customers whose record may have changed although nothing happened; returns at how many."""
+        woken = await waking.wake(self._pool, self._basis)
+        await self._publishing.publish(woken.due)
+        return woken.looked
 
     def subject_of(self, namespace: str, value: str) -> str:
         """The keyed hash that consent about this contact is kept under, in hex."""

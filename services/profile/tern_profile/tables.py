@@ -34,6 +34,7 @@ home = Table(
     Column("first_at", TIMESTAMP(timezone=True)),
     Column("last_at", TIMESTAMP(timezone=True)),
     Column("activity", JSON),
+    Column("rhythm", JSON),
     Column("standing", JSON),
     Index("home_customer", "customer_id"),
     comment="A home's membership (the highest version wins) and its fragment; a door has no events. "
@@ -48,6 +49,16 @@ event = Table(
     Column("event_time", TIMESTAMP(timezone=True), nullable=False),
     Column("raw", JSON, nullable=False),
     comment="Every event as it came, once: what a fragment can be folded from again.",
+)
+
+timer = Table(
+    "timer",
+    metadata,
+    Column("customer_id", Uuid, primary_key=True),
+    Column("next_at", TIMESTAMP(timezone=True)),
+    Column("passed", TIMESTAMP(timezone=True)),
+    Index("timer_next", "next_at"),
+    comment="When a record may change although nothing happens, and up to where it was made knowing what did not.",
 )
 
 profile = Table(

@@ -24,6 +24,14 @@ class ContactView(BaseModel):
 
     value: str
     trusted: bool = Field(description="Said by a trusted source; one that is not is used only where there is no other.")
+    doubtful: bool = Field(description="Well-formed, yet perhaps nobody's own: a role's mailbox, a company's line.")
+
+
+class ComputedView(BaseModel):
+    """A computed trait; hidden where it is taken from personal data and the token may not see that."""
+
+    value: str | int | float | bool
+    since: datetime
 
 
 class ItemView(BaseModel):
@@ -74,6 +82,12 @@ class ProfileView(BaseModel):
     traits: dict[str, Any]
     contacts: dict[str, ContactView]
     consent: dict[str, dict[str, bool]] = Field(description="Purpose → channel → whether contact is allowed.")
+    zone: str | None = Field(description="IANA time zone; null where nothing says where the customer lives.")
+    zone_from: str | None = Field(description="What it is concluded from: trait, context, address or phone.")
+    active_hours: list[int] = Field(description="Events by hour of the day (UTC), of all days before the last.")
+    preferred_channels: list[str] = Field(description="Best first.")
+    computed: dict[str, ComputedView]
+    classes: dict[str, datetime] = Field(description="Those that hold, and since when.")
     first_seen_at: datetime | None
     last_seen_at: datetime | None
     counts: dict[str, int] = Field(description="Events by name (track) or type (all others).")
@@ -83,8 +97,9 @@ class ProfileView(BaseModel):
 
 def view(whole: Whole, *, hide: bool) -> ProfileView:
     """`hide`: mask personal data."""
-    known = whole.known
+    known, public = whole.known, whole.public
     contacts = whole.contacts(hide=hide).items()
+    computed = whole.computed(hide=hide).items()
     cart = whole.cart()
     return ProfileView(
         customer_id=known.customer_id,
@@ -92,8 +107,17 @@ def view(whole: Whole, *, hide: bool) -> ProfileView:
         shared=known.shared,
         homes=whole.homes,
         traits={name: msgspec.json.decode(value) for name, value in whole.traits(hide=hide).items()},
-        contacts={kind: ContactView(value=value, trusted=trusted) for kind, (value, trusted) in contacts},
+        contacts={
+            kind: ContactView(value=point.value, trusted=point.trusted, doubtful=point.doubtful)
+            for kind, point in contacts
+        },
         consent=whole.verdicts,
+        zone=public.zone,
+        zone_from=public.zone_from,
+        active_hours=list(public.active_hours),
+        preferred_channels=list(public.preferred_channels),
+        computed={name: ComputedView(value=one.value, since=one.since) for name, one in computed},
+        classes=public.classes,
         first_seen_at=known.first_at,
         last_seen_at=known.last_at,
         counts=dict(sorted(whole.activity.counts.items())),

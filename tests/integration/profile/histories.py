@@ -63,7 +63,9 @@ def _event(random: Random, message_id: str) -> Event:
             return identify(hours, message_id, trusted=trusted, plan=random.choice(["x", "y", None]), city=message_id)
         case 2:
             order_id = random.choice(["o1", "o2", "o3"])
-            return track("Order Completed", hours, message_id, order_id=order_id, total=random.randint(0, 9))
+            sent_to = {"country": random.choice(["DE", "JP", "US"])}
+            total = random.randint(0, 9)
+            return track("Order Completed", hours, message_id, order_id=order_id, total=total, shipping_address=sent_to)
         case 3:
             name = random.choice(["Order Refunded", "Order Cancelled"])
             return track(name, hours, message_id, order_id=random.choice(["o1", "o2"]), total=random.randint(1, 9))
@@ -76,4 +78,5 @@ def _event(random: Random, message_id: str) -> Event:
         case 6:
             return track("Cart Updated", hours, message_id, cart_id="c", products=[{"product_id": "p"}])
         case _:
-            return event(message_id, hours, type="page")
+            zone = random.choice(["Europe/Berlin", "Asia/Tokyo", "UTC"])
+            return event(message_id, hours, type="page", context={"timezone": zone})

@@ -30,7 +30,7 @@ from tern_profile.__main__ import serve
 from tern_profile.app import SUMMARY, Profiles, profile_router
 from tern_profile.consumer import ProfileHandler
 from tern_profile.settings import ProfileSettings
-from unit.profile.saying import ANN, POLICY, event, identify, track
+from unit.profile.saying import ANN, DECLARING, POLICY, event, identify, track
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ async def _token(pool: Pool, role: Role) -> dict[str, str]:
 async def api(pool: Pool, shop: World) -> AsyncIterator[httpx.AsyncClient]:
     """The API over what the shop said; `token` is one that may read, but not personal data."""
     await Worker(pool, Wire()).deliver(shop.said)
-    router = profile_router(Profiles(pool, HASHER, POLICY))
+    router = profile_router(Profiles(pool, HASHER, DECLARING))
     tokens = Tokens(pool, SystemClock())
     app = create_app(service="profile", summary=SUMMARY, probes=Probes({}), routers=[router], tokens=tokens)
     transport = httpx.ASGITransport(app)
@@ -128,8 +128,20 @@ class TestApi:
             "shared": False,
             "homes": 2,
             "traits": {"name": "Ann", "plan": "a"},
-            "contacts": {"email": {"value": ANN, "trusted": True}},
+            "contacts": {"email": {"value": ANN, "trusted": True, "doubtful": False}},
             "consent": {"marketing": {"email": True}},
+            "zone": None,
+            "zone_from": None,
+            "active_hours": [],
+            "preferred_channels": [],
+            "computed": {
+                "carts": {"value": 1, "since": "2026-03-01T13:00:00Z"},
+                "first_added": {"value": "pen", "since": "2026-03-01T13:00:00Z"},
+                "last_added": {"value": "pen", "since": "2026-03-01T13:00:00Z"},
+                "lately": {"value": 1, "since": "2026-03-01T13:00:00Z"},
+                "product": {"value": "pen", "since": "2026-03-01T13:00:00Z"},
+            },
+            "classes": {"buyer": "2026-03-01T16:00:00Z"},
             "first_seen_at": "2026-03-01T13:00:00Z",
             "last_seen_at": "2026-03-01T17:00:00Z",
             "counts": {"Consent Granted": 1, "Order Completed": 1, "Product Added": 1, "identify": 1},
@@ -160,7 +172,7 @@ class TestApi:
         answer = await api.get(f"/v1/profiles/{customer('ann')}")
         assert ANN not in answer.text
         assert answer.json()["traits"] == {"name": "***", "plan": "a"}
-        assert answer.json()["contacts"] == {"email": {"value": "a***@e***.com", "trusted": True}}
+        assert answer.json()["contacts"] == {"email": {"value": "a***@e***.com", "trusted": True, "doubtful": False}}
 
     async def test_by_identifier_however_it_is_written(self, api: httpx.AsyncClient) -> None:
         by_url = await api.get("/v1/profiles/by/email/%20Ann@Example.com")

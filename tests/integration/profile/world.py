@@ -33,7 +33,7 @@ from tern_profile.domain.fragment import Fragment, fold
 from tern_profile.domain.reading import read
 from tern_profile.domain.record import Known, Topic, public_record
 from tern_profile.domain.standing import Standing
-from unit.profile.saying import POLICY
+from unit.profile.saying import DECLARING
 
 HASHER = Hasher(b"a key for tests only")
 
@@ -125,14 +125,14 @@ class World:
         """Home → the fold of its events."""
         found: dict[str, list[Fragment]] = {name: [] for name in self.owner}
         for (name, _), event in self.events.items():
-            found[name].append(read(event, subject_of, POLICY))
-        return {name: fold(parts, POLICY) for name, parts in found.items()}
+            found[name].append(read(event, subject_of, DECLARING))
+        return {name: fold(parts, DECLARING) for name, parts in found.items()}
 
     def expected(self) -> dict[str, PublicProfile]:
         """Customer id → the public record, without version, of everybody who has homes with events."""
         named = _named(self.fragments().items(), self.erased)
         known = {one: _known(one, folded) for one, folded in self.folded().items() if folded.first_at is not None}
-        return {one: public_record(what, named, subject_of) for one, what in known.items()}
+        return {one: public_record(what, named, subject_of, DECLARING.declared) for one, what in known.items()}
 
     def folded(self) -> dict[str, Fragment]:
         """Customer id → the fold of all homes."""
@@ -142,11 +142,12 @@ class World:
             if name in self.erased:
                 continue
             owned.setdefault(customer(owner), []).append(fragments[name])
-        return {one: fold(parts, POLICY) for one, parts in owned.items()}
+        return {one: fold(parts, DECLARING) for one, parts in owned.items()}
 
 
 def _known(customer_id: str, folded: Fragment) -> Known:
-    return Known(customer_id, folded.first_at, folded.last_at, standing=folded.standing or Standing())
+    standing = folded.standing or Standing()
+    return Known(customer_id, folded.first_at, folded.last_at, standing=standing, rhythm=folded.rhythm)
 
 
 def _named(
@@ -188,7 +189,7 @@ class Worker:
 
     def __init__(self, pool: Pool, wire: Wire | None = None, epoch: int = 0) -> None:
         self.wire = wire or Wire()
-        self._handler = ProfileHandler(pool, self.wire, HASHER, POLICY, epoch)
+        self._handler = ProfileHandler(pool, self.wire, HASHER, DECLARING, epoch)
 
     async def deliver(self, records: Sequence[Record]) -> list[PublicProfile]:
         """One batch; returns what has been published since, by anyone on the same wire."""

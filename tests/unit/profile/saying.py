@@ -23,6 +23,36 @@ BOB = "bob@example.com"
 
 POLICY = load_policy(shipped("tern_profile", "policy.yaml"), Policy)
 
+DECLARING = Policy.model_validate(
+    POLICY.model_dump()
+    | {
+        "contributions": 3,
+        "days": 4,
+        "computed": {
+            "views": {"of": "count", "event": "Product Viewed"},
+            "lately": {"of": "count", "event": ["Product Viewed", "Product Added"], "window": "10h"},
+            "taken_back": {"of": "sum", "event": "Order Refunded", "property": "total"},
+            "carts": {"of": "distinct", "event": ["Product Added", "Cart Updated"], "property": "cart_id"},
+            "product": {"of": "most_frequent", "event": "Product Added", "property": "product_id"},
+            "first_added": {"of": "first", "event": "Product Added", "property": "product_id"},
+            "last_added": {"of": "last", "event": "Product Added", "property": "product_id"},
+            "added_at": {"of": "last_time", "event": "Product Added", "where": {"quantity": {"at_least": 1}}},
+        },
+        "classes": {
+            "viewer": {"path": "computed.views", "at_least": 2},
+            "busy": {"path": "computed.lately", "at_least": 2},
+            "buyer": {"all": [{"path": "orders", "at_least": 1}, {"not": {"path": "traits.plan", "equals": "x"}}]},
+            "big": {"any": [{"path": "order_value", "above": 12}, {"path": "computed.taken_back", "above": 5}]},
+            "lapsed": {"path": "last_order_at", "older_than": "12h"},
+            "adding": {"path": "computed.added_at", "newer_than": "12h"},
+        },
+    }
+)
+"""The shipped numbers, small bounds, and a declaration of every kind."""
+
+PASSED = START + timedelta(hours=24)
+"""Absence is certain up to the middle of the histories."""
+
 
 def subject_of(namespace: str, value: str) -> str:
     """A stand-in for the keyed hash."""
@@ -59,14 +89,16 @@ def heard(*events: Event, policy: Policy = POLICY) -> Fragment:
     return fold((read(one, subject_of, policy) for one in events), policy)
 
 
-_hours = st.integers(0, 30).map(float) | st.sampled_from([24.0 * 91, 24.0 * 181])
+_hours = st.integers(0, 80).map(float) | st.sampled_from([24.0 * 91, 24.0 * 181])
 _product = st.fixed_dictionaries(
     {"product_id": st.sampled_from("pqr"), "quantity": st.integers(0, 3)},
     optional={"price": st.sampled_from([1, 2.5]), "name": st.sampled_from(["Pen", "Ink"])},
 )
 _cart = st.fixed_dictionaries({"cart_id": st.sampled_from(["", "c1", "c2"])})
+_address = st.sampled_from([{"country": "DE"}, {"country": "US", "state": "CA"}, {"country": "US"}, 5])
 _order = st.fixed_dictionaries(
-    {"order_id": st.sampled_from(["o1", "o2"])}, optional={"total": st.sampled_from([-5, 0, 10, 12.25])}
+    {"order_id": st.sampled_from(["o1", "o2"])},
+    optional={"total": st.sampled_from([-5, 0, 10, 12.25]), "shipping_address": _address},
 )
 _consent = st.fixed_dictionaries(
     {"channel": st.sampled_from(["email", "sms", "push"])},
@@ -86,7 +118,9 @@ _said = st.one_of(
     st.tuples(st.sampled_from(["Consent Granted", "Consent Withdrawn"]), _consent),
 )
 _traits = st.dictionaries(
-    st.sampled_from(["plan", "city", "email"]), st.sampled_from([None, 1, "x", ANN, BOB]), max_size=3
+    st.sampled_from(["plan", "city", "email", "timezone", "preferred_channel"]),
+    st.sampled_from([None, 1, "x", ANN, BOB, "Europe/Rome"]),
+    max_size=3,
 )
 
 
@@ -98,7 +132,8 @@ def events(draw: st.DrawFn, message_id: str) -> Event:
     if kind == "identify":
         return identify(hours, message_id, trusted=trusted, **draw(_traits))
     if kind == "page":
-        return event(message_id, hours, type=cast(EventType, kind))
+        zone = draw(st.sampled_from([None, "Europe/Berlin", "Asia/Tokyo", "UTC", 5]))
+        return event(message_id, hours, type=cast(EventType, kind), context={"timezone": zone} if zone else {})
     name, properties = draw(_said)
     return track(name, hours, message_id, trusted=trusted, **properties)
 

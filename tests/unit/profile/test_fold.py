@@ -56,6 +56,7 @@ def test_a_fragment_survives_being_stored(said: list[Event]) -> None:
         before.last_at,
         fragment.decode_activity(fragment.encode(before.activity)),
         before.standing and fragment.decode_standing(fragment.encode(before.standing)),
+        fragment.decode_rhythm(fragment.encode(before.rhythm)),
     )
     assert after == before
 
@@ -67,7 +68,9 @@ def test_reading_does_not_depend_on_anything_but_the_event(said: list[Event]) ->
 
 
 def test_nothing_folds_to_nothing() -> None:
-    stored = Fragment(None, None, fragment.decode_activity(None), fragment.decode_standing(None))
+    stored = Fragment(
+        None, None, fragment.decode_activity(None), fragment.decode_standing(None), fragment.decode_rhythm(None)
+    )
     assert fold([], POLICY) == Fragment() == stored
 
 

@@ -33,13 +33,17 @@ class Change(NamedTuple):
     reached: list[Reached]
 
 
-def change(old: Fragment, new: Fragment) -> Change:
-    """From `old` to `new`. A `new` without a standing has none that differs."""
+def change(old: Fragment, new: Fragment, *, late: bool = False) -> Change:
+    """From `old` to `new`. A `new` without a standing has none that differs.
+
+    `late`: something new is of a day that may not be the customer's newest any more, whatever it is to this home. Then
+    it counts in his active hours.
+    """
     before = old.standing or Standing()
     after = new.standing if new.standing is not None and new.standing != before else None
-    days = (day(old.first_at), day(old.last_at)) != (day(new.first_at), day(new.last_at))
     if after is None:
-        return Change(new, days, None, {}, [])
+        days = (day(old.first_at), day(old.last_at)) != (day(new.first_at), day(new.last_at))
+        return Change(new, late or days or old.rhythm.zone != new.rhythm.zone, None, {}, [])
     return Change(new, True, after, _said(before, after), _reached(before, after))
 
 

@@ -11,11 +11,12 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
-from tern_profile.domain import carts
+from tern_profile.domain import carts, rhythm
 from tern_profile.domain import standing as slow
 from tern_profile.domain.carts import Heard
 from tern_profile.domain.merging import bound, merge
 from tern_profile.domain.policy import Policy
+from tern_profile.domain.rhythm import Rhythm
 from tern_profile.domain.standing import Standing
 
 
@@ -33,6 +34,7 @@ class Fragment(Struct):
     last_at: datetime | None = None
     activity: Activity = msgspec.field(default_factory=Activity)
     standing: Standing | None = None
+    rhythm: Rhythm = msgspec.field(default_factory=Rhythm)
 
 
 def combine(a: Fragment, b: Fragment, policy: Policy) -> Fragment:
@@ -56,11 +58,17 @@ def _absorb(into: Fragment, other: Fragment, policy: Policy) -> None:
     into.last_at = _last(into.last_at, other.last_at)
     merge(into.activity.counts, other.activity.counts, int.__add__)
     bound(into.activity.counts, policy.event_names)
-    if other.standing is None:
-        return
+    settled = rhythm.absorb(into.rhythm, other.rhythm)
+    if other.standing is not None:
+        slow.absorb(_standing_of(into), other.standing, policy)
+    if settled is not None:
+        slow.settle(_standing_of(into), *settled, policy)
+
+
+def _standing_of(into: Fragment) -> Standing:
     if into.standing is None:
         into.standing = Standing()
-    slow.absorb(into.standing, other.standing, policy.traits)
+    return into.standing
 
 
 def _first(a: datetime | None, b: datetime | None) -> datetime | None:
@@ -77,10 +85,11 @@ def _last(a: datetime | None, b: datetime | None) -> datetime | None:
 
 _encoder = msgspec.json.Encoder()
 _activity = msgspec.json.Decoder(Activity)
+_rhythm = msgspec.json.Decoder(Rhythm)
 _standing = msgspec.json.Decoder(Standing)
 
 
-def encode(part: Activity | Standing) -> str:
+def encode(part: Activity | Rhythm | Standing) -> str:
     """JSON text, so that whoever looks into the database can read it."""
     return _encoder.encode(part).decode()
 
@@ -88,6 +97,11 @@ def encode(part: Activity | Standing) -> str:
 def decode_activity(text: str | None) -> Activity:
     """The inverse; nothing kept is nothing said."""
     return Activity() if text is None else _activity.decode(text)
+
+
+def decode_rhythm(text: str | None) -> Rhythm:
+    """The inverse; nothing kept is nothing said."""
+    return Rhythm() if text is None else _rhythm.decode(text)
 
 
 def decode_standing(text: str | None) -> Standing | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import lru_cache
 
 import msgspec
 from msgspec import Raw
@@ -15,11 +16,15 @@ from tern_common import commerce
 from tern_common.commerce import CancelSaid, CartSaid, ConsentSaid, Item, OrderSaid, RefundSaid
 from tern_common.events import Event
 from tern_common.identifiers import contacts_of
-from tern_profile.domain import consent
+from tern_profile.domain import consent, zones
 from tern_profile.domain.carts import Heard
+from tern_profile.domain.computed.reading import tallies, trait_tallies
+from tern_profile.domain.declarations import Declarations
+from tern_profile.domain.delivery import zone_of_order
 from tern_profile.domain.fragment import Activity, Fragment
 from tern_profile.domain.orders import NOTHING, Order, Returned
 from tern_profile.domain.policy import Policy
+from tern_profile.domain.rhythm import of_event
 from tern_profile.domain.standing import Reach, Standing, Trait
 
 SubjectOf = Callable[[str, str], str]
@@ -37,6 +42,7 @@ _traits = msgspec.json.Decoder(dict[str, Raw])
 
 class _Context(msgspec.Struct):
     traits: Raw = Raw(b"{}")
+    timezone: Raw = Raw(b"null")
 
 
 _context = msgspec.json.Decoder(_Context)
@@ -48,7 +54,26 @@ def read(event: Event, subject_of: SubjectOf, policy: Policy) -> Fragment:
     activity = Activity({_name(event): 1})
     if isinstance(said, CartSaid):
         activity.carts[said.cart_id] = [Heard(event.event_time, event.message_id, said.how, said.items)]
-    return Fragment(event.event_time, event.event_time, activity, _standing(event, said, subject_of, policy))
+    rhythm = of_event(event.event_time, event.message_id, _zone(event.context))
+    standing = _standing(event, said, subject_of, policy)
+    return Fragment(event.event_time, event.event_time, activity, standing, rhythm)
+
+
+def _zone(context: Raw) -> str | None:
+    """The zone that the device says it is in. Most contexts name none, and need not be read for it."""
+    written = bytes(context)
+    if b'"timezone"' not in written:
+        return None
+    try:
+        return zone_named(bytes(_context.decode(written).timezone))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+@lru_cache(maxsize=1 << 10)
+def zone_named(written: bytes) -> str | None:
+    """The zone of a JSON text. Raises `DecodeError`."""
+    return zones.named(msgspec.json.decode(written))
 
 
 def _name(event: Event) -> str:
@@ -64,6 +89,8 @@ def _standing(event: Event, said: commerce.Said | None, subject_of: SubjectOf, p
     _read_commerce(event, said, standing)
     if isinstance(said, ConsentSaid):
         _read_consent(event, said, standing, subject_of)
+    if policy.declared:
+        _read_tallies(event, standing, policy.declared)
     return standing if standing != _NOTHING_SAID else None
 
 
@@ -122,6 +149,8 @@ def _read_commerce(event: Event, said: commerce.Said | None, standing: Standing)
         case OrderSaid(order_id, cart_id, items, total, currency):
             worth = _worth(items) if total is None else total
             standing.orders[order_id] = Order(event.event_time, event.message_id, worth, currency, cart_id)
+            if (zone := zone_of_order(event)) is not None:
+                standing.delivery = Reach(event.event_time, event.message_id, zone)
         case RefundSaid(order_id, None):
             standing.returns[order_id] = Returned(full=True)
         case RefundSaid(order_id, amount):
@@ -130,6 +159,13 @@ def _read_commerce(event: Event, said: commerce.Said | None, standing: Standing)
             standing.returns[order_id] = Returned(cancelled=True)
         case _:
             pass
+
+
+def _read_tallies(event: Event, standing: Standing, declared: Declarations) -> None:
+    if tallied := declared.watched.get(_name(event).strip().casefold()):
+        standing.tallies.update(tallies(event, tallied))
+    if standing.traits:
+        standing.tallies.update(trait_tallies(standing.traits, declared.traits))
 
 
 def _worth(items: tuple[Item, ...]) -> Decimal | None:

@@ -11,10 +11,16 @@ from hashlib import blake2b
 from heapq import nsmallest
 from typing import NamedTuple
 
-from tern_common.events import Contact, PublicProfile, encode
-from tern_profile.domain import consent, orders
+from tern_common.events import Computed, Contact, PublicProfile, encode
+from tern_common.identifiers import normalise
+from tern_profile.domain import consent, orders, preferences, rhythm
+from tern_profile.domain.classes.conditions import COMPUTED
+from tern_profile.domain.classes.holding import Seen, holding, next_turn
+from tern_profile.domain.computed.published import published
 from tern_profile.domain.consent import CHANNEL_CONTACT, OWN, Consent
+from tern_profile.domain.declarations import NOTHING_DECLARED, Declarations
 from tern_profile.domain.reading import SubjectOf
+from tern_profile.domain.rhythm import Rhythm
 from tern_profile.domain.standing import REMOVED, Standing, contact_points
 
 Topic = tuple[str, str]
@@ -35,7 +41,10 @@ _PLAIN = frozenset(("marketing", channel) for channel in (*CHANNEL_CONTACT, "pus
 
 
 class Known(NamedTuple):
-    """What the public record is made of: the fold of a customer's homes, and what their memberships say."""
+    """What the public record is made of: the fold of a customer's homes, and what their memberships say.
+
+    `passed`: what would have happened before is known, so that its absence is certain; None: of no moment.
+    """
 
     customer_id: str
     first_at: datetime | None = None
@@ -43,6 +52,8 @@ class Known(NamedTuple):
     shared: bool = False
     standing: Standing = Standing()
     merged_into: str | None = None
+    rhythm: Rhythm = Rhythm()
+    passed: datetime | None = None
 
 
 class _Point(NamedTuple):
@@ -104,27 +115,69 @@ def _allowed(own: Consent, points: Iterable[_Point], topic: Topic) -> bool:
     return consent.allowed(grants, withdrawals)
 
 
-def public_record(known: Known, named: Named, subject_of: SubjectOf) -> PublicProfile:
+def public_record(
+    known: Known, named: Named, subject_of: SubjectOf, declared: Declarations = NOTHING_DECLARED
+) -> PublicProfile:
     """The record without its version. An absorbed customer's only says into whom."""
     if known.merged_into is not None:
         return PublicProfile(customer_id=known.customer_id, profile_version=0, merged_into=known.merged_into)
     standing = known.standing
-    totals = orders.totals(orders.as_kept(standing.orders, standing.returns))
+    seen = _seen(known, declared)
+    totals = orders.totals(seen.orders)
+    zone = preferences.zone(standing, known.rhythm)
     return PublicProfile(
         customer_id=known.customer_id,
         profile_version=0,
         shared=known.shared,
         traits={name: trait.value for name, trait in sorted(standing.traits.items()) if trait.value != REMOVED},
-        contacts={
-            kind: Contact(value=value, trusted=trusted) for kind, (value, trusted) in contact_points(standing).items()
-        },
+        contacts=contacts(standing),
         consent=verdicts(known, named, subject_of),
         first_seen_day=day(known.first_at),
         last_seen_day=day(known.last_at),
         orders=totals.orders,
         order_value=totals.leading,
         last_order_at=totals.last_at,
+        zone=None if zone is None else zone.name,
+        zone_from=None if zone is None else zone.source,
+        active_hours=rhythm.histogram(standing.days),
+        preferred_channels=preferences.channels(standing.traits),
+        computed=_computed(seen),
+        classes=holding(declared.classes, seen, known.first_at),
     )
+
+
+def next_change(known: Known, declared: Declarations) -> datetime | None:
+    """The earliest moment after `passed` at which the record may change although nothing happens."""
+    return next_turn(declared.classes, _seen(known, declared))
+
+
+def _seen(known: Known, declared: Declarations) -> Seen:
+    standing = known.standing
+    tallies = {path: tally for path, tally in standing.tallies.items() if not path.startswith(COMPUTED)}
+    for name, key in declared.keys.items():
+        if key in standing.tallies:
+            tallies[COMPUTED + name] = standing.tallies[key]
+    kept = orders.as_kept(standing.orders, standing.returns)
+    return Seen(kept, tallies, declared.computed, known.passed)
+
+
+def _computed(seen: Seen) -> dict[str, Computed]:
+    found: dict[str, Computed] = {}
+    for name, one in sorted(seen.computed.items()):
+        tally = seen.tallies.get(COMPUTED + name)
+        shown = None if tally is None else published(one, tally, seen.passed)
+        if shown is not None:
+            found[name] = shown
+    return found
+
+
+def contacts(standing: Standing) -> dict[str, Contact]:
+    """By channel. Doubtful: a company's or a role's mailbox, a number that may be nobody's own."""
+    points = contact_points(standing).items()
+    return {
+        kind: Contact(value=value, trusted=trusted, doubtful=normalise(kind, value).quality == "suspicious")
+        for kind, (value, trusted) in points
+    }
 
 
 def day(at: datetime | None) -> str | None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Protocol
 
 from msgspec import Raw, Struct
 
-from tern_profile.domain import consent, orders
+from tern_profile.domain import consent, orders, rhythm
+from tern_profile.domain.computed import tally
+from tern_profile.domain.computed.tally import Tally
 from tern_profile.domain.consent import Consent
 from tern_profile.domain.merging import bound, merge
 from tern_profile.domain.orders import Order, Returned
+from tern_profile.domain.rhythm import Days
 
 REMOVED = Raw(b"null")
 
@@ -38,7 +42,8 @@ class Reach(Struct, array_like=True, frozen=True, order=True):
 class Standing(Struct, omit_defaults=True):
     """A fold state. `trusted` and `typed`: contact points by channel, said by trusted events and by others.
 
-    `consents`: `str(Key)` → maxima.
+    `consents`: `str(Key)` → maxima. `delivery`: the zone of the newest address that an order was sent to. `days`: the
+    hours of all days before the newest. `tallies`: what computed traits count, by their key.
     """
 
     traits: dict[str, Trait] = {}
@@ -47,17 +52,43 @@ class Standing(Struct, omit_defaults=True):
     orders: dict[str, Order] = {}
     returns: dict[str, Returned] = {}
     consents: dict[str, Consent] = {}
+    delivery: Reach | None = None
+    days: Days = {}
+    tallies: dict[str, Tally] = {}
 
 
-def absorb(into: Standing, other: Standing, most_traits: int) -> None:
-    """Adds `other` to `into`, and keeps `most_traits` traits of both."""
+class Bounds(Protocol):
+    """How much is kept of both: traits, days with their newest, and single events of a tally."""
+
+    @property
+    def traits(self) -> int: ...
+    @property
+    def days(self) -> int: ...
+    @property
+    def contributions(self) -> int: ...
+
+
+def absorb(into: Standing, other: Standing, bounds: Bounds) -> None:
+    """Adds `other` to `into`."""
     merge(into.traits, other.traits, _newer_trait)
-    bound(into.traits, most_traits)
+    bound(into.traits, bounds.traits)
     merge(into.trusted, other.trusted, max)
     merge(into.typed, other.typed, max)
     merge(into.orders, other.orders, orders.earlier)
     merge(into.returns, other.returns, orders.add_returns)
     merge(into.consents, other.consents, consent.combine)
+    if other.delivery is not None:
+        into.delivery = other.delivery if into.delivery is None else max(into.delivery, other.delivery)
+    for day, hours in other.days.items():
+        rhythm.settle(into.days, day, hours)
+    rhythm.newest(into.days, bounds.days - 1)
+    merge(into.tallies, other.tallies, lambda a, b: tally.combine(a, b, bounds.contributions))
+
+
+def settle(into: Standing, day: int, hours: rhythm.Hours, bounds: Bounds) -> None:
+    """Adds a day that is not the newest any more."""
+    rhythm.settle(into.days, day, hours)
+    rhythm.newest(into.days, bounds.days - 1)
 
 
 def _newer_trait(a: Trait, b: Trait) -> Trait:

@@ -15,7 +15,8 @@ from tern_profile.domain.statements import Filed, MessageKey, withdrawals_of
 from tern_profile.store import consents
 
 _EMPTY = """
-UPDATE home SET first_at = NULL, last_at = NULL, activity = NULL, standing = NULL WHERE home_id = ANY($1::bytea[])
+UPDATE home SET first_at = NULL, last_at = NULL, activity = NULL, rhythm = NULL, standing = NULL
+WHERE home_id = ANY($1::bytea[])
 """
 
 _FORGET_EVENTS = "DELETE FROM event WHERE home_id = ANY($1::bytea[])"

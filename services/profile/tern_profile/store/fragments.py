@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tern_common.db import Connection
 from tern_common.events import decode_event
@@ -44,7 +44,7 @@ async def bring(
 ) -> Brought:
     """Writes fragments, and what they (and erased homes) say about named contacts."""
     refolded = {home for home, _ in inserted.lowered}
-    changes = _combined(_news(filed, inserted, refolded), locked, basis.policy)
+    changes = _combined(_news(filed, inserted, refolded), locked, basis)
     again = await _refolded(conn, refolded, basis)
     await homes.save(conn, {home: _saved(one) for home, one in changes.items()} | {h: _whole(one) for h, one in again})
     changes.update(again)
@@ -61,22 +61,24 @@ def _news(filed: Mapping[MessageKey, Filed], inserted: Inserted, refolded: set[b
     return news
 
 
-def _combined(
-    news: Mapping[bytes, list[Fragment]], locked: Mapping[bytes, Home], policy: Policy
-) -> dict[bytes, Change]:
-    return {home: _combine(locked[home], added, policy) for home, added in news.items()}
+def _combined(news: Mapping[bytes, list[Fragment]], locked: Mapping[bytes, Home], basis: Basis) -> dict[bytes, Change]:
+    today = basis.moments.newest_day()
+    return {home: _combine(locked[home], added, basis.policy, today) for home, added in news.items()}
 
 
-def _combine(home: Home, added: list[Fragment], policy: Policy) -> Change:
-    """The standing is read only when something new is said about it."""
-    slow = any(one.standing is not None for one in added)
-    old = _loaded(home, home.standing if slow else None)
-    return change(old, fragment.fold((old, *added), policy))
+def _combine(home: Home, added: list[Fragment], policy: Policy, today: int) -> Change:
+    """The standing is read only when something new is said about it, or a day of it is over."""
+    days = {one.rhythm.day for one in added}
+    old = _loaded(home, None)
+    if days != {old.rhythm.day} or any(one.standing is not None for one in added):
+        old.standing = fragment.decode_standing(home.standing)
+    return change(old, fragment.fold((old, *added), policy), late=days != {today})
 
 
 def _loaded(home: Home, standing: str | None) -> Fragment:
     activity = fragment.decode_activity(home.activity)
-    return Fragment(home.first_at, home.last_at, activity, fragment.decode_standing(standing))
+    rhythm = fragment.decode_rhythm(home.rhythm)
+    return Fragment(home.first_at, home.last_at, activity, fragment.decode_standing(standing), rhythm)
 
 
 async def _refolded(conn: Connection, refolded: set[bytes], basis: Basis) -> list[tuple[bytes, Change]]:
@@ -95,13 +97,13 @@ async def _refolded(conn: Connection, refolded: set[bytes], basis: Basis) -> lis
 def _saved(one: Change) -> Saved:
     new = one.fragment
     standing = None if one.standing is None else fragment.encode(one.standing)
-    return Saved(new.first_at, new.last_at, fragment.encode(new.activity), standing)
+    return Saved(new.first_at, new.last_at, fragment.encode(new.activity), fragment.encode(new.rhythm), standing)
 
 
 def _whole(one: Change) -> Saved:
     saved = _saved(one)
     assert one.fragment.standing is not None
-    return Saved(saved.first_at, saved.last_at, saved.activity, fragment.encode(one.fragment.standing))
+    return replace(saved, standing=fragment.encode(one.fragment.standing))
 
 
 async def _speak(

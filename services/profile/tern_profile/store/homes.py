@@ -18,7 +18,7 @@ RETURNING home_id
 """Creates what is missing and locks what is there, in one order for all; returns only what it created."""
 
 _LOAD = """
-SELECT home_id, customer_id::text, version, shared, first_at, last_at, activity, standing
+SELECT home_id, customer_id::text, version, shared, first_at, last_at, activity, standing, rhythm
 FROM home WHERE home_id = ANY($1::bytea[])
 """
 
@@ -31,9 +31,9 @@ WHERE home.home_id = said.home_id
 _SAVE = """
 UPDATE home
 SET first_at = said.first_at, last_at = said.last_at, activity = said.activity,
-    standing = coalesce(said.standing, home.standing)
-FROM unnest($1::bytea[], $2::timestamptz[], $3::timestamptz[], $4::json[], $5::json[])
-    AS said (home_id, first_at, last_at, activity, standing)
+    rhythm = said.rhythm, standing = coalesce(said.standing, home.standing)
+FROM unnest($1::bytea[], $2::timestamptz[], $3::timestamptz[], $4::json[], $5::json[], $6::json[])
+    AS said (home_id, first_at, last_at, activity, rhythm, standing)
 WHERE home.home_id = said.home_id
 """
 
@@ -56,6 +56,7 @@ class Home:
     last_at: datetime | None = None
     activity: str | None = None
     standing: str | None = None
+    rhythm: str | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Saved:
     first_at: datetime | None
     last_at: datetime | None
     activity: str
+    rhythm: str
     standing: str | None
 
 
@@ -96,6 +98,7 @@ async def save(conn: Connection, fragments: Mapping[bytes, Saved]) -> None:
         [one.first_at for one in saved],
         [one.last_at for one in saved],
         [one.activity for one in saved],
+        [one.rhythm for one in saved],
         [one.standing for one in saved],
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tern_common.db import Connection, Pool, connection
+from tern_common.events import PublicProfile, decode_profile
 from tern_profile.domain import fragment
 from tern_profile.domain.fragment import Fragment
 from tern_profile.domain.policy import Policy
@@ -21,9 +22,9 @@ SELECT EXISTS (SELECT 1 FROM home WHERE customer_id = $1::uuid)
 """
 
 _OWNER = "SELECT customer_id::text FROM home WHERE home_id = $1"
-_VERSION = "SELECT profile_version FROM profile WHERE customer_id = $1::uuid"
+_PUBLISHED = "SELECT profile_version, record FROM profile WHERE customer_id = $1::uuid"
 
-_HOMES = "SELECT shared, first_at, last_at, activity, standing FROM home WHERE customer_id = $1::uuid"
+_HOMES = "SELECT shared, first_at, last_at, activity, rhythm, standing FROM home WHERE customer_id = $1::uuid"
 
 
 class _Homes(NamedTuple):
@@ -53,21 +54,35 @@ async def _whole(conn: Connection, customer_id: str, basis: Basis) -> Whole | No
     canonical = (await profiles.survivors(conn, [customer_id]))[customer_id]
     if canonical is None:
         return None
-    version = await conn.fetchval(_VERSION, canonical) or 0
+    public = await _published(conn, canonical)
     homes = await _homes(conn, canonical, basis.policy)
     folded = homes.fragment
     standing = folded.standing or Standing()
     named = [bytes.fromhex(subject) for subject in subjects(standing, basis.subject_of).values()]
-    known = Known(canonical, folded.first_at, folded.last_at, homes.shared, standing)
+    known = Known(canonical, folded.first_at, folded.last_at, homes.shared, standing, rhythm=folded.rhythm)
     verdict = verdicts(known, await consents.read(conn, named), basis.subject_of)
-    return Whole(known, folded.activity, verdict, version, homes.filled)
+    return Whole(known, folded.activity, verdict, public.profile_version, homes.filled, public, basis.policy.computed)
+
+
+async def _published(conn: Connection, customer_id: str) -> PublicProfile:
+    """Version 0, and nothing else, where nothing was published yet."""
+    found = await conn.fetch(_PUBLISHED, customer_id)
+    if not found or found[0][1] is None:
+        return PublicProfile(customer_id=customer_id, profile_version=0)
+    return decode_profile(found[0][1].encode())
 
 
 async def _homes(conn: Connection, customer_id: str, policy: Policy) -> _Homes:
     rows = await conn.fetch(_HOMES, customer_id)
     parts = [
-        Fragment(first, last, fragment.decode_activity(activity), fragment.decode_standing(standing))
-        for _, first, last, activity, standing in rows
+        Fragment(
+            first,
+            last,
+            fragment.decode_activity(activity),
+            fragment.decode_standing(standing),
+            fragment.decode_rhythm(rhythm),
+        )
+        for _, first, last, activity, rhythm, standing in rows
     ]
     filled = sum(part.first_at is not None for part in parts)
     return _Homes(filled, any(row[0] for row in rows), fragment.fold(parts, policy))

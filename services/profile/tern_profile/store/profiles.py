@@ -17,7 +17,7 @@ _STORED = "SELECT customer_id::text, profile_version, digest FROM profile WHERE 
 
 _SOURCES = """
 SELECT customer_id::text, min(first_at), max(last_at), bool_or(shared),
-       array_agg(standing) FILTER (WHERE standing IS NOT NULL)
+       array_agg(standing) FILTER (WHERE first_at IS NOT NULL), array_agg(rhythm) FILTER (WHERE first_at IS NOT NULL)
 FROM home WHERE customer_id = ANY($1::uuid[]) GROUP BY customer_id
 """
 
@@ -70,12 +70,12 @@ class Stored(NamedTuple):
 
 
 class Source(NamedTuple):
-    """What a customer's homes come to, their standings still as JSON text."""
+    """What a customer's homes come to, and of each that has events its standing and its rhythm, still as JSON text."""
 
     first_at: datetime | None
     last_at: datetime | None
     shared: bool
-    standings: list[str]
+    texts: list[tuple[str | None, str | None]]
 
 
 class Publication(NamedTuple):
@@ -108,7 +108,10 @@ async def stored(conn: Connection, customers: Collection[str]) -> dict[str, Stor
 async def sources(conn: Connection, customers: Collection[str]) -> dict[str, Source]:
     """Of customers that have homes."""
     rows = await conn.fetch(_SOURCES, list(customers))
-    return {customer: Source(first, last, shared, texts or []) for customer, first, last, shared, texts in rows}
+    return {
+        customer: Source(first, last, shared, list(zip(standings or (), rhythms or (), strict=True)))
+        for customer, first, last, shared, standings, rhythms in rows
+    }
 
 
 async def survivors(conn: Connection, customers: Collection[str]) -> dict[str, str | None]:

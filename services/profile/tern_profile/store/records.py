@@ -2,23 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from tern_common.db import Connection
 from tern_common.events import encode
-from tern_profile.domain import record, standing
-from tern_profile.domain.fragment import decode_standing
+from tern_profile.domain import fragment, record
+from tern_profile.domain.declarations import Declarations
+from tern_profile.domain.fragment import Fragment
 from tern_profile.domain.policy import Policy
 from tern_profile.domain.reading import SubjectOf
 from tern_profile.domain.record import Known
 from tern_profile.domain.standing import Standing
-from tern_profile.store import consents, profiles
+from tern_profile.store import consents, profiles, timers
 from tern_profile.store.profiles import Made, Source, Stored
+from tern_profile.store.timers import Timer
 
 EPOCH_STEP = 1 << 40
+
+
+class Moments(Protocol):
+    """What can be known of the time."""
+
+    def newest_day(self) -> int:
+        """The day (its proleptic ordinal) that no event of anybody can lie after, nor come to lie after while a
+        transaction lasts: an event of that day is of its customer's newest day. Another number for none."""
+        ...
+
+    def passed(self) -> datetime | None:
+        """Whatever happened before is known: up to here absence is certain. None: nothing is certain."""
+        ...
+
+
+class Timeless:
+    """Where nobody knows the time: every day may be over, and nothing is certain."""
+
+    def newest_day(self) -> int:
+        return 0
+
+    def passed(self) -> datetime | None:
+        return None
+
+
+TIMELESS = Timeless()
 
 
 class Basis(NamedTuple):
@@ -28,6 +57,7 @@ class Basis(NamedTuple):
     subject_of: SubjectOf
     policy: Policy
     epoch: int = 0
+    moments: Moments = TIMELESS
 
 
 class NotCovered(Exception):
@@ -56,7 +86,7 @@ async def make(
     if missing := await consents.owners(conn, spoken) - set(customers):
         raise NotCovered(missing)
     stored = await profiles.stored(conn, customers)
-    known = await _known(conn, customers, departed, basis.policy)
+    known = await _known(conn, customers, departed, basis)
     subjects = {subject for one in known for subject in record.subjects(one.standing, basis.subject_of).values()}
     named = await consents.read(conn, [bytes.fromhex(subject) for subject in subjects])
     made = {}
@@ -64,16 +94,26 @@ async def make(
         if (found := _made(one, stored[one.customer_id], named, basis)) is not None:
             made[one.customer_id] = found
     await profiles.save(conn, made)
+    if basis.policy.declared.timed:
+        await timers.keep(conn, {one.customer_id: _timer(one, basis.policy.declared) for one in known})
     return made
 
 
+def _timer(known: Known, declared: Declarations) -> Timer | None:
+    """None where nothing ever changes by absence: most customers, and all where no policy says so."""
+    if record.next_change(known._replace(passed=None), declared) is None:
+        return None
+    return Timer(record.next_change(known, declared), known.passed)
+
+
 async def _known(
-    conn: Connection, customers: Collection[str], departed: Mapping[str, str], policy: Policy
+    conn: Connection, customers: Collection[str], departed: Mapping[str, str], basis: Basis
 ) -> list[Known]:
     sources = await profiles.sources(conn, customers)
+    passed = await _passed(conn, customers, basis)
     homeless = set(customers) - sources.keys()
     survivors = await profiles.survivors(conn, homeless)
-    found = [_folded(customer, source, policy) for customer, source in sources.items()]
+    found = [_folded(one, source, basis.policy)._replace(passed=passed[one]) for one, source in sources.items()]
     for customer in homeless:
         survivor = survivors[customer]
         merged_into = departed.get(customer) if survivor == customer else survivor
@@ -81,23 +121,30 @@ async def _known(
     return found
 
 
+async def _passed(conn: Connection, customers: Collection[str], basis: Basis) -> dict[str, datetime | None]:
+    """Up to where absence is certain. What a record was once made knowing stays known, also to an instance that has
+    not heard of it: else what had turned true would turn back."""
+    now = basis.moments.passed() if basis.policy.declared.timed else None
+    known = await timers.passed(conn, customers) if basis.policy.declared.timed else {}
+    return {one: max((at for at in (now, known.get(one)) if at is not None), default=None) for one in customers}
+
+
 def _folded(customer: str, source: Source, policy: Policy) -> Known:
-    return Known(customer, source.first_at, source.last_at, source.shared, fold_texts(source.standings, policy))
+    folded = fragment.fold((_slow(*texts) for texts in source.texts), policy)
+    standing = folded.standing or Standing()
+    return Known(customer, source.first_at, source.last_at, source.shared, standing, rhythm=folded.rhythm)
 
 
-def fold_texts(standings: Iterable[str], policy: Policy) -> Standing:
-    """The combination of standings as they are stored."""
-    into = Standing()
-    for text in standings:
-        standing.absorb(into, decode_standing(text) or Standing(), policy.traits)
-    return into
+def _slow(standing: str | None, rhythm: str | None) -> Fragment:
+    """A stored fragment without what is never published."""
+    return Fragment(rhythm=fragment.decode_rhythm(rhythm), standing=fragment.decode_standing(standing))
 
 
 def _made(known: Known, stored: Stored, named: record.Named, basis: Basis) -> Made | None:
     """None when there is nothing to publish: the record is as it was, or there is nothing yet but a door."""
     if stored.digest is None and known.first_at is None and known.merged_into is None:
         return None
-    bare = record.public_record(known, named, basis.subject_of)
+    bare = record.public_record(known, named, basis.subject_of, basis.policy.declared)
     digest = record.digest(bare)
     if digest == stored.digest:
         return None
