@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,8 @@ from pydantic_settings import BaseSettings
 
 from tern_common.settings import ServiceSettings
 from tern_common.topics import DAY_MS, TABLE, Topic
+from tern_triggers.domain.contract import asyncapi
+from tern_triggers.domain.contract.schemas import MESSAGES, schema_of
 
 ROOT = Path(__file__).parents[1]
 SERVICES = ("ingest", "identity", "profile", "triggers")
@@ -98,12 +101,24 @@ def _embed(found: re.Match[str]) -> str:
     return f"<!-- begin {path} -->\n```python\n{code}\n```\n<!-- end -->"
 
 
+def contract() -> Iterator[tuple[str, str]]:
+    """What subscribers read and write: (path below docs/reference, text)."""
+    yield "asyncapi.json", _json(asyncapi.document())
+    for message in MESSAGES:
+        yield f"schemas/{message.name}.json", _json(schema_of(message))
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2) + "\n"
+
+
 def documents() -> dict[Path, str]:
     """Path → what should stand there."""
     front = ROOT / "README.md"
     return {
         ROOT / "docs/reference/topics.md": topics(),
         ROOT / "docs/reference/settings.md": settings(),
+        **{ROOT / "docs/reference" / path: text for path, text in contract()},
         front: readme(front.read_text()),
     }
 
@@ -114,6 +129,7 @@ def main(check: bool) -> int:
     for path in stale:
         print(("out of date: " if check else "written: ") + str(path.relative_to(ROOT)))
         if not check:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(documents()[path])
     return 1 if check and stale else 0
 

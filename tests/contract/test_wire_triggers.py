@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
@@ -38,7 +38,7 @@ LATER = datetime(2026, 3, 2, 12, tzinfo=UTC)
 class Golden(NamedTuple):
     """An event, its bytes, and the type of its data."""
 
-    event: CloudEvent
+    event: CloudEvent[Any]
     value: bytes
     data: type[Fired | Revoked]
 
@@ -54,7 +54,7 @@ class Read(msgspec.Struct):
     data: msgspec.Raw
 
 
-def envelope(data: Fired | Revoked, suffix: str, type_: str) -> CloudEvent:
+def envelope(data: Fired | Revoked, suffix: str, type_: str) -> CloudEvent[Any]:
     return CloudEvent(id=TRIGGER + suffix, source="/tern/test", type=type_, subject=ANN, time=LATER, data=data)
 
 
@@ -152,7 +152,7 @@ GOLDENS = {
 each = pytest.mark.parametrize("golden", GOLDENS.values(), ids=GOLDENS)
 
 
-def read(value: bytes, data: type[Fired | Revoked]) -> CloudEvent:
+def read(value: bytes, data: type[Fired | Revoked]) -> CloudEvent[Any]:
     found = msgspec.json.decode(value, type=Read)
     return CloudEvent(
         id=found.id,

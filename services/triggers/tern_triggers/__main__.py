@@ -21,6 +21,7 @@ from tern_common.progress import Claims
 from tern_common.rejecting import Rejecting
 from tern_common.shipped import shipped
 from tern_triggers.app import SUMMARY, triggers_router
+from tern_triggers.app.contract import contract_routes
 from tern_triggers.catalogue import digest_of, load_rules
 from tern_triggers.consumer import BACKFILL_GROUP, BACKFILL_TOPICS, GROUP, TOPICS, Positions, TriggersHandler
 from tern_triggers.domain.policy import Policy
@@ -46,6 +47,7 @@ async def serve(settings: TriggersSettings) -> None:
             summary=SUMMARY,
             probes=on.probes,
             routers=[triggers_router(on.pool, rules), policy_router(policy), *_virtual_clock(settings, on.pool)],
+            routes=contract_routes(),
             tokens=on.tokens,
             clock=on.clock,
         )

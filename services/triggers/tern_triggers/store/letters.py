@@ -7,7 +7,7 @@ from datetime import datetime
 
 from tern_common.topics import triggers_topic
 from tern_triggers.domain import contract
-from tern_triggers.domain.contract import CloudEvent
+from tern_triggers.domain.contract import TriggerEvent
 from tern_triggers.domain.decisions import Decision
 from tern_triggers.domain.endings import Ending
 from tern_triggers.domain.rounds import Ruling
@@ -27,7 +27,7 @@ def of_ending(rules: Sequence[Rule], ending: Ending, now: datetime, source: str)
     return _letter(ending.decision, family, contract.revoked(ending, now, source))
 
 
-def _letter(decision: Decision, family: str, event: CloudEvent) -> Letter:
+def _letter(decision: Decision, family: str, event: TriggerEvent) -> Letter:
     """All that is ever said about a trigger has the customer id of its firing as key: so nothing overtakes it."""
     key = decision.customer_id.encode()
     return Letter(decision.trigger_id, event.type, triggers_topic(family), key, event.id, contract.encode(event))

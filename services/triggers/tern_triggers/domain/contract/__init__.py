@@ -21,6 +21,7 @@ from tern_triggers.domain.contract.payload import (
     ReasonFacts,
     Revoked,
     Timing,
+    TriggerEvent,
     encode,
 )
 from tern_triggers.domain.contract.writing import LINES, fired, revoked
@@ -43,6 +44,7 @@ __all__ = [
     "ReasonFacts",
     "Revoked",
     "Timing",
+    "TriggerEvent",
     "encode",
     "fired",
     "revoked",

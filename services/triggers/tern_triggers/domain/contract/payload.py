@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
 
+from tern_common.events import Moment
 from tern_triggers.domain.endings import Revocation
 from tern_triggers.domain.rules import Act
 from tern_triggers.domain.story import Gone
@@ -19,6 +19,7 @@ REVOKED = {
 }
 CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"
 
+Id = Annotated[str, msgspec.Meta(extra_json_schema={"format": "uuid"})]
 Kind = Literal["inactivity", "count", "change", "date", "event"]
 
 
@@ -26,7 +27,7 @@ class EventRef(msgspec.Struct, frozen=True):
     """An event that led here, by the `messageId` it was sent with."""
 
     message_id: str
-    at: datetime
+    at: Moment
 
 
 class ReasonFacts(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -40,8 +41,8 @@ class ReasonFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     code: str
     key: str
     cycle_ref: str
-    started_at: datetime
-    anchor_at: datetime
+    started_at: Moment
+    anchor_at: Moment
     facts: dict[str, str | int | float | bool]
     kind: Kind | None = None
     events: list[EventRef] = []
@@ -57,10 +58,10 @@ class AllowedChannel(msgspec.Struct, frozen=True, omit_defaults=True):
 class Timing(msgspec.Struct, frozen=True):
     """`due_at`: when the step fell due; `round_at`: the round it was decided in; after `expires_at` do not act."""
 
-    due_at: datetime
-    round_at: datetime
-    fired_at: datetime
-    expires_at: datetime
+    due_at: Moment
+    round_at: Moment
+    fired_at: Moment
+    expires_at: Moment
 
 
 class CartLine(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -89,7 +90,7 @@ class OrdersContent(msgspec.Struct, frozen=True):
 
     kept: int
     last_order_id: str
-    last_order_at: datetime
+    last_order_at: Moment
 
 
 class Context(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -108,9 +109,9 @@ class Offer(msgspec.Struct, frozen=True):
 class Held(msgspec.Struct, frozen=True):
     """The shop holds the cart's stock until then: all of it, or (`partial`) some. Only then promise anything."""
 
-    hold_id: str
+    hold_id: Id
     status: Literal["confirmed", "partial"]
-    held_until: datetime
+    held_until: Moment
 
 
 class Fired(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -121,8 +122,8 @@ class Fired(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     with it belongs to this trigger.
     """
 
-    trigger_id: str
-    customer_id: str
+    trigger_id: Id
+    customer_id: Id
     rule: str
     rule_version: int
     family: str
@@ -136,7 +137,7 @@ class Fired(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     orders: OrdersContent | None = None
     context: Context | None = None
     step_name: str | None = None
-    due_by: datetime | None = None
+    due_by: Moment | None = None
     offer: Offer | None = None
     hold: Held | None = None
     attribution: str | None = None
@@ -145,32 +146,39 @@ class Fired(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 class Revoked(msgspec.Struct, frozen=True, kw_only=True):
     """Data of `tern.trigger.retracted.v1` and `tern.trigger.cancelled.v1`. `reason` is what had happened, at `at`."""
 
-    trigger_id: str
-    customer_id: str
+    trigger_id: Id
+    customer_id: Id
     rule: str
     key: str
     step: int
     reason: Gone
-    at: datetime
-    fired_at: datetime
+    at: Moment
+    fired_at: Moment
 
 
-class CloudEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """The envelope. `id` is the trigger's id, with `/retracted` or `/cancelled` behind it for those."""
+Data = TypeVar("Data")
+
+
+class CloudEvent(msgspec.Struct, Generic[Data], frozen=True, kw_only=True):
+    """CloudEvents 1.0. `id` is the trigger's id, with `/retracted` or `/cancelled` behind it for those: drop an id that
+    you have seen. `source`: `/tern/<deployment>`. `subject`: the customer's id. `time`: when this was decided.
+    """
 
     id: str
     source: str
     type: str
-    subject: str
-    time: datetime
-    data: Fired | Revoked
+    subject: Id
+    time: Moment
+    data: Data
     specversion: Literal["1.0"] = "1.0"
     datacontenttype: Literal["application/json"] = "application/json"
 
 
+TriggerEvent = CloudEvent[Fired] | CloudEvent[Revoked]
+
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
-def encode(event: CloudEvent) -> bytes:
+def encode(event: TriggerEvent) -> bytes:
     """The record's value."""
     return _encoder.encode(event)

@@ -7,6 +7,7 @@ from base64 import b32encode
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import TypeVar
 
 from tern_common.commerce import Item
 from tern_triggers.domain.candidates import Candidate
@@ -37,10 +38,11 @@ from tern_triggers.domain.view import Hold, View
 LINES = 100
 """At most so many lines of a cart: a record must stay well below what a topic takes, whatever is in the cart."""
 EVENTS = 10
+_Data = TypeVar("_Data", Fired, Revoked)
 _CONTACT_OF = {"email": "email", "sms": "phone", "call": "phone"}
 
 
-def fired(ruling: Ruling, view: View, source: str) -> CloudEvent:
+def fired(ruling: Ruling, view: View, source: str) -> CloudEvent[Fired]:
     """The trigger of a ruling that fired."""
     decision, candidate = ruling.decision, ruling.candidate
     rule, step = candidate.rule, candidate.rule.steps[decision.step]
@@ -69,7 +71,7 @@ def fired(ruling: Ruling, view: View, source: str) -> CloudEvent:
     return _envelope(decision, decision.trigger_id, FIRED, decision.decided_at, source, data)
 
 
-def revoked(ending: Ending, now: datetime, source: str) -> CloudEvent:
+def revoked(ending: Ending, now: datetime, source: str) -> CloudEvent[Revoked]:
     """The retraction or cancellation of a trigger: the same subject and trigger_id, an id of its own."""
     decision = ending.decision
     data = Revoked(
@@ -92,8 +94,8 @@ def attribution(trigger_id: str) -> str:
 
 
 def _envelope(
-    decision: Decision, event_id: str, type_: str, time: datetime, source: str, data: Fired | Revoked
-) -> CloudEvent:
+    decision: Decision, event_id: str, type_: str, time: datetime, source: str, data: _Data
+) -> CloudEvent[_Data]:
     return CloudEvent(id=event_id, source=source, type=type_, subject=decision.customer_id, time=time, data=data)
 
 
