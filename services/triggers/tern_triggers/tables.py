@@ -141,6 +141,7 @@ deferral = Table(
     Column("rule", Text, nullable=False),
     _time("until", nullable=False),
     Column("why", Text, nullable=False),
+    _time("enrolled"),
     comment="A step that has to wait: at `until` everything about it is checked again.",
 )
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from tern_common.commerce import Item
+from tern_common.events import Contact
 from tern_triggers.catalogue import load_rules
 from tern_triggers.domain.candidates import Candidate, candidates
 from tern_triggers.domain.decisions import Decision
@@ -39,7 +40,8 @@ CART, RECALL = shipped("cart_abandoned", steps=1), shipped("recall", steps=1)
 RULES: list[Rule] = [CART, RECALL]
 RULESET = ruleset(RULES)
 POLICY = Policy(version=1)
-GRANTED = Verdicts(consent={"marketing": {"email": True}})
+ANNS_MAIL = {"email": Contact(value="ann@shop.example", trusted=True)}
+GRANTED = Verdicts(consent={"marketing": {"email": True}}, contacts=ANNS_MAIL)
 
 
 def at(minutes: float) -> datetime:

@@ -44,6 +44,7 @@ def _arbiter() -> None:
         sa.Column("rule", sa.Text(), nullable=False),
         _time("until", nullable=False),
         sa.Column("why", sa.Text(), nullable=False),
+        _time("enrolled"),
         comment="A step that has to wait: at `until` everything about it is checked again.",
         schema=SCHEMA,
     )

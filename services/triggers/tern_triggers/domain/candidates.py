@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from tern_common.durations import LONGEST
-from tern_triggers.domain.decisions import ENDS_CYCLE, Decision, Outcome, Why, trigger_id
+from tern_triggers.domain.decisions import ENDS_CYCLE, Decision, Outcome, trigger_id
 from tern_triggers.domain.folds import Stories
 from tern_triggers.domain.rules import Inactivity, Rule, Ruleset
 from tern_triggers.domain.story import Moment, Story
@@ -32,9 +32,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def expires(self) -> datetime:
         """The last moment at which acting is still worth it. Whoever was taken up later has as long from then."""
-        enrolled = self.deferral is not None and self.deferral.why is Why.HISTORY
-        begun = self.deferral.until if self.deferral is not None and enrolled else self.due
-        return begun + self.rule.steps[self.step].expires_after
+        enrolled = None if self.deferral is None else self.deferral.enrolled
+        return (enrolled or self.due) + self.rule.steps[self.step].expires_after
 
     @property
     def at_once(self) -> bool:

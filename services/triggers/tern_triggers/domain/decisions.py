@@ -39,6 +39,7 @@ class Why(StrEnum):
     SHARED = "shared-customer"
     CONDITION = "condition-unmet"
     NO_CONSENT = "no-consent"
+    DO_NOT_CONTACT = "do-not-contact"
     UNREACHABLE = "unreachable"
     FREQUENCY = "frequency"
     QUIET = "quiet-hours"

@@ -39,13 +39,17 @@ class Verdicts(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Deferral(NamedTuple):
-    """A step that has to wait: at `until` everything about it is checked again."""
+    """A step that has to wait: at `until` everything about it is checked again.
+
+    `enrolled`: of history that was taken up, when; the step's expiry counts from there, whatever it waits for later.
+    """
 
     trigger_id: str
     home_id: str
     rule: str
     until: datetime
     why: Why
+    enrolled: datetime | None = None
 
 
 class Arm(NamedTuple):
@@ -63,6 +67,7 @@ class Hold(NamedTuple):
     trigger_id: str
     status: Literal["requested", "confirmed", "partial", "rejected", "released"]
     until: datetime | None
+    cart_id: str = ""
 
 
 class Responses(NamedTuple):
