@@ -26,6 +26,9 @@ Answer = Literal["confirmed", "partial", "rejected"]
 FREES_THE_SLOT: frozenset[Status] = frozenset({"failed", "skipped"})
 """The customer was not contacted: the contact counts for no cap. Silence keeps it (triggers.md §4.4)."""
 
+REACHED: frozenset[Status] = frozenset({"delivered", "opened", "clicked"})
+"""The customer has it, whatever else is said: the contact counts."""
+
 _T = TypeVar("_T")
 
 

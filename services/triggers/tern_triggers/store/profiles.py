@@ -38,9 +38,10 @@ async def raise_to(conn: Connection, profiles: Iterable[ProfileNews], now: datet
           AS said (customer_id, rev, merged_into, verdicts)
         ON CONFLICT (customer_id) DO UPDATE
         SET rev = excluded.rev, merged_into = excluded.merged_into, merged_at = excluded.merged_at,
-            verdicts = CASE WHEN excluded.merged_into IS NULL THEN excluded.verdicts ELSE convert_to(json_strip_nulls(json_build_object(
-              'consent', convert_from(kept.verdicts, 'UTF8')::json -> 'consent',
-              'shared', convert_from(kept.verdicts, 'UTF8')::json -> 'shared'))::text, 'UTF8') END
+            verdicts = CASE WHEN excluded.merged_into IS NULL THEN excluded.verdicts
+              ELSE convert_to(json_strip_nulls(json_build_object(
+                'consent', convert_from(kept.verdicts, 'UTF8')::json -> 'consent',
+                'shared', convert_from(kept.verdicts, 'UTF8')::json -> 'shared'))::text, 'UTF8') END
         WHERE kept.rev < excluded.rev
         """,
         [profile.customer_id for profile in said],

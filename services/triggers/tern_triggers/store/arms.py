@@ -1,0 +1,33 @@
+"""Rows of `arm`: the sides of hold-outs, frozen at the first evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from tern_common.db import Connection
+from tern_triggers.domain.view import Arm
+
+
+async def of_homes(conn: Connection, homes: Collection[str]) -> list[Arm]:
+    """All under these homes."""
+    rows = await conn.fetch("SELECT home_id, rule, treated FROM arm WHERE home_id = ANY($1::uuid[])", list(homes))
+    return [Arm(row[0].hex, row[1], row[2]) for row in rows]
+
+
+async def freeze(conn: Connection, arms: Iterable[Arm]) -> None:
+    """Keeps the side that each home was on first; whoever was ever treated stays treated."""
+    said: dict[tuple[str, str], bool] = {}
+    for arm in arms:
+        said[arm.home_id, arm.rule] = said.get((arm.home_id, arm.rule), False) or arm.treated
+    if not said:
+        return
+    names = sorted(said)
+    await conn.execute(
+        """
+        INSERT INTO arm AS kept (home_id, rule, treated) SELECT * FROM unnest($1::uuid[], $2::text[], $3::bool[])
+        ON CONFLICT (home_id, rule) DO UPDATE SET treated = true WHERE excluded.treated AND NOT kept.treated
+        """,
+        [home_id for home_id, _ in names],
+        [rule for _, rule in names],
+        [said[name] for name in names],
+    )
