@@ -53,10 +53,12 @@ node = Table(
     Column("crowded", Boolean, comment="Strong: seen on too many browsers to hold any."),
     Column("holder", BigInteger, comment="Weak: a strong node of the core that holds it."),
     Column("shared_from", Integer, comment="Weak: the day from which it is nobody's."),
-    Column("shared_token", Uuid, unique=True, comment="Weak: the id of its shared customer."),
+    Column("shared_token", Uuid, comment="Weak: the id of its shared customer."),
     Index("node_hash_era", "hash", "era", unique=True),
+    Index("node_shared_token", "shared_token", unique=True, postgresql_where=text("shared_token IS NOT NULL")),
     Index("node_grp", "grp", postgresql_where=text("grp IS NOT NULL")),
     Index("node_guard", "node_id", postgresql_where=text("guard IS NOT NULL")),
+    postgresql_with={"fillfactor": "65"},
 )
 
 grp = Table(
