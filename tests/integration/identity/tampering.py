@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, cast
 
 from integration.identity.graph_in_database import KEYS, Graphs
@@ -31,15 +31,14 @@ class Tampering:
 
     unlocked: Sequence[str] = ()
     sees_no_moves: bool = False
-    _asked: list[int] = field(default_factory=list)
+    _asked: str = "{}"
 
     def of(self, query: str, args: Sequence[Any]) -> str:
         """The statement as it is sent."""
         if query == groups._LOCK:
-            self._asked = list(args[0])
+            self._asked = args[0]
         if self.sees_no_moves and query == groups._LOAD_GROUPS:
-            own = ",".join(map(str, self._asked))
-            return f"{query} OR node_id = ANY('{{{own}}}'::bigint[])"
+            return f"{query} OR node_id = ANY('{self._asked}'::bigint[])"
         return query.replace("FOR UPDATE", "") if query in self.unlocked else query
 
 

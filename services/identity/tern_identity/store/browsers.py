@@ -11,44 +11,44 @@ from collections.abc import Collection, Mapping
 from tern_common.db import Connection
 from tern_identity.domain.holding import NEVER, Claimed, Held, holder
 from tern_identity.domain.rules import Rules
+from tern_identity.store.arrays import array, columns
 from tern_identity.store.errors import Misread
-from tern_identity.store.facts import columns
 
 _CLAIMED_BY = """
-SELECT weak FROM claim WHERE strong = ANY($1::bigint[])
+SELECT weak FROM claim WHERE strong IN (SELECT unnest($1::text::bigint[]))
 UNION
 SELECT w.node_id FROM ruling r JOIN node w ON w.node_id = r.b AND w.kind = 'weak'
-WHERE r.live AND r.word = 'cannot' AND r.a = ANY($1::bigint[])
+WHERE r.live AND r.word = 'cannot' AND r.a IN (SELECT unnest($1::text::bigint[]))
 UNION
 SELECT w.node_id FROM ruling r JOIN node w ON w.node_id = r.a AND w.kind = 'weak'
-WHERE r.live AND r.word = 'cannot' AND r.b = ANY($1::bigint[])
+WHERE r.live AND r.word = 'cannot' AND r.b IN (SELECT unnest($1::text::bigint[]))
 """
 
 _LOCK = """
 SELECT node_id, holder, shared_from, stamp, blocked FROM node
-WHERE node_id = ANY($1::bigint[]) ORDER BY node_id FOR UPDATE
+WHERE node_id IN (SELECT unnest($1::text::bigint[])) ORDER BY node_id FOR UPDATE
 """
 
 _CLAIMS = """
 SELECT c.weak, c.strong, c.rank, min(c.day) AS day, s.core, s.guard IS NULL AND NOT s.crowded AS counts
 FROM claim c JOIN node s ON s.node_id = c.strong
-WHERE c.weak = ANY($1::bigint[]) AND (c.rank = 1 OR c.source <> ALL($2::text[]))
+WHERE c.weak IN (SELECT unnest($1::text::bigint[])) AND (c.rank = 1 OR c.source <> ALL($2::text::text[]))
 GROUP BY c.weak, c.strong, c.rank, s.core, counts
 """
 
 _KEPT_FROM = """
 SELECT r.a, s.core FROM ruling r JOIN node s ON s.node_id = r.b
-WHERE r.live AND r.word = 'cannot' AND r.a = ANY($1::bigint[])
+WHERE r.live AND r.word = 'cannot' AND r.a IN (SELECT unnest($1::text::bigint[]))
 UNION
 SELECT r.b, s.core FROM ruling r JOIN node s ON s.node_id = r.a
-WHERE r.live AND r.word = 'cannot' AND r.b = ANY($1::bigint[])
+WHERE r.live AND r.word = 'cannot' AND r.b IN (SELECT unnest($1::text::bigint[]))
 """
 
-_BLOCKED = "SELECT a FROM ruling WHERE live AND word = 'block' AND a = ANY($1::bigint[])"
+_BLOCKED = "SELECT a FROM ruling WHERE live AND word = 'block' AND a IN (SELECT unnest($1::text::bigint[]))"
 
 _WRITE = """
 UPDATE node SET holder = n.holder, shared_from = n.shared_from
-FROM unnest($1::bigint[], $2::bigint[], $3::int[]) AS n (node_id, holder, shared_from)
+FROM unnest($1::text::bigint[], $2::text::bigint[], $3::text::int[]) AS n (node_id, holder, shared_from)
 WHERE node.node_id = n.node_id
 """
 
@@ -61,7 +61,7 @@ def held_of(who: int | None, since: int | None) -> Held:
 async def claimed_by(conn: Connection, strong: Collection[int]) -> set[int]:
     """The browsers that these were seen on, and those that an operator keeps from them: whoever joins one who is kept
     away is kept away as well."""
-    return {row[0] for row in await conn.fetch(_CLAIMED_BY, list(strong))} if strong else set()
+    return {row[0] for row in await conn.fetch(_CLAIMED_BY, array(strong))} if strong else set()
 
 
 async def rehold(
@@ -75,7 +75,7 @@ async def rehold(
     """
     if not (locked := set(doubtful) | filed.keys()):
         return set()
-    rows = {row[0]: row for row in await conn.fetch(_LOCK, sorted(locked))}
+    rows = {row[0]: row for row in await conn.fetch(_LOCK, array(sorted(locked)))}
     if any(rows[node_id][3] != stamp for node_id, stamp in filed.items()):
         raise Misread
     if not doubtful:
@@ -89,13 +89,13 @@ async def rehold(
 
 
 async def held_now(conn: Connection, weak: Collection[int], blocked: Collection[int], rules: Rules) -> dict[int, Held]:
-    out = {*blocked, *(row[0] for row in await conn.fetch(_BLOCKED, sorted(weak)))}
-    asked = sorted(set(weak) - out)  # a kiosk may have been claimed by fifty thousand
+    out = {*blocked, *(row[0] for row in await conn.fetch(_BLOCKED, array(sorted(weak))))}
+    among = array(sorted(set(weak) - out))  # a kiosk may have been claimed by fifty thousand
     kept_from: dict[int, set[int]] = defaultdict(set)
-    for node_id, core in await conn.fetch(_KEPT_FROM, asked):
+    for node_id, core in await conn.fetch(_KEPT_FROM, among):
         kept_from[node_id].add(core)
     claims: dict[int, list[Claimed]] = defaultdict(list)
-    for node_id, strong, rank, day, core, counts in await conn.fetch(_CLAIMS, asked, sorted(rules.distrusted)):
+    for node_id, strong, rank, day, core, counts in await conn.fetch(_CLAIMS, among, array(sorted(rules.distrusted))):
         claims[node_id].append(Claimed(strong, rank, day, core, counts and core not in kept_from[node_id]))
     return {node_id: holder(claims[node_id], blocked=node_id in out) for node_id in weak}
 

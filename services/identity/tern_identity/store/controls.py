@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from tern_common.db import Connection
 from tern_identity.domain.rulings import Ruling
-from tern_identity.store.facts import columns
+from tern_identity.store.arrays import columns
 from tern_identity.store.ruleset import Act
 
 Kind = Literal["revert", "split", "block", "allow", "retire", "cannot-link", "erase"]
@@ -22,7 +22,9 @@ INSERT INTO control (kind, nodes, rest, day, by, reason, at) VALUES ($1, $2, $3,
 """
 
 _ADD_WORDS = """
-INSERT INTO ruling (control_id, word, a, b) SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[])
+INSERT INTO ruling (control_id, word, a, b) SELECT * FROM unnest(
+    $1::text::bigint[], $2::text::text[], $3::text::bigint[], $4::text::bigint[]
+)
 """
 
 _COLUMNS = (

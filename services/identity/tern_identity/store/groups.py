@@ -22,21 +22,22 @@ from tern_identity.domain.regrouping import (
 )
 from tern_identity.domain.rules import Guard, Rules
 from tern_identity.domain.rulings import Rulings, both
+from tern_identity.store.arrays import array, columns
 from tern_identity.store.errors import GroupsMoved
-from tern_identity.store.facts import columns, links_of, rulings_on
+from tern_identity.store.facts import links_of, rulings_on
 from tern_identity.store.news import Batch
 
 _LOCK = """
 SELECT grp, newest_at, newest_event, newest_place, contested, deferred, rules FROM grp
-WHERE grp IN (SELECT grp FROM node WHERE node_id = ANY($1::bigint[]))
+WHERE grp IN (SELECT grp FROM node WHERE node_id IN (SELECT unnest($1::text::bigint[])))
 ORDER BY grp FOR UPDATE
 """
 
-_LOCK_FREE = "SELECT grp FROM grp WHERE grp = ANY($1::bigint[]) ORDER BY grp FOR UPDATE SKIP LOCKED"
+_LOCK_FREE = "SELECT grp FROM grp WHERE grp IN (SELECT unnest($1::text::bigint[])) ORDER BY grp FOR UPDATE SKIP LOCKED"
 
 _COLUMNS = "node_id, ns, kind, hash, grp, core, guard, token, crowded, blocked, stamp"
-_LOAD_GROUPS = f"SELECT {_COLUMNS} FROM node WHERE grp = ANY($1::bigint[])"  # noqa: S608
-_LOAD_NODES = f"SELECT {_COLUMNS} FROM node WHERE node_id = ANY($1::bigint[])"  # noqa: S608
+_LOAD_GROUPS = f"SELECT {_COLUMNS} FROM node WHERE grp IN (SELECT unnest($1::text::bigint[]))"  # noqa: S608
+_LOAD_NODES = f"SELECT {_COLUMNS} FROM node WHERE node_id IN (SELECT unnest($1::text::bigint[]))"  # noqa: S608
 
 _CORES = """
 SELECT m.node_id FROM node n JOIN node m ON m.grp = n.grp AND m.core = n.core WHERE n.node_id = ANY($1::bigint[])
@@ -44,20 +45,26 @@ SELECT m.node_id FROM node n JOIN node m ON m.grp = n.grp AND m.core = n.core WH
 
 _WRITE_NODES = """
 UPDATE node SET grp = n.grp, core = n.core, guard = n.guard
-FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[]) AS n (node_id, grp, core, guard)
+FROM unnest(
+    $1::text::bigint[], $2::text::bigint[], $3::text::bigint[], $4::text::text[]
+) AS n (node_id, grp, core, guard)
 WHERE node.node_id = n.node_id
 """
 
 _WRITE_GROUPS = """
 UPDATE grp SET newest_at = n.at, newest_event = n.event_id, newest_place = n.place,
                contested = n.contested, deferred = n.deferred, rules = n.rules
-FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::smallint[], $5::boolean[], $6::boolean[], $7::int[])
+FROM unnest(
+    $1::text::bigint[], $2::text::timestamptz[], $3::text::text[], $4::text::smallint[],
+    $5::text::boolean[], $6::text::boolean[], $7::text::int[]
+)
      AS n (grp, at, event_id, place, contested, deferred, rules)
 WHERE grp.grp = n.grp
 """
 
 _TELL = """
-INSERT INTO refusal (a, b) SELECT * FROM unnest($1::bigint[], $2::bigint[]) ON CONFLICT DO NOTHING RETURNING a, b
+INSERT INTO refusal (a, b) SELECT * FROM unnest($1::text::bigint[], $2::text::bigint[])
+ON CONFLICT DO NOTHING RETURNING a, b
 """
 
 
@@ -111,9 +118,9 @@ async def lock(conn: Connection, nodes: Sequence[int]) -> Locked:
     locked = Locked()
     if not nodes:
         return locked
-    for grp, at, event_id, place, *known in await conn.fetch(_LOCK, nodes):
+    for grp, at, event_id, place, *known in await conn.fetch(_LOCK, array(nodes)):
         locked.groups[grp] = Group(None if at is None else At(at, event_id, place), *known)
-    locked.add(await conn.fetch(_LOAD_GROUPS, list(locked.groups)))
+    locked.add(await conn.fetch(_LOAD_GROUPS, array(locked.groups)))
     if not locked.strong.keys() >= set(nodes):
         raise GroupsMoved
     return locked
@@ -177,7 +184,7 @@ async def _known(conn: Connection, nodes: Collection[int], locked: Locked) -> di
     if not beyond:
         return locked.strong
     others = Locked()
-    others.add(await conn.fetch(_LOAD_NODES, sorted(beyond)))
+    others.add(await conn.fetch(_LOAD_NODES, array(sorted(beyond))))
     return locked.strong | others.strong
 
 
@@ -275,7 +282,7 @@ async def _write(conn: Connection, done: Regrouped, before: Mapping[int, Strong]
 async def _lock_also(conn: Connection, numbers: Sequence[int]) -> None:
     """Rows of groups that only come to be now. Who still holds one looks again soon and lets go; it is not waited for,
     since that would be out of order."""
-    if numbers and len(await conn.fetch(_LOCK_FREE, numbers)) < len(numbers):
+    if numbers and len(await conn.fetch(_LOCK_FREE, array(numbers))) < len(numbers):
         raise GroupsMoved
 
 

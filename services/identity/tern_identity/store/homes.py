@@ -14,8 +14,8 @@ from tern_identity.domain.ledger import Home
 from tern_identity.domain.notices import Move
 from tern_identity.domain.placing import Customer, Standpoint, place, resolve
 from tern_identity.domain.reading import FOREVER
+from tern_identity.store.arrays import array, columns, hex_array
 from tern_identity.store.browsers import held_of
-from tern_identity.store.facts import columns
 from tern_identity.store.news import Membership
 
 EPOCH_STEP = 1 << 40
@@ -23,24 +23,34 @@ EPOCH_STEP = 1 << 40
 _LOCK = """
 SELECT home_id, nodes, day, is_door, customer_id, version, shared FROM home
 WHERE NOT erased AND home_id IN (
-    SELECT home_id FROM home_node WHERE node_id = ANY($1::bigint[]) UNION SELECT unnest($2::bytea[])
+    SELECT n.home_id FROM unnest($1::text::bigint[]) AS touched (node_id) JOIN home_node n USING (node_id)
+    UNION SELECT unnest($2::text::bytea[])
 )
 ORDER BY home_id FOR UPDATE
 """
 
-_STANDPOINTS = """
-SELECT t.token AS asked, t.shared_token AS asked_shared, n.original IS NULL AS erased,
-       n.node_id, n.kind, n.guard, n.core, n.holder, n.shared_from, h.core AS holder_core,
-       n.token, n.shared_token, c.token AS core_token, hc.token AS holder_token
-FROM node t
-JOIN node n ON n.node_id = coalesce(t.instead, t.node_id)
-LEFT JOIN node c ON c.node_id = n.core
-LEFT JOIN node h ON h.node_id = n.holder
-LEFT JOIN node hc ON hc.node_id = h.core
+_STANDPOINT = """
+n.original IS NULL AS erased, n.node_id, n.kind, n.guard, n.core, n.holder, n.shared_from, h.core AS holder_core,
+n.token, n.shared_token, c.token AS core_token, coalesce(hc.token, h.token) AS holder_token
 """
 
-_BY_NUMBER = _STANDPOINTS + "WHERE t.node_id = ANY($1::bigint[])"
-_BY_TOKEN = _STANDPOINTS + "WHERE t.token = ANY($1::uuid[]) OR t.shared_token = ANY($1::uuid[])"
+# Whoever names a core is most often alone in it: nothing is looked up for a number that is one's own.
+_WITH_TOKENS = """
+LEFT JOIN node c ON c.node_id = nullif(n.core, n.node_id)
+LEFT JOIN node h ON h.node_id = n.holder
+LEFT JOIN node hc ON hc.node_id = nullif(h.core, h.node_id)
+"""
+
+_BY_NUMBER = f"""
+SELECT n.token AS asked, n.shared_token AS asked_shared, {_STANDPOINT}
+FROM unnest($1::text::bigint[]) AS asked (node_id) JOIN node n USING (node_id) {_WITH_TOKENS}
+"""  # noqa: S608
+
+_BY_TOKEN = f"""
+SELECT t.token AS asked, t.shared_token AS asked_shared, {_STANDPOINT}
+FROM node t JOIN node n ON n.node_id = coalesce(t.instead, t.node_id) {_WITH_TOKENS}
+WHERE t.token = ANY($1::uuid[]) OR t.shared_token = ANY($1::uuid[])
+"""  # noqa: S608
 
 _VERSIONS = "SELECT nextval('membership_version') FROM generate_series(1, $1)"
 
@@ -48,7 +58,10 @@ _ADD = """
 WITH added AS (
     INSERT INTO home (home_id, nodes, day, is_door, customer_id, shared, version)
     SELECT n.home_id, string_to_array(n.nodes, ',')::bigint[], n.day, n.is_door, n.customer_id, n.shared, n.version
-    FROM unnest($1::bytea[], $2::text[], $3::int[], $4::boolean[], $5::uuid[], $6::boolean[], $7::bigint[])
+    FROM unnest(
+        $1::text::bytea[], $2::text::text[], $3::text::int[], $4::text::boolean[],
+        $5::text::uuid[], $6::text::boolean[], $7::text::bigint[]
+    )
          AS n (home_id, nodes, day, is_door, customer_id, shared, version)
     RETURNING home_id, nodes
 )
@@ -57,7 +70,9 @@ INSERT INTO home_node (node_id, home_id) SELECT unnest(nodes), home_id FROM adde
 
 _CHANGE = """
 UPDATE home SET customer_id = n.customer_id, shared = n.shared, version = n.version
-FROM unnest($1::bytea[], $2::uuid[], $3::boolean[], $4::bigint[]) AS n (home_id, customer_id, shared, version)
+FROM unnest(
+    $1::text::bytea[], $2::text::uuid[], $3::text::boolean[], $4::text::bigint[]
+) AS n (home_id, customer_id, shared, version)
 WHERE home.home_id = n.home_id
 """
 
@@ -94,7 +109,7 @@ async def replace(conn: Connection, touched: Collection[int], new: Mapping[str, 
     """Places the homes under the touched nodes, and the new ones; writes those that have another customer now."""
     if not touched and not new:
         return Placed({}, [])
-    rows = await conn.fetch(_LOCK, list(touched), [bytes.fromhex(home_id) for home_id in new])
+    rows = await conn.fetch(_LOCK, array(touched), hex_array(new))
     homes = dict(new)
     stored: dict[str, Membership] = {}
     for key, nodes, day, is_door, *membership in rows:
@@ -115,7 +130,7 @@ async def replace(conn: Connection, touched: Collection[int], new: Mapping[str, 
 
 async def standings_of(conn: Connection, nodes: Collection[int]) -> dict[int, Standing]:
     """What placing needs to know of these nodes, as it stands at this moment."""
-    found = [_standing(row) for row in await conn.fetch(_BY_NUMBER, list(nodes))]
+    found = [_standing(row) for row in await conn.fetch(_BY_NUMBER, array(nodes))]
     return {one.at.node_id: one for one in found}
 
 
@@ -150,7 +165,7 @@ def _standing(row: Any) -> Standing:
         tokens = {node_id: token} if holder_core is None else {node_id: token, holder_core: holder_token}
     else:
         at = Standpoint(node_id, is_weak=False, core=core, eligible=guard is None)
-        tokens = {node_id: token, core: core_token}
+        tokens = {node_id: token} if core == node_id else {node_id: token, core: core_token}
     return Standing(at, shared_token, tokens, (asked, asked_shared), erased)
 
 

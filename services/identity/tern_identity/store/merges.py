@@ -8,11 +8,11 @@ from uuid import UUID
 
 from tern_common.db import Connection
 from tern_identity.domain.ledger import Link
-from tern_identity.store.facts import columns
+from tern_identity.store.arrays import columns
 
 _REMEMBER = """
 INSERT INTO merge (merge_id, a, b, at)
-SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::timestamptz[])
+SELECT * FROM unnest($1::text::uuid[], $2::text::bigint[], $3::text::bigint[], $4::text::timestamptz[])
 ON CONFLICT DO NOTHING
 """
 

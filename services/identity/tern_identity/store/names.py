@@ -16,13 +16,13 @@ from tern_common.identifiers import Identifier, Kind
 from tern_common.ids import new_uuid7s
 from tern_common.sealing import Sealer
 from tern_identity.domain.rules import Rules
+from tern_identity.store.arrays import array, columns
 from tern_identity.store.errors import Misread
-from tern_identity.store.facts import columns
 from tern_identity.store.ruleset import HOLD_LIVE
 
 _FIND = """
 SELECT hash, node_id, coalesce(from_day, -2147483648), stamp, kind = 'weak', original IS NULL
-FROM node WHERE hash = ANY($1::bytea[]) AND instead IS NULL
+FROM node WHERE hash IN (SELECT unnest($1::text::bytea[])) AND instead IS NULL
 """
 
 _SINCE_EVER = -2_147_483_648
@@ -34,11 +34,14 @@ WITH live AS ({HOLD_LIVE}), born AS (
     INSERT INTO node (node_id, hash, ns, kind, token, original, blocked, guard, grp, core, crowded)
     SELECT n.node_id, n.hash, n.ns, n.kind, encode(n.token, 'hex')::uuid, n.original, n.blocked,
            CASE WHEN n.blocked THEN 'blocked' END, n.node_id, n.node_id, false
-    FROM unnest($1::bigint[], $2::bytea[], $3::text[], $4::text[], $5::bytea[], $6::bytea[], $7::boolean[])
+    FROM unnest(
+        $1::text::bigint[], $2::text::bytea[], $3::text::text[], $4::text::text[],
+        $5::text::bytea[], $6::text::bytea[], $7::text::boolean[]
+    )
          AS n (node_id, hash, ns, kind, token, original, blocked)
     WHERE (SELECT version FROM live) = $8
     ORDER BY n.hash
-    ON CONFLICT DO NOTHING
+    ON CONFLICT (hash, era) DO NOTHING
     RETURNING node_id
 )
 INSERT INTO grp (grp) SELECT node_id FROM born
@@ -49,11 +52,14 @@ WITH live AS ({HOLD_LIVE})
 INSERT INTO node (node_id, hash, ns, kind, token, original, blocked, shared_from, shared_token)
 SELECT n.node_id, n.hash, n.ns, n.kind, encode(n.token, 'hex')::uuid, n.original, n.blocked,
        CASE WHEN n.blocked THEN -1 END, encode(n.shared_token, 'hex')::uuid
-FROM unnest($1::bigint[], $2::bytea[], $3::text[], $4::text[], $5::bytea[], $6::bytea[], $7::boolean[], $9::bytea[])
+FROM unnest(
+    $1::text::bigint[], $2::text::bytea[], $3::text::text[], $4::text::text[],
+    $5::text::bytea[], $6::text::bytea[], $7::text::boolean[], $9::text::bytea[]
+)
      AS n (node_id, hash, ns, kind, token, original, blocked, shared_token)
 WHERE (SELECT version FROM live) = $8
 ORDER BY n.hash
-ON CONFLICT DO NOTHING
+ON CONFLICT (hash, era) DO NOTHING
 """  # noqa: S608
 
 
@@ -147,7 +153,7 @@ async def identifiers_of(conn: Connection, nodes: Iterable[int], sealer: Sealer)
 
 async def _look(conn: Connection, names: Names, identifiers: Sequence[Identifier]) -> None:
     by_hash = {names.hashes[one]: one for one in identifiers}
-    rows = await conn.fetch(_FIND, list(by_hash))
+    rows = await conn.fetch(_FIND, array(by_hash))
     erased = [by_hash[row[0]] for row in rows if row[-1]]
     if erased:
         raise Misread(erased)
@@ -170,7 +176,7 @@ async def _bear(
     if strong and _count(await conn.execute(_BEAR_STRONG, *columns(strong), rules.version)) == len(strong):
         born += strong
     tokens = new_uuid7s(now, len(weak))
-    if weak and _count(await conn.execute(_BEAR_WEAK, *columns(weak), rules.version, tokens)) == len(weak):
+    if weak and _count(await conn.execute(_BEAR_WEAK, *columns(weak), rules.version, array(tokens))) == len(weak):
         born += weak
     by_number = dict(zip(numbers, unborn, strict=True))
     return [_Seen(by_number[row[0]], row[0], _SINCE_EVER, 0, row[3] == "weak") for row in born]

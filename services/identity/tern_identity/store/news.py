@@ -5,7 +5,7 @@ Known events stop here: all they need is the memberships of their homes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -16,13 +16,17 @@ from tern_identity.domain.collapsing import Facts, Heard
 from tern_identity.domain.ledger import At, ClaimKey, Home, PairKey
 from tern_identity.domain.reading import FOREVER, Filing, Reading
 from tern_identity.domain.rules import Rules
+from tern_identity.store.arrays import columns, hex_array
 from tern_identity.store.errors import Misread
-from tern_identity.store.facts import claim_rows, columns, pair_rows
+from tern_identity.store.facts import claim_rows, pair_rows
 from tern_identity.store.names import Names
 
 _NEW_PAIRS = """
 SELECT u.a, u.b, u.day, u.source
-FROM unnest($1::bigint[], $2::bigint[], $3::int[], $4::text[], $5::timestamptz[], $6::text[], $7::smallint[])
+FROM unnest(
+    $1::text::bigint[], $2::text::bigint[], $3::text::int[], $4::text::text[],
+    $5::text::timestamptz[], $6::text::text[], $7::text::smallint[]
+)
      AS u (a, b, day, source, at, event_id, place)
 LEFT JOIN pair p ON (p.a, p.b, p.day, p.source) = (u.a, u.b, u.day, u.source)
 WHERE p.a IS NULL OR (u.at, u.event_id COLLATE "C", u.place) < (p.at, p.event_id, p.place)
@@ -30,7 +34,10 @@ WHERE p.a IS NULL OR (u.at, u.event_id COLLATE "C", u.place) < (p.at, p.event_id
 
 _NEW_CLAIMS = """
 SELECT u.weak, u.strong, u.rank, u.day, u.source
-FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::int[], $5::text[], $6::timestamptz[], $7::text[])
+FROM unnest(
+    $1::text::bigint[], $2::text::bigint[], $3::text::smallint[], $4::text::int[],
+    $5::text::text[], $6::text::timestamptz[], $7::text::text[]
+)
      AS u (weak, strong, rank, day, source, at, event_id)
 LEFT JOIN claim c ON (c.weak, c.strong, c.rank, c.day, c.source) = (u.weak, u.strong, u.rank, u.day, u.source)
 WHERE c.weak IS NULL OR (u.at, u.event_id COLLATE "C") < (c.at, c.event_id)
@@ -38,7 +45,7 @@ WHERE c.weak IS NULL OR (u.at, u.event_id COLLATE "C") < (c.at, c.event_id)
 
 _MEMBERSHIPS = """
 SELECT home_id, customer_id, version, shared, (SELECT version FROM ruleset WHERE live)
-FROM home WHERE home_id = ANY($1::bytea[])
+FROM home WHERE home_id IN (SELECT unnest($1::text::bytea[]))
 """
 
 
@@ -101,9 +108,9 @@ def numbered(facts: Facts, names: Names, ids: Mapping[Filing, str]) -> Batch:
     )
 
 
-async def memberships(conn: Connection, homes: Iterable[str], rules: Rules) -> dict[str, Membership]:
+async def memberships(conn: Connection, homes: Collection[str], rules: Rules) -> dict[str, Membership]:
     """The stored membership of each home that has one. Raises `Misread` when other rules are live."""
-    rows = await conn.fetch(_MEMBERSHIPS, [bytes.fromhex(home_id) for home_id in homes])
+    rows = await conn.fetch(_MEMBERSHIPS, hex_array(homes))
     if rows and rows[0][-1] != rules.version:
         raise Misread
     return {
