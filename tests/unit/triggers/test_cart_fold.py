@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tern_common.commerce import Item
 from tern_triggers.domain.facts import Fact, distinct
-from tern_triggers.domain.folds.cart import KEEP, fold_cart, held_carts, never_read, newest_kept, total
+from tern_triggers.domain.folds.cart import KEEP, fold_cart, held_carts, newest_kept, total
+from tern_triggers.domain.folds.forgetting import never_read
 from unit.triggers.saying import OTHER, at, checkout, item, order, said, snap
 
 HOWS = ("snapshot", "add", "remove")
@@ -41,7 +42,7 @@ def test_a_copy_changes_nothing(found: list[Fact]) -> None:
 
 @given(unique_facts, st.integers(1, 8))
 def test_only_the_newest_count_and_forgetting_the_others_changes_nothing(found: list[Fact], keep: int) -> None:
-    forgotten = never_read(found, keep)
+    forgotten = never_read(found, carts=keep)
     left = [fact for fact in found if fact not in forgotten]
     assert fold_cart(left, keep) == fold_cart(found, keep)
     assert len(left) <= keep

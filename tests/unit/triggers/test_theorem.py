@@ -11,7 +11,7 @@ import pytest
 from tern_triggers.domain import agenda, candidates, rounds, story, touched
 from tern_triggers.domain.agenda import Plan, join
 from tern_triggers.domain.facts import Fact
-from tern_triggers.domain.folds import cart
+from tern_triggers.domain.folds import carts
 from tern_triggers.domain.moments import AT_ONCE, NEVER, round_up
 from tern_triggers.domain.news import Membership, News
 from unit.triggers.chaos import FAST_CART, POLICY, RULES, Scenario, expected, run
@@ -88,7 +88,7 @@ MUTANTS: list[tuple[Any, str, Any]] = [
     (candidates, "_open_activity", any_activity),
     (candidates, "taken_in_cycle", notes_decide),
     (story.Story, "gone_until", property(reach_is_at)),
-    (cart, "_held", lambda *_: True),
+    (carts, "_held", lambda *_: True),
     (rounds, "ready_at", no_grace),
     (rounds, "round_of", lambda _ready, safe, _policy: safe),
 ]

@@ -69,12 +69,14 @@ def candidate_of(
     if not story.speaks or not activity:
         return None
     taken = taken_in_cycle(rule, story, decisions)
+    if not taken and is_history(rule, activity[0].at, ruleset):
+        return None
     rule = ruleset.at(rule, min(decision.rule_version for decision in taken)) if taken else rule
     step = next_step(rule, taken)
     if step is None:
         return None
     start = activity[0]
-    anchor = min(activity[-1].at, start.at + max_hold(rule))
+    anchor = min(_last_put_off(rule, story, start, activity[-1].at), start.at + max_hold(rule))
     cycle_ref = frozen_ref(taken) or story.ref or start.message_id
     name = trigger_id(rule.rule, story.key, cycle_ref, step, shadow=rule.mode == "shadow")
     return Candidate(
@@ -85,10 +87,16 @@ def candidate_of(
         cycle_ref=cycle_ref,
         trigger_id=name,
         anchor=anchor,
-        due=anchor + _offset(rule, story, step),
+        due=anchor + offset(rule, story, step),
         taken=tuple(taken),
         deferral=view.deferrals.get(name),
     )
+
+
+def is_history(rule: Rule, started: datetime, ruleset: Ruleset) -> bool:
+    """Whether a cycle that started then is none of a rule's that takes no history up: it was live only later (§6.1)."""
+    since = ruleset.since.get(rule.rule)
+    return since is not None and rule.ignores_history and started < since
 
 
 def max_hold(rule: Rule) -> timedelta:
@@ -99,7 +107,17 @@ def max_hold(rule: Rule) -> timedelta:
 def _open_activity(rule: Rule, story: Story) -> list[Moment]:
     """The activity after x* that counts for the rule."""
     gone_until = story.gone_until
-    return [m for m in story.activity if m.at > gone_until and not (m.passive and rule.ignores_history)]
+    return [one for one in story.activity if one.at > gone_until and _counts(rule, one)]
+
+
+def _counts(rule: Rule, moment: Moment) -> bool:
+    """What came late or from history starts and resets nothing of a rule that takes no history up (§4.1)."""
+    return not (moment.passive and rule.ignores_history)
+
+
+def _last_put_off(rule: Rule, story: Story, start: Moment, last: datetime) -> datetime:
+    """The last start or reset: resets put a wait off that is running, and begin none."""
+    return max([last, *(one.at for one in story.resets if one.at > start.at and _counts(rule, one))])
 
 
 def taken_in_cycle(rule: Rule, story: Story, decisions: Iterable[Decision]) -> list[Decision]:
@@ -130,6 +148,7 @@ def frozen_ref(taken: Iterable[Decision]) -> str | None:
     return None if first is None else first.cycle_ref
 
 
-def _offset(rule: Rule, story: Story, step: int) -> timedelta:
+def offset(rule: Rule, story: Story, step: int) -> timedelta:
+    """How long after its anchor a step is due. The first wait may be the customer's own; the others keep their distance."""
     first = rule.steps[0].after
     return (first if story.wait is None else story.wait) + rule.steps[step].after - first

@@ -185,11 +185,14 @@ def precedence(fact: Fact) -> tuple[datetime, bool, bytes]:
 
 
 def distinct(facts: Iterable[Fact]) -> list[Fact]:
-    """The set behind the copies, also of those under several homes, by (time, message id, kind, key)."""
-    kept: dict[tuple[str, str, str], Fact] = {}
+    """The set behind the copies, also of those under several homes, by (time, message id, kind, key, home).
+
+    Days on which somebody was seen are no messages: each home has its own.
+    """
+    kept: dict[tuple[str, str, str, str], Fact] = {}
     for fact in facts:
-        name = fact.name[1:]
+        name = fact.name if not fact.message_id else ("", *fact.name[1:])
         other = kept.get(name)
         if other is None or (*precedence(fact), fact.home_id) < (*precedence(other), other.home_id):
             kept[name] = fact
-    return sorted(kept.values(), key=lambda fact: (fact.at, fact.message_id, fact.kind, fact.key))
+    return sorted(kept.values(), key=lambda fact: (fact.at, fact.message_id, fact.kind, fact.key, fact.home_id))

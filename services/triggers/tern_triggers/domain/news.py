@@ -5,7 +5,8 @@ Memberships, profile copies and cart maxima are taken at their highest, facts as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
@@ -75,18 +76,23 @@ class News(msgspec.Struct, frozen=True):
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """What many records say: memberships by home, former homes and profiles by customer, facts by name, carts by id."""
+    """What many records say: memberships by home, former homes and profiles by customer, facts by name, carts by id.
+
+    `copies` are the further statements of facts: maxima over carts are taken over all statements, since a row that
+    keeps one maximum cannot take back a copy that another one has made void.
+    """
 
     memberships: Mapping[str, Membership]
     former: Mapping[str, Former]
     facts: Mapping[tuple[str, str, str, str], Fact]
     profiles: Mapping[str, ProfileNews]
+    copies: Sequence[Fact] = ()
 
     @property
     def newest(self) -> dict[str, Newest]:
-        """The newest event of each named cart."""
+        """The newest event of each named cart, as any statement dates it."""
         found: dict[str, Newest] = {}
-        for fact in self.facts.values():
+        for fact in self._stated():
             if fact.kind in ("cart", "checkout") and fact.key:
                 said = Newest(fact.at, fact.message_id, fact.home_id)
                 found[fact.key] = max(found.get(fact.key, said), said)
@@ -94,9 +100,9 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ordered(self) -> dict[str, list[Ordered]]:
-        """The orders that name each cart."""
+        """The orders that name each cart, as each statement dates them."""
         found: dict[str, list[Ordered]] = {}
-        for fact in self.facts.values():
+        for fact in self._stated():
             if fact.kind == "order" and fact.body.cart_id:
                 found.setdefault(fact.body.cart_id, []).append(Ordered(fact.at, fact.message_id))
         return found
@@ -104,7 +110,10 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def cart_ids(self) -> list[str]:
         """The named carts that the batch speaks of, ascending."""
-        return sorted({cart_id for fact in self.facts.values() if (cart_id := cart_of(fact))})
+        return sorted({cart_id for fact in self._stated() if (cart_id := cart_of(fact))})
+
+    def _stated(self) -> Iterable[Fact]:
+        return chain(self.facts.values(), self.copies)
 
 
 def read_resolved(value: bytes, wanted: Reads) -> News:
@@ -161,6 +170,7 @@ def gather(items: Iterable[News]) -> Batch:
     memberships: dict[str, Membership] = {}
     former: dict[str, Former] = {}
     facts: dict[tuple[str, str, str, str], Fact] = {}
+    copies: list[Fact] = []
     profiles: dict[str, ProfileNews] = {}
     for news in items:
         for home in news.memberships:
@@ -172,8 +182,8 @@ def gather(items: Iterable[News]) -> Batch:
         if news.profile is not None:
             _keep_higher(profiles, news.profile.customer_id, news.profile, _rev)
         for fact in news.facts:
-            _keep_least(facts, fact)
-    return Batch(memberships=memberships, former=former, facts=facts, profiles=profiles)
+            _keep_least(facts, fact, copies)
+    return Batch(memberships=memberships, former=former, facts=facts, profiles=profiles, copies=copies)
 
 
 T = TypeVar("T")
@@ -192,10 +202,13 @@ def _keep_higher(known: dict[str, T], key: str, said: T, height: Callable[[T], i
         known[key] = said
 
 
-def _keep_least(facts: dict[tuple[str, str, str, str], Fact], fact: Fact) -> None:
-    known = facts.get(fact.name)
-    if known is None or precedence(fact) < precedence(known):
-        facts[fact.name] = fact
+def _keep_least(facts: dict[tuple[str, str, str, str], Fact], fact: Fact, copies: list[Fact]) -> None:
+    known = facts.setdefault(fact.name, fact)
+    if known is fact or known == fact:
+        return
+    least, other = (fact, known) if precedence(fact) < precedence(known) else (known, fact)
+    facts[fact.name] = least
+    copies.append(other)
 
 
 def _home(text: str) -> str:

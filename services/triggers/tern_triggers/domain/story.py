@@ -109,7 +109,7 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ended(NamedTuple):
-    """A cycle that its exit closed."""
+    """A cycle that its exit closed. `last`: its last start or reset."""
 
     start: Moment
     last: Moment
@@ -129,7 +129,11 @@ def last_ended(story: Story, *, ignore_passive: bool) -> Ended | None:
             break
         final = end
         cycle.append(moment)
-    return None if final is None else Ended(cycle[-1], cycle[0], final)
+    if final is None:
+        return None
+    start, last = cycle[-1], cycle[0]
+    resets = (one for one in story.resets if start.at < one.at <= final.at and not (ignore_passive and one.passive))
+    return Ended(start, max([last, *resets]), final)
 
 
 class _Closing:

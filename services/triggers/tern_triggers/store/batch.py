@@ -160,7 +160,7 @@ async def _end(
     for view in await views.load(conn, writing.ruleset, holders, lock=False, keys=list(batch.ordered)):
         more = {key: (*view.foreign.get(key, ()), *orders) for key, orders in batch.ordered.items()}
         seen = msgspec.structs.replace(view, foreign={**view.foreign, **more})
-        told = stories(writing.ruleset, seen, writing.policy)
+        told = stories(writing.ruleset, seen, writing.policy, now)
         own = [decision for decision in seen.decisions if decision.home_id in seen.homes]
         found.extend(endings.endings(told, own, now))
     await _carry_out(conn, writing, found, now)
@@ -188,4 +188,6 @@ async def _carry_out(conn: Connection, writing: Writing, ended: Sequence[Ending]
     revoked = [ending for ending in ended if ending.decision.trigger_id not in unseen]
     by_kind = {kind: [e.decision.trigger_id for e in revoked if e.revocation is kind] for kind in Revocation}
     await decisions.note_revocations(conn, by_kind[Revocation.RETRACTED], by_kind[Revocation.CANCELLED], now)
-    await outbox.put(conn, [letters.of_ending(writing.ruleset.rules, ending, now, writing.source) for ending in revoked])
+    await outbox.put(
+        conn, [letters.of_ending(writing.ruleset.rules, ending, now, writing.source) for ending in revoked]
+    )

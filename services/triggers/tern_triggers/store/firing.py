@@ -13,7 +13,7 @@ from tern_common.db import Connection, Pool, transaction
 from tern_triggers.domain.agenda import Plan
 from tern_triggers.domain.decisions import Decision, Outcome, Why
 from tern_triggers.domain.folds import stories
-from tern_triggers.domain.folds.cart import never_read
+from tern_triggers.domain.folds.forgetting import never_read
 from tern_triggers.domain.narrative import ended_notes
 from tern_triggers.domain.rounds import Ruling, Safe, after, decide, next_looks
 from tern_triggers.domain.view import View
@@ -61,7 +61,7 @@ async def _decide_for(conn: Connection, writing: Writing, customers: Sequence[st
     notes: list[Decision] = []
     plans: dict[str, Plan] = {}
     for view in await views.load(conn, writing.ruleset, customers, lock=True):
-        told = stories(writing.ruleset, view, writing.policy)
+        told = stories(writing.ruleset, view, writing.policy, now)
         made = decide(writing.ruleset, told, view, writing.policy, safe, now)
         rulings.extend((ruling, view) for ruling in made.rulings)
         notes.extend(ended_notes(writing.ruleset, told, view, writing.policy, now))

@@ -6,21 +6,24 @@ the set, so arrival order cannot matter and storage is bounded.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
 from tern_common.commerce import Item
 from tern_triggers.domain.facts import Fact
-from tern_triggers.domain.story import CartShown, Exit, Gone, Moment, Story
+from tern_triggers.domain.story import Moment
 
 KEEP = 200
 
 
 class Newest(NamedTuple):
-    """A cart's newest event, over all customers: its home's customer is the one the cart speaks for."""
+    """A cart's newest event, over all customers: its home's customer is the one the cart speaks for.
+
+    Over all statements: of copies that date one message differently the latest counts, so that the maximum of what was
+    ever said is all that has to be kept, whatever order it came in.
+    """
 
     at: datetime
     message_id: str
@@ -62,7 +65,7 @@ def fold_cart(facts: Iterable[Fact], keep: int = KEEP) -> Cart:
     for fact in newest_kept(facts, keep):
         before, lines = lines, _after(lines, fact)
         moment = Moment(fact.at, fact.message_id, fact.home_id, fact.passive)
-        for product_id in _mentioned(fact):
+        for product_id in mentioned(fact):
             first_seen.setdefault(product_id, fact.at)
         if lines and _quantities(lines) != _quantities(before):
             changes.append(moment)
@@ -71,7 +74,7 @@ def fold_cart(facts: Iterable[Fact], keep: int = KEEP) -> Cart:
     return Cart(lines, tuple(changes), tuple(empties), first_seen)
 
 
-def _mentioned(fact: Fact) -> list[str]:
+def mentioned(fact: Fact) -> list[str]:
     """Products that were in the cart, as far as this fact tells: what is removed was in it too."""
     return [item.product_id for item in fact.body.items if item.quantity > 0]
 
@@ -122,106 +125,6 @@ class Carts(NamedTuple):
     foreign: Mapping[str, Sequence[Ordered]]
 
 
-def cart_stories(carts: Carts, anchors: Mapping[str, Sequence[datetime]], settle: timedelta) -> list[Story]:
-    """The story of each cart of the customer and of each further cart in `anchors`, by key.
-
-    `anchors`: cart_id → anchors of the decisions about it. Of the orders that end a cart the story names those that
-    can matter to its activity and to these anchors, and the newest: one customer may have thousands of both.
-    """
-    by_key: dict[str, list[Fact]] = {key: [] for key in anchors}
-    for fact in carts.facts:
-        if fact.kind in ("cart", "checkout"):
-            by_key.setdefault(fact.key, []).append(fact)
-    ending = _Orders(carts)
-    return [_story(key, by_key[key], ending, anchors.get(key, ()), settle) for key in sorted(by_key)]
-
-
-def _story(key: str, facts: Sequence[Fact], orders: _Orders, anchors: Sequence[datetime], settle: timedelta) -> Story:
-    cart = fold_cart(fact for fact in facts if fact.kind == "cart")
-    lines = tuple(cart.lines[product_id] for product_id in sorted(cart.lines))
-    worth = total(lines)
-    ended = orders.ending(key, cart).around([change.at for change in cart.changes], [at - settle for at in anchors])
-    return Story(
-        key=key,
-        activity=cart.changes,
-        exits=(
-            *(Exit(empty.at, empty.at, Gone.EMPTIED, empty.message_id) for empty in cart.empties),
-            *(Exit(f.at, f.at, Gone.CHECKOUT, f.message_id) for f in facts if f.kind == "checkout"),
-            *(Exit(o.at, o.at + settle, Gone.ORDERED, o.message_id) for o in ended),
-        ),
-        speaks=bool(lines) and _held(key, orders.carts),
-        value=worth or Decimal(0),
-        shown=CartShown(key, lines, worth),
-    )
-
-
-class _Ending(NamedTuple):
-    """The orders that end one cart: ascending lists, each from a place on."""
-
-    lists: Sequence[tuple[Sequence[Ordered], int]]
-
-    def around(self, changes: Iterable[datetime], anchors: Iterable[datetime]) -> set[Ordered]:
-        """Of all of them the last before and the first since each change, the first since each anchor, and the last."""
-        found = {orders[-1] for orders, begin in self.lists if begin < len(orders)}
-        for at in changes:
-            found.update(self._beside(at, -1), self._beside(at, 0))
-        for at in anchors:
-            found.update(self._beside(at, 0))
-        return found
-
-    def _beside(self, at: datetime, step: int) -> Iterator[Ordered]:
-        """Of each list the first order not before `at`, or with step -1 the one ahead of that."""
-        for orders, begin in self.lists:
-            place = max(begin, bisect_left(orders, (at,))) + step
-            if begin <= place < len(orders):
-                yield orders[place]
-
-
-class _Orders:
-    """All orders that can end some cart of one customer, by what they have in common with it."""
-
-    def __init__(self, carts: Carts) -> None:
-        self.carts = carts
-        self._by_cart: dict[str, list[Ordered]] = {}
-        self._by_product: dict[str, list[Ordered]] = {}
-        for fact in sorted((f for f in carts.facts if f.kind == "order"), key=lambda f: (f.at, f.message_id)):
-            order = Ordered(fact.at, fact.message_id)
-            self._by_cart.setdefault(fact.body.cart_id, []).append(order)
-            for product_id in {item.product_id for item in fact.body.items}:
-                self._by_product.setdefault(product_id, []).append(order)
-
-    def ending(self, key: str, cart: Cart) -> _Ending:
-        """Orders naming the cart, by anyone; and the customer's own with a product that was in it by then."""
-        bought = self._by_product
-        named = self._by_cart.get(key, []) if key else []
-        return _Ending(
-            [
-                (sorted(self.carts.foreign.get(key, ())), 0),
-                (named, 0),
-                *(
-                    (bought[product_id], bisect_left(bought[product_id], (first,)))
-                    for product_id, first in cart.first_seen.items()
-                    if product_id in bought
-                ),
-            ]
-        )
-
-
-def _held(key: str, carts: Carts) -> bool:
-    """A named cart speaks only for the holder of its newest event; the unnamed one is the customer's own."""
-    newest = carts.newest.get(key)
-    return newest is None or newest.home_id in carts.homes
-
-
 def held_carts(facts: Iterable[Fact]) -> set[str]:
     """The named carts that these facts, of one customer, say anything about."""
     return {fact.key for fact in facts if fact.kind in ("cart", "checkout") and fact.key}
-
-
-def never_read(facts: Iterable[Fact], keep: int = KEEP) -> list[Fact]:
-    """The cart facts beyond the newest `keep` of their home and cart: no fold can ever read them again."""
-    by_cart: dict[tuple[str, str], list[Fact]] = {}
-    for fact in facts:
-        if fact.kind == "cart":
-            by_cart.setdefault((fact.home_id, fact.key), []).append(fact)
-    return [old for found in by_cart.values() for old in sorted(found, key=walk_order)[:-keep]]

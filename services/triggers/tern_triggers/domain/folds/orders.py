@@ -34,13 +34,13 @@ class Move(NamedTuple):
 
 def orders_story(facts: Sequence[Fact], waits: Waits) -> Story | None:
     """The one story about all orders of a customer; None where there was never an order."""
-    orders = _first_statements(facts)
+    orders = first_statements(facts)
     if not orders:
         return None
-    reversals = _reversals(facts, orders)
-    gone = {order_id for order_id, _ in reversals}
+    taken_back = reversals(facts, orders)
+    gone = {order_id for order_id, _ in taken_back}
     kept = sorted((o for order_id, o in orders.items() if order_id not in gone), key=lambda o: (o.at, o.message_id))
-    moves = _moves([*(_move(order, Gone.ORDERED) for order in orders.values()), *(move for _, move in reversals)])
+    moves = _moves([*(_move(order, Gone.ORDERED) for order in orders.values()), *(move for _, move in taken_back)])
     wait = threshold(waits, [order.at for order in kept])
     return Story(
         key="",
@@ -60,7 +60,8 @@ def threshold(waits: Waits, kept: Sequence[datetime]) -> timedelta:
     return max(waits.least, min(waits.most, int(2 * median(gaps)) * TICK))
 
 
-def _first_statements(facts: Iterable[Fact]) -> dict[str, Fact]:
+def first_statements(facts: Iterable[Fact]) -> dict[str, Fact]:
+    """order_id → the earliest statement of the order."""
     first: dict[str, Fact] = {}
     for fact in sorted(facts, key=lambda fact: (fact.at, fact.message_id)):
         if fact.kind == "order":
@@ -68,7 +69,7 @@ def _first_statements(facts: Iterable[Fact]) -> dict[str, Fact]:
     return first
 
 
-def _reversals(facts: Iterable[Fact], orders: Mapping[str, Fact]) -> list[tuple[str, Move]]:
+def reversals(facts: Iterable[Fact], orders: Mapping[str, Fact]) -> list[tuple[str, Move]]:
     """(order_id, move) of each cancellation and full refund: no amount, or the sum so far reaches the order's total."""
     sums: dict[str, Decimal] = {}
     found = []
