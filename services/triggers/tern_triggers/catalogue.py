@@ -6,19 +6,17 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from tern_common.errors import Misconfigured
-from tern_common.policy import written_policy
 from tern_common.shipped import shipped
 from tern_triggers.domain.policy import Policy
-from tern_triggers.domain.rules import RULE, Rule
+from tern_triggers.domain.rules import Rule
+from tern_triggers.domain.rules.lint import lint
 
 
 def load_rules(own: Path | None = None) -> list[Rule]:
     """All rules, by name; one of `own` replaces the shipped rule of its name.
 
-    Raises `Misconfigured` naming the file, the field and what to write.
+    Raises `Misconfigured` naming the file, the line, the field and what to write.
     """
     rules = _of_folder(shipped("tern_triggers", "rules"))
     if own is not None:
@@ -40,15 +38,14 @@ def _of_folder(folder: Path) -> dict[str, Rule]:
 
 def _load(path: Path) -> Rule:
     try:
-        return RULE.validate_python(written_policy(path))
-    except ValidationError as wrong:
-        faults = "; ".join(f"{_place(error['loc'])}: {error['msg']}" for error in wrong.errors())
-        raise Misconfigured(f"{path}: {faults}") from None
-
-
-def _place(loc: tuple[int | str, ...]) -> str:
-    """The first part is the kind, which nobody wrote there."""
-    return ".".join(str(part) for part in loc[1:]) or "the file"
+        found = lint(path.read_text("utf-8"))
+    except OSError as wrong:
+        raise Misconfigured(f"{path}: cannot be read: {wrong.strerror}") from None
+    except UnicodeDecodeError:
+        raise Misconfigured(f"{path}: is not UTF-8") from None
+    if found.rule is None:
+        raise Misconfigured("; ".join(f"{path}: {fault}" for fault in found.errors))
+    return found.rule
 
 
 def digest_of(rules: Sequence[Rule], policy: Policy) -> str:

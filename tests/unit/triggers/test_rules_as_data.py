@@ -40,17 +40,45 @@ ORDERS = {**RULE, "family": "recall", "fold": "orders", "key": None}
         ({"steps": [{**STEP, "expires_after": "0s"}]}, "expires at once"),
         ({"steps": [STEP, STEP]}, "must increase"),
         ({"steps": []}, "at least 1 item"),
-        ({"family": "carts"}, "write one of cart, recall"),
+        ({"family": "carts"}, "write one of cart, browse, recall"),
         ({"channels": ["email", "email"]}, "listed twice"),
-        ({"channels": []}, "at least 1 item"),
-        ({"channels": ["pigeon"]}, "'email', 'push' or 'sms'"),
+        ({"channels": []}, "needs a channel"),
+        ({"channels": ["pigeon"]}, "'email', 'push', 'sms' or 'call'"),
         ({"key": None}, "needs `key: cart_id`"),
-        ({"fold": "orders"}, "no other fold has a key"),
+        ({"fold": "orders"}, "needs no `key`"),
         ({"max_hold": "0s"}, "longer than 0"),
         ({"personal": {"least": "45d", "most": "180d"}}, "for `fold: orders` only"),
         ({"kind": "magic"}, "'inactivity'"),
         ({"rule": "Left Cart"}, "should match pattern"),
-        ({"frequency": "7d"}, "not permitted"),
+        ({"frequency": "0s"}, "longer than 0"),
+        ({"frequency": {"every": "7d", "per": "key"}, "key": None, "fold": "browse"}, "needs a `key`"),
+        ({"often": "7d"}, "not permitted"),
+        ({"steps": [{**STEP, "name": "one"}, {**STEP, "after": "2h", "name": "one"}]}, "have one name"),
+        ({"steps": [{**STEP, "incentive": True}]}, "only after a plain step failed"),
+        ({"steps": [{**STEP, "due_in": "1h"}]}, "is for `act: task`"),
+        ({"steps": [{**STEP, "act": "task", "due_in": "0s"}]}, "nothing is done at once"),
+        ({"steps": [{**STEP, "act": "status", "due_in": "1h"}]}, "is for `act: task`"),
+        ({"steps": [{**STEP, "act": "task", "hold": True}]}, "reaches nobody: `hold`"),
+        ({"steps": [{**STEP, "act": "task", "channels": ["email"]}]}, "reaches nobody: `channels`"),
+        ({"steps": [{**STEP, "channels": ["sms", "sms"]}]}, "listed twice"),
+        ({"key": None, "fold": "browse", "steps": [{**STEP, "hold": True}]}, "stock is held of a cart"),
+        ({"start": {"event": "A b"}}, "either `fold` or `start`"),
+        ({"fold": None}, "either `fold` or `start`"),
+        ({"reset": {"event": "A b"}}, "a fold has its own"),
+        ({"exit": {"event": "A b"}}, "a fold has its own"),
+        ({"holdout": "60%"}, "from 0% to 50%"),
+        ({"holdout": "a few"}, "such as 5%"),
+        ({"conversion": {"event": "Order Completed", "within": "0s"}}, "longer than 0"),
+        ({"fold": None, "start": {"event": "A b"}, "exit": {"event": ["a B", "c"]}}, "begins it and ends it"),
+        ({"when": {"path": "orders"}}, "tests nothing"),
+        ({"when": {"path": "orders", "missing": True, "at_least": 3}}, "passes no other test"),
+        ({"when": {"path": "orders", "above": 3, "below": 3}}, "no value of `orders`"),
+        ({"when": {"path": "orders", "at_least": 4, "at_most": 3}}, "no value of `orders`"),
+        ({"when": {"path": "orders", "above": 3, "at_most": 3}}, "no value of `orders`"),
+        ({"when": {"path": "zone", "equals": "a", "not_equals": "A"}}, "no value of `zone`"),
+        ({"when": {"path": "zone", "one_of": ["a", "b"], "equals": "c"}}, "no value of `zone`"),
+        ({"when": {"all": [{"path": "x", "at_most": 6}, {"path": "x", "at_least": 7}]}}, "no value of `x`"),
+        ({"when": {"all": [{"path": "x", "at_most": 6}, {"path": "x", "missing": True}]}}, "missing and something"),
     ],
 )
 def test_a_wrong_rule_is_refused_with_words_that_help(change: dict[str, Any], words: str) -> None:
@@ -74,7 +102,11 @@ def test_the_shipped_rules_are_an_hour_for_carts_and_ninety_days_for_recall() ->
 
 
 def test_a_rule_that_waits_a_week_or_reads_history_waits_for_all_lanes() -> None:
-    assert RULES.validate_python({**ORDERS, "steps": [{**STEP, "after": "2s"}]}).lane == "live"
+    assert RULES.validate_python({**RULE, "steps": [{**STEP, "after": "2s"}]}).lane == "live"
+    assert RULES.validate_python({**RULE, "steps": [{**STEP, "after": "7d"}]}).lane == "all"
+    assert RULES.validate_python({**RULE, "when": {"path": "traits.vip", "equals": True}}).lane == "live"
+    assert RULES.validate_python({**RULE, "when": {"path": "orders", "at_least": 3}}).lane == "all"
+    assert RULES.validate_python({**ORDERS, "steps": [{**STEP, "after": "2s"}]}).lane == "all"
     assert RULES.validate_python({**ORDERS, "steps": [{**STEP, "after": "7d"}]}).lane == "all"
     assert RULES.validate_python({**ORDERS, "personal": {"least": "1h", "most": "2h"}}).lane == "all"
 
@@ -120,7 +152,7 @@ def test_a_rule_of_one_name_in_two_files_is_refused(tmp_path: Path) -> None:
 
 def test_a_wrong_file_is_named_with_its_field(tmp_path: Path) -> None:
     written(tmp_path, "a.yaml", "quick_cart", "0s")
-    with pytest.raises(Misconfigured, match=r"a\.yaml: steps\.0\.after: .*absence needs time"):
+    with pytest.raises(Misconfigured, match=r"a\.yaml: line 1, column \d+: steps\.0\.after: absence needs time"):
         load_rules(tmp_path)
     with pytest.raises(Misconfigured, match="not a directory"):
         load_rules(tmp_path / "a.yaml")

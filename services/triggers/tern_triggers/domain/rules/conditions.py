@@ -6,11 +6,13 @@ but `missing: true`: absence is not a value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+from tern_triggers.domain.rules.wrong import Wrong
 
 Scalar = str | int | float | bool
 Value = str | bool | Decimal | None
@@ -34,7 +36,7 @@ class Compare(Model):
     path: Annotated[str, Field(pattern=PATH, max_length=128)]
     equals: Scalar | None = None
     not_equals: Scalar | None = None
-    one_of: Annotated[tuple[Scalar, ...], Field(max_length=100)] | None = None
+    one_of: Annotated[tuple[Scalar, ...], Field(min_length=1, max_length=100)] | None = None
     above: Decimal | None = None
     at_least: Decimal | None = None
     below: Decimal | None = None
@@ -44,7 +46,10 @@ class Compare(Model):
     @model_validator(mode="after")
     def _tests_something(self) -> Self:
         if all(getattr(self, name) is None for name in _TESTS):
-            raise ValueError(f"tests nothing: add one of {', '.join(_TESTS)}, for example `at_least: 3`")
+            raise Wrong(f"tests nothing: add one of {', '.join(_TESTS)}, for example `at_least: 3`")
+        if self.missing is True and len(self.model_fields_set) > len({"path", "missing"}):
+            raise Wrong("what is missing passes no other test: split it, under `any`", "missing")
+        _require_possible([self])
         return self
 
 
@@ -52,6 +57,13 @@ class All(Model):
     """Every one of them holds."""
 
     all: Annotated[tuple[Condition, ...], Field(min_length=1, max_length=20)]
+
+    @model_validator(mode="after")
+    def _can_hold(self) -> Self:
+        tests = [part for part in self.all if isinstance(part, Compare)]
+        for path in sorted({test.path for test in tests}):
+            _require_possible([test for test in tests if test.path == path])
+        return self
 
 
 class AnyOf(Model):
@@ -83,6 +95,25 @@ Condition = Annotated[
 
 for _model in (All, AnyOf, Not):
     _model.model_rebuild()
+
+
+def _require_possible(tests: Sequence[Compare]) -> None:
+    """Raises `Wrong` where no value at all passes these tests of one path."""
+    if len({test.missing is True for test in tests}) > 1:
+        raise Wrong(f"contradicts itself: `{tests[0].path}` cannot be missing and something at once")
+    if not _leave_room(tests):
+        raise Wrong(f"contradicts itself: no value of `{tests[0].path}` passes all of these tests")
+
+
+def _leave_room(tests: Sequence[Compare]) -> bool:
+    """A value that has to be one of a few passes as one of them does; any other, where the bounds leave room."""
+    listed = [test.one_of for test in tests if test.one_of is not None]
+    few = next(iter([[test.equals] for test in tests if test.equals is not None] or listed), None)
+    if few is not None:
+        return any(all(_passes(test, value_of(one)) for test in tests) for one in few)
+    lows = [(low, low is test.above) for test in tests for low in (test.above, test.at_least) if low is not None]
+    highs = [(high, high is test.below) for test in tests for high in (test.below, test.at_most) if high is not None]
+    return all(low < high or (low == high and not (open_ or shut)) for low, open_ in lows for high, shut in highs)
 
 
 def holds(condition: Condition, lookup: Lookup) -> bool:

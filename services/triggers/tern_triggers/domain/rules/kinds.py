@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import time, timedelta
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, TypeAdapter, field_validator, model_validator
+from pydantic import BeforeValidator, Field, TypeAdapter, WithJsonSchema, field_validator, model_validator
 
 from tern_common.durations import Duration
 from tern_common.topics import FAMILIES
-from tern_triggers.domain.rules.conditions import Condition, Model
+from tern_triggers.domain.rules.conditions import Condition, Model, paths
 from tern_triggers.domain.rules.parts import (
     ByFrequency,
     Channel,
@@ -20,7 +21,10 @@ from tern_triggers.domain.rules.parts import (
     Share,
     Step,
     Waits,
+    each_once,
 )
+from tern_triggers.domain.rules.vocabulary import reads_history
+from tern_triggers.domain.rules.wrong import Wrong
 
 Fold = Literal["cart", "checkout", "browse", "orders", "first_order", "presence"]
 Lane = Literal["live", "all"]
@@ -58,17 +62,29 @@ class Base(Model):
     @classmethod
     def _has_a_topic(cls, family: str) -> str:
         if family not in FAMILIES:
-            raise ValueError(f"no topic for this family: write one of {', '.join(FAMILIES)}")
+            raise Wrong(f"no topic for this family: write one of {', '.join(FAMILIES)}")
         return family
+
+    @field_validator("channels")
+    @classmethod
+    def _each_once(cls, channels: tuple[Channel, ...]) -> tuple[Channel, ...]:
+        return each_once(channels)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if any(later.after <= earlier.after for earlier, later in pairwise(self.steps)):
-            raise ValueError("each step must come after the one before: `after` must increase")
-        if len(set(self.channels)) < len(self.channels):
-            raise ValueError("a channel is listed twice")
-        if any(step.act == "contact" and not (step.channels or self.channels) for step in self.steps):
-            raise ValueError("a contact needs a channel: write for example `channels: [email]`")
+        for place, (earlier, later) in enumerate(pairwise(self.steps), start=1):
+            if later.after <= earlier.after:
+                raise Wrong("each step must come after the one before: `after` must increase", "steps", place, "after")
+        names = [step.name for step in self.steps if step.name is not None]
+        if len(set(names)) < len(names):
+            raise Wrong("two steps have one name", "steps")
+        for place, step in enumerate(self.steps):
+            if step.act == "contact" and not (step.channels or self.channels):
+                raise Wrong("a contact needs a channel: write for example `channels: [email]`", "steps", place)
+        if self.frequency is not None and self.frequency.per == "key" and getattr(self, "key", None) is None:
+            raise Wrong("`per: key` needs a `key`, for example `key: product_id`", "frequency", "per")
+        if self.steps[0].incentive:
+            raise Wrong("an offer is made only after a plain step failed: the first has none", "steps", 0, "incentive")
         return self
 
     @property
@@ -79,7 +95,18 @@ class Base(Model):
     @property
     def lane(self) -> Lane:
         """Whose safe time decides: `all` lanes where the wait is long or the customer's history is read."""
-        return "all" if any(step.after >= LONG_WAIT for step in self.steps) or self.when is not None else "live"
+        return "all" if self.is_long or self.asks_history else "live"
+
+    @property
+    def is_long(self) -> bool:
+        """Whether a step waits for so long that an import may hold what ends it."""
+        return any(step.after >= LONG_WAIT for step in self.steps)
+
+    @property
+    def asks_history(self) -> bool:
+        """Whether a condition asks what the customer did so far."""
+        asked = [self.when, *(step.when for step in self.steps)]
+        return any(reads_history(path) for condition in asked for path in paths(condition))
 
     @property
     def smallest_offset(self) -> timedelta:
@@ -111,27 +138,37 @@ class Inactivity(Base):
     @classmethod
     def _holds(cls, max_hold: timedelta) -> timedelta:
         if max_hold <= timedelta():
-            raise ValueError("`max_hold` must be longer than 0")
+            raise Wrong("`max_hold` must be longer than 0")
         return max_hold
 
     @field_validator("steps")
     @classmethod
     def _waits(cls, steps: tuple[Step, ...]) -> tuple[Step, ...]:
         if steps[0].after <= timedelta():
-            raise ValueError("absence needs time: `after` must be longer than 0, for example 1h")
+            raise Wrong("absence needs time: `after` must be longer than 0, for example 1h", 0, "after")
         return steps
 
     @model_validator(mode="after")
     def _says_what_begins(self) -> Self:
         if (self.fold is None) == (self.start is None):
-            raise ValueError("write either `fold` or `start` (an event filter), not both and not neither")
+            raise Wrong(
+                "write either `fold` or `start` (an event filter), not both and not neither",
+                "fold" if self.fold else "start",
+            )
         if self.fold is not None and (self.reset is not None or self.exit is not None):
-            raise ValueError("`reset` and `exit` go with `start`: a fold has its own")
+            raise Wrong("`reset` and `exit` go with `start`: a fold has its own", "reset" if self.reset else "exit")
         if self.fold is not None and self.key != _KEYS.get(self.fold):
             wanted = _KEYS.get(self.fold)
-            raise ValueError(f"`fold: {self.fold}` needs " + (f"`key: {wanted}`" if wanted else "no `key`"))
+            raise Wrong(f"`fold: {self.fold}` needs " + (f"`key: {wanted}`" if wanted else "no `key`"), "key")
         if self.personal is not None and self.fold != "orders":
-            raise ValueError("`personal` waits exist for `fold: orders` only")
+            raise Wrong("`personal` waits exist for `fold: orders` only", "personal")
+        for place, step in enumerate(self.steps):
+            if step.hold and self.key != "cart_id":
+                raise Wrong(
+                    "stock is held of a cart: `hold` is for `fold: cart` and `fold: checkout`", "steps", place, "hold"
+                )
+        require_apart(self.start, self.exit, "exit")
+        require_apart(self.reset, self.exit, "exit")
         return self
 
     @property
@@ -175,15 +212,16 @@ class Count(Base):
     @classmethod
     def _takes_time(cls, span: timedelta) -> timedelta:
         if span <= timedelta():
-            raise ValueError("must be longer than 0, for example 24h")
+            raise Wrong("must be longer than 0, for example 24h")
         return span
 
     @model_validator(mode="after")
     def _counts_one_thing(self) -> Self:
         if self.sum is not None and self.days is not None:
-            raise ValueError("count either a `sum` or `days`, not both")
+            raise Wrong("count either a `sum` or `days`, not both", "sum")
         if self.days is not None and self.within < timedelta(days=self.at_least):
-            raise ValueError(f"{self.at_least} days running do not fit `within`: write at least {self.at_least}d")
+            raise Wrong(f"{self.at_least} days running do not fit `within`: write at least {self.at_least}d", "within")
+        require_apart(self.of, self.exit, "exit")
         return self
 
     def at_once(self, step: int) -> bool:
@@ -208,13 +246,25 @@ class Change(Base):
         return "all"
 
 
+_CLOCK = r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$"
+
+
+def _clock(written: object) -> object:
+    """YAML takes 10:00 for the number 600, which would be ten past midnight."""
+    if isinstance(written, time) or (isinstance(written, str) and re.match(_CLOCK, written)):
+        return written
+    raise Wrong('write a time of day in quotes, for example "09:00"')
+
+
 class Date(Base):
     """A date of the profile comes round: every year, or once; `offset` before (-14d) or after it."""
 
     kind: Literal["date"]
     date: Annotated[str, Field(pattern=r"^(traits|computed)\.[\w $-]{1,128}$")]
     yearly: bool = True
-    at: time = time(9)
+    at: Annotated[
+        time, BeforeValidator(_clock), WithJsonSchema({"type": "string", "pattern": _CLOCK, "examples": ["09:00"]})
+    ] = time(9)
     days_before: Annotated[int, Field(ge=-366, le=366)] = 0
 
 
@@ -226,9 +276,22 @@ class OnEvent(Base):
     exit: EventFilter | None = None
     key: Annotated[str, Field(pattern=r"^[A-Za-z_][\w]{0,63}$")] | None = None
 
+    @model_validator(mode="after")
+    def _ends_by_another(self) -> Self:
+        require_apart(self.of, self.exit, "exit")
+        return self
+
     def at_once(self, step: int) -> bool:
         """Without an exit, or where later steps see to it, nothing that comes later can take it back."""
         return _monotone(self, step, self.exit)
+
+
+def require_apart(begins: EventFilter | None, ends: EventFilter | None, *at: str) -> None:
+    """Raises `Wrong` where every event that begins or restarts it ends it at once."""
+    if begins is None or ends is None or ends.where not in (None, begins.where):
+        return
+    if both := sorted(begins.keys & ends.keys):
+        raise Wrong(f"the event `{both[0]}` begins it and ends it: test a property of it with `where`", *at)
 
 
 def _monotone(rule: Base, step: int, ends: EventFilter | None) -> bool:

@@ -5,15 +5,28 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from tern_common.durations import Duration
 from tern_triggers.domain.rules.conditions import Condition, Model
+from tern_triggers.domain.rules.wrong import Wrong
 
 Channel = Literal["email", "push", "sms", "call"]
 Act = Literal["contact", "task", "ticket", "status"]
 
 NAME_LIMIT = 128
+_HALF = 0.5
 
 
 def event_key(name: str) -> str:
@@ -25,14 +38,28 @@ def _one_or_more(written: object) -> object:
     return (written,) if isinstance(written, str) else written
 
 
+class _OrOne:
+    """In the JSON Schema: what is written may also be this plain type."""
+
+    def __init__(self, plain: str) -> None:
+        self._plain = plain
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [{"type": self._plain}, handler(core)]}
+
+
 EventName = Annotated[str, Field(min_length=1, max_length=NAME_LIMIT, pattern=r"\S")]
 
 
 class EventFilter(Model):
-    """Track events of these names whose properties satisfy `where`."""
+    """Track events of these names whose properties satisfy `where`. `own`: the names are the shop's own, however much
+    one looks like a known one misspelt."""
 
-    event: Annotated[tuple[EventName, ...], BeforeValidator(_one_or_more), Field(min_length=1, max_length=20)]
+    event: Annotated[
+        tuple[EventName, ...], BeforeValidator(_one_or_more), Field(min_length=1, max_length=20), _OrOne("string")
+    ]
     where: Condition | None = None
+    own: bool = False
 
     @property
     def keys(self) -> frozenset[str]:
@@ -45,7 +72,8 @@ class Step(Model):
 
     Only `contact` meets consent, channels, quiet hours and caps. `when` is asked of the profile when the step is
     decided. `channels` replaces the rule's. `hold`: ask the shop to hold the stock first. `incentive`: an offer may be
-    made, if the guard lets it. `due_in`: when a task or ticket has to be done. `name`: what subscribers call the step.
+    made, if the guard lets it. `best_hour`: wait for the hour at which the customer is about most, if it comes before
+    the step expires. `due_in`: when a task or ticket has to be done. `name`: what subscribers call the step.
     """
 
     after: Duration = timedelta()
@@ -55,6 +83,7 @@ class Step(Model):
     channels: Annotated[tuple[Channel, ...], Field(min_length=1)] | None = None
     hold: bool = False
     incentive: bool = False
+    best_hour: bool = False
     due_in: Duration | None = None
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")] | None = None
 
@@ -62,16 +91,38 @@ class Step(Model):
     @classmethod
     def _leaves_time(cls, expires_after: timedelta) -> timedelta:
         if expires_after <= timedelta():
-            raise ValueError("a step that expires at once is never taken: write for example 24h")
+            raise Wrong("a step that expires at once is never taken: write for example 24h")
         return expires_after
+
+    @field_validator("due_in")
+    @classmethod
+    def _can_be_done(cls, due_in: timedelta | None) -> timedelta | None:
+        if due_in is not None and due_in <= timedelta():
+            raise Wrong("nothing is done at once: write for example 24h")
+        return due_in
+
+    @field_validator("channels")
+    @classmethod
+    def _each_once(cls, channels: tuple[Channel, ...] | None) -> tuple[Channel, ...] | None:
+        return None if channels is None else each_once(channels)
 
     @model_validator(mode="after")
     def _fits_its_act(self) -> Self:
-        if self.act == "contact" and self.due_in is not None:
-            raise ValueError("`due_in` is for `act: task` and `act: ticket`")
-        if self.act != "contact" and (self.channels is not None or self.incentive):
-            raise ValueError(f"`act: {self.act}` reaches nobody: `channels` and `incentive` are for `act: contact`")
+        if self.due_in is not None and self.act not in ("task", "ticket"):
+            raise Wrong("`due_in` is for `act: task` and `act: ticket`", "due_in")
+        if self.act == "contact":
+            return self
+        for name in ("channels", "incentive", "hold"):
+            if getattr(self, name):
+                raise Wrong(f"`act: {self.act}` reaches nobody: `{name}` is for `act: contact`", name)
         return self
+
+
+def each_once(channels: tuple[Channel, ...]) -> tuple[Channel, ...]:
+    """Raises `Wrong` where one is listed twice."""
+    if len(set(channels)) < len(channels):
+        raise Wrong("a channel is listed twice")
+    return channels
 
 
 class Personal(Model):
@@ -83,7 +134,7 @@ class Personal(Model):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if not timedelta() < self.least <= self.most:
-            raise ValueError("`least` must be longer than 0 and not longer than `most`")
+            raise Wrong("`least` must be longer than 0 and not longer than `most`")
         return self
 
 
@@ -105,7 +156,7 @@ class Frequency(Model):
     @classmethod
     def _takes_time(cls, every: timedelta) -> timedelta:
         if every <= timedelta():
-            raise ValueError("`every` must be longer than 0, for example 7d")
+            raise Wrong("`every` must be longer than 0, for example 7d")
         return every
 
 
@@ -113,7 +164,7 @@ def _frequency(written: object) -> object:
     return {"every": written} if isinstance(written, str) else written
 
 
-ByFrequency = Annotated[Frequency, BeforeValidator(_frequency)]
+ByFrequency = Annotated[Frequency, BeforeValidator(_frequency), _OrOne("string")]
 
 
 class Conversion(Model):
@@ -122,17 +173,34 @@ class Conversion(Model):
     event: EventName
     within: Duration
 
+    @field_validator("within")
+    @classmethod
+    def _takes_time(cls, within: timedelta) -> timedelta:
+        if within <= timedelta():
+            raise Wrong("must be longer than 0, for example 7d")
+        return within
+
 
 def _share(written: object) -> object:
     if not isinstance(written, str):
         return written
     number = written.strip().removesuffix("%")
     if number == written.strip() or not number.replace(".", "", 1).isdigit():
-        raise ValueError("write a share such as 5%")
-    return float(number) / 100
+        raise Wrong("write a share such as 5%")
+    return round(float(number) / 100, 6)
+
+
+def _at_most_half(share: float) -> float:
+    if not 0 <= share <= _HALF:
+        raise Wrong("from 0% to 50%: whom a rule leaves out it does nothing for")
+    return share
 
 
 Share = Annotated[
-    float, BeforeValidator(_share), Field(ge=0, le=0.5), PlainSerializer(lambda share: f"{share * 100:g}%", str)
+    float,
+    BeforeValidator(_share),
+    AfterValidator(_at_most_half),
+    PlainSerializer(lambda share: f"{share * 100:g}%", str),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?%$", "examples": ["5%"]}),
 ]
 """A share of the customers, written `5%`; at most a half."""
