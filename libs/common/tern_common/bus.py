@@ -141,8 +141,11 @@ class Bus(Protocol):
     @property
     def log(self) -> Log: ...
 
-    async def subscribe(self, group: str, topics: Sequence[str]) -> Consumer:
-        """Joins the group. The bus leaves it on close. Raises `Transient`."""
+    async def subscribe(self, group: str, topics: Sequence[str], *, unhurried: bool = False) -> Consumer:
+        """Joins the group. The bus leaves it on close. Raises `Transient`.
+
+        One that is `unhurried` asks a broker seldom while there is nothing to read, and takes a second to begin.
+        """
         ...
 
     def tail(self, topic: str, from_start: bool = True) -> AsyncGenerator[Record, None]:

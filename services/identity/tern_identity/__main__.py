@@ -49,6 +49,7 @@ _TOPICS = (
     topics.PROGRESS,
     topics.REJECTED,
 )
+_SELDOM = 4
 
 
 async def serve(settings: IdentitySettings) -> None:
@@ -87,6 +88,13 @@ def _holdoff_s(settings: IdentitySettings, rules: Rules) -> float:
     return 0.0 if settings.clock_file else rules.holdoff.total_seconds()
 
 
+def _interval_s(settings: IdentitySettings, lane: str) -> float:
+    """What waits for history waits for days, so its lane is claimed seldom: except on a virtual clock, where days pass
+    at once and whoever moves it waits for both lanes."""
+    every_s = settings.progress_interval_ms / 1000
+    return every_s if lane == LIVE or settings.clock_file else every_s * _SELDOM
+
+
 def _reading(
     settings: IdentitySettings, on: Ground, store: Store, policy: BackfillPolicy, claims: Claims
 ) -> dict[str, Loop]:
@@ -102,7 +110,7 @@ def _reading(
 
     async def backfill() -> None:
         handler = EventHandler(store, on.pool, bus.producer, topics.RESOLVED_BACKFILL)
-        joined = await bus.subscribe(BACKFILL_GROUP, [topics.EVENTS_BACKFILL])
+        joined = await bus.subscribe(BACKFILL_GROUP, [topics.EVENTS_BACKFILL], unhurried=True)
         consumer = GivingWay(
             joined, lambda: claims.proved(UPSTREAM, LIVE), clock, policy.give_way_after, BACKFILL_GROUP
         )
@@ -119,7 +127,7 @@ def _claiming(settings: IdentitySettings, on: Ground, rules: Rules, claims: Clai
         hop = Hop(passage, on.bus.log, on.bus.producer, on.clock, claims, PrometheusMeter(meter))
 
         async def claim() -> None:
-            interval_s = settings.progress_interval_ms / 1000
+            interval_s = _interval_s(settings, passage.lane)
             await claim_source(hop, interval_s=interval_s, holdoff_s=_holdoff_s(settings, rules))
 
         return claim

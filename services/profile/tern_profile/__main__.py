@@ -70,7 +70,7 @@ def _reading(
         await consume(consumer, handler, rejecting, clock, limit=settings.batch_records, meter=meter)
 
     async def backfill() -> None:
-        joined = await bus.subscribe(BACKFILL_GROUP, [topics.RESOLVED_BACKFILL])
+        joined = await bus.subscribe(BACKFILL_GROUP, [topics.RESOLVED_BACKFILL], unhurried=True)
         consumer = GivingWay(
             joined, lambda: claims.proved(UPSTREAM, LIVE), clock, policy.give_way_after, BACKFILL_GROUP
         )

@@ -8,7 +8,7 @@ import pytest
 
 from tern_common.policy import load_policy
 from tern_common.shipped import shipped
-from tern_identity.__main__ import _holdoff_s
+from tern_identity.__main__ import _holdoff_s, _interval_s
 from tern_identity.domain.rules import Rules
 from tern_identity.settings import IdentitySettings
 from unit.identity.histories import SHIPPED
@@ -38,3 +38,13 @@ def test_after_an_outage_claims_wait_for_refused_clients_where_there_are_any(
     clock_file: Path | None, seconds: float
 ) -> None:
     assert _holdoff_s(settings(clock_file), SHIPPED) == seconds
+
+
+@pytest.mark.parametrize(
+    ("clock_file", "lane", "seconds"),
+    [(None, "live", 0.5), (None, "backfill", 2), (Path("clock"), "live", 0.5), (Path("clock"), "backfill", 0.5)],
+)
+def test_history_is_claimed_seldom_unless_somebody_who_moves_the_clock_waits_for_it(
+    clock_file: Path | None, lane: str, seconds: float
+) -> None:
+    assert _interval_s(settings(clock_file), lane) == seconds

@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 from tern_common.bus import Record
 from tern_common.clock import Clock, SystemClock
 from tern_common.kafka.connection import Connection, KafkaSecurity
-from tern_common.kafka.consumer import KafkaConsumer, record, stop
+from tern_common.kafka.consumer import UNHURRIED, KafkaConsumer, record, stop
 from tern_common.kafka.log import KafkaLog
 from tern_common.kafka.producer import KafkaProducer
 from tern_common.logs import logger
@@ -65,8 +65,9 @@ class KafkaBus:
     def log(self) -> KafkaLog:
         return self._log
 
-    async def subscribe(self, group: str, topics: Sequence[str]) -> KafkaConsumer:
-        consumer = KafkaConsumer(self._connection, group, topics)
+    async def subscribe(self, group: str, topics: Sequence[str], *, unhurried: bool = False) -> KafkaConsumer:
+        options = UNHURRIED if unhurried else {}
+        consumer = KafkaConsumer(self._connection, group, topics, options=options)
         await consumer.join()
         self._consumers.append(consumer)
         return consumer

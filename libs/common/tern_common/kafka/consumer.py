@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
@@ -30,10 +31,11 @@ _GROUP_OPTIONS = {
     "max_poll_interval_ms": 300_000,
     "fetch_max_wait_ms": 100,  # aiokafka asks a broker for new partitions only when this wait is over
 }
+UNHURRIED = {"fetch_max_wait_ms": 1_000}
 
 
 class KafkaConsumer:
-    """`bus.Consumer`. `connect` makes an aiokafka consumer from its options."""
+    """`bus.Consumer`. `connect` makes an aiokafka consumer from its options; `options` go before the usual ones."""
 
     def __init__(
         self,
@@ -41,7 +43,9 @@ class KafkaConsumer:
         group: str,
         topics: Sequence[str],
         connect: Callable[..., AIOKafkaConsumer] = AIOKafkaConsumer,
+        options: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
+        self._options = {**_GROUP_OPTIONS, **options}
         self._connection = connection
         self._connect = connect
         self._group = group
@@ -56,7 +60,7 @@ class KafkaConsumer:
         """Joins the group unless it is joined. Raises `Transient`."""
         if self._client is not None:
             return self._client
-        client = self._connect(group_id=self._group, **_GROUP_OPTIONS, **self._connection.options())
+        client = self._connect(group_id=self._group, **self._options, **self._connection.options())
         self._dealt = _Dealt(self._dealt.count)
         client.subscribe(list(self._topics), listener=self._dealt)
         try:

@@ -76,7 +76,7 @@ class MemoryBus:
     def log(self) -> MemoryLog:
         return MemoryLog(self.broker)
 
-    async def subscribe(self, group: str, topics: Sequence[str]) -> MemoryConsumer:
+    async def subscribe(self, group: str, topics: Sequence[str], *, unhurried: bool = False) -> MemoryConsumer:  # noqa: ARG002
         self.broker.check()
         members = self.broker.groups.setdefault(group, Group(self.broker))
         consumer = MemoryConsumer(self.broker, members, topics)
