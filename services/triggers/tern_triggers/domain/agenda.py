@@ -10,11 +10,18 @@ from datetime import datetime
 from typing import NamedTuple
 
 from tern_triggers.domain.facts import Fact
+from tern_triggers.domain.folds.matching import key_in, matches
 from tern_triggers.domain.moments import AT_ONCE, earliest, round_up
 from tern_triggers.domain.policy import Policy
-from tern_triggers.domain.rules import Inactivity, Rule, Ruleset
+from tern_triggers.domain.rules import Count, Inactivity, OnEvent, Rule, Ruleset
+from tern_triggers.domain.rules.reading import VIEWED
 
-_STARTS = {"cart": {"cart"}, "orders": {"order", "refund", "cancel"}}
+_STARTS = {
+    "cart": {"cart"},
+    "checkout": {"checkout"},
+    "orders": {"order", "refund", "cancel"},
+    "first_order": {"order"},
+}
 
 
 class Plan(NamedTuple):
@@ -33,11 +40,16 @@ LOOK_NOW = Plan(AT_ONCE, AT_ONCE)
 
 
 def plan_for(ruleset: Ruleset, fact: Fact, policy: Policy) -> Plan:
-    """The first moment at which a rule could have something to decide because of this fact."""
+    """The first moment at which a rule could have something to decide because of this fact.
+
+    What is decided at once is not planned for: whoever writes the fact decides, and plans what is left (§3).
+    """
+    if fact.kind in _UNDOING and any(map(_may_be_due, ruleset.deciding)):
+        return Plan(AT_ONCE, AT_ONCE, fact.at, fact.at)
     planned = [
         (rule.lane, round_up(fact.at + rule.smallest_offset + policy.grace, policy.slot))
         for rule in ruleset.deciding
-        if starts(rule, fact)
+        if starts(rule, fact) and not decides_at_once(rule, fact)
     ]
     return Plan(
         earliest(*(at for lane, at in planned if lane == "live")),
@@ -47,11 +59,34 @@ def plan_for(ruleset: Ruleset, fact: Fact, policy: Policy) -> Plan:
     )
 
 
+_UNDOING = frozenset({"refund", "cancel"})
+
+
+def _may_be_due(rule: Rule) -> bool:
+    """A refund of the first order makes the one after it the first, which may have been due long ago."""
+    return isinstance(rule, Inactivity) and rule.fold == "first_order"
+
+
+def decides_at_once(rule: Rule, fact: Fact) -> bool:
+    """Whether a cycle that this fact starts is decided in the transaction that stores it."""
+    return rule.at_once(0) and not fact.passive
+
+
 def starts(rule: Rule, fact: Fact) -> bool:
-    """Whether such a fact can start or reset a cycle of this rule."""
-    if not isinstance(rule, Inactivity) or rule.fold is None:
+    """Whether such a fact can start or reset a cycle of this rule. A reset that starts nothing only puts things off."""
+    if fact.passive and rule.ignores_history:
         return False
-    return fact.kind in _STARTS[rule.fold] and not (fact.passive and rule.ignores_history)
+    match rule:
+        case Inactivity(fold="presence"):
+            return fact.kind == "seen" and fact.body.known
+        case Inactivity(fold="browse"):
+            return fact.kind == "event" and fact.key == VIEWED
+        case Inactivity(fold=str() as fold):
+            return fact.kind in _STARTS[fold]
+        case Inactivity(start=wanted) | Count(of=wanted) | OnEvent(of=wanted):
+            return matches(wanted, fact) and key_in(rule.key, fact) is not None
+        case _:
+            return False
 
 
 def join(plans: Iterable[Plan]) -> Plan:

@@ -149,6 +149,6 @@ def frozen_ref(taken: Iterable[Decision]) -> str | None:
 
 
 def offset(rule: Rule, story: Story, step: int) -> timedelta:
-    """How long after its anchor a step is due. The first wait may be the customer's own; the others keep their distance."""
+    """How long after its anchor a step is due. The first wait may be the customer's own; others keep their distance."""
     first = rule.steps[0].after
     return (first if story.wait is None else story.wait) + rule.steps[step].after - first

@@ -92,7 +92,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     def newest(self) -> dict[str, Newest]:
         """The newest event of each named cart, as any statement dates it."""
         found: dict[str, Newest] = {}
-        for fact in self._stated():
+        for fact in self.statements:
             if fact.kind in ("cart", "checkout") and fact.key:
                 said = Newest(fact.at, fact.message_id, fact.home_id)
                 found[fact.key] = max(found.get(fact.key, said), said)
@@ -102,7 +102,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     def ordered(self) -> dict[str, list[Ordered]]:
         """The orders that name each cart, as each statement dates them."""
         found: dict[str, list[Ordered]] = {}
-        for fact in self._stated():
+        for fact in self.statements:
             if fact.kind == "order" and fact.body.cart_id:
                 found.setdefault(fact.body.cart_id, []).append(Ordered(fact.at, fact.message_id))
         return found
@@ -110,9 +110,11 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def cart_ids(self) -> list[str]:
         """The named carts that the batch speaks of, ascending."""
-        return sorted({cart_id for fact in self._stated() if (cart_id := cart_of(fact))})
+        return sorted({cart_id for fact in self.statements if (cart_id := cart_of(fact))})
 
-    def _stated(self) -> Iterable[Fact]:
+    @property
+    def statements(self) -> Iterable[Fact]:
+        """All facts, and their further copies."""
         return chain(self.facts.values(), self.copies)
 
 

@@ -1,9 +1,9 @@
 """Whom a batch concerns: the customers that must be locked before it is written, and when to look at each.
 
 *Touched* are the holders before and after a membership change, customers that begin or cease to be shared, those with a
-fact that a live rule reads, and the holders of a cart that a foreign event can end (triggers.md §4.3). A home seen for
-the first time brings nothing with it, so it touches nobody; a profile copy moves no ready time and is read when a
-decision is taken.
+fact that a live rule reads, the holders of a cart that a foreign event can end, and those of whose profile something
+changed that rules count from (triggers.md §4.3). A home seen for the first time brings nothing with it, so it touches
+nobody; all else in a profile moves no ready time and is read when a decision is taken.
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ import msgspec
 from tern_triggers.domain.agenda import LOOK_NOW, Plan, join, plan_for
 from tern_triggers.domain.facts import Fact, cart_of
 from tern_triggers.domain.folds.cart import Newest, Ordered
+from tern_triggers.domain.folds.dates import said_at
+from tern_triggers.domain.folds.matching import matches
 from tern_triggers.domain.news import Batch, Membership
 from tern_triggers.domain.policy import Policy
-from tern_triggers.domain.rules import Ruleset
+from tern_triggers.domain.rules import Change, Count, Date, OnEvent, Ruleset
+from tern_triggers.domain.view import Verdicts
 
 
 class CartKnown(NamedTuple):
@@ -29,14 +32,20 @@ class CartKnown(NamedTuple):
 
 
 _UNKNOWN = CartKnown(None, None)
+_SILENT = Verdicts()
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """What the database knows of a batch: memberships by home, cart keys by cart, homes of open decisions by cart."""
+    """What the database knows of a batch: memberships by home, cart keys by cart, homes of open decisions by cart.
+
+    `profiles`: copies by customer, as far as anybody counts from them; one that is missing is taken for empty, which
+    costs looks.
+    """
 
     memberships: Mapping[str, Membership]
     carts: Mapping[str, CartKnown] = {}
     open_homes: Mapping[str, Sequence[str]] = {}
+    profiles: Mapping[str, Verdicts] = {}
 
 
 def membership_of(home_id: str, batch: Batch, known: Known) -> Membership | None:
@@ -86,16 +95,58 @@ def touched(ruleset: Ruleset, batch: Batch, known: Known, policy: Policy) -> dic
     """The plan of each customer that the batch concerns. An empty plan: to be locked, but looked at no sooner."""
     plans: dict[str, list[Plan]] = {}
     changed = {side.customer_id for pair in moved(batch, known) for side in pair}
-    for customer in changed | turned(batch, known):
+    for customer in changed | turned(batch, known) | _counted_from(ruleset, batch, known):
         if customer is not None:
             plans.setdefault(customer, []).append(LOOK_NOW)
     for fact in batch.facts.values():
         holder = held_by(fact.home_id, batch, known)
         if holder is not None:
             plans.setdefault(holder, []).append(_plan(ruleset, fact, holder, batch, known, policy))
+    for fact in batch.statements:
         for other in _concerned(fact, batch, known):
             plans.setdefault(other, []).append(_plan_of_other(fact, known))
     return {customer: join(found) for customer, found in plans.items()}
+
+
+def prompted(ruleset: Ruleset, batch: Batch, known: Known) -> set[str]:
+    """The customers for whom something may have to be decided at once: in the transaction that writes the batch (§3).
+
+    A late event completes nothing itself, but may make up a count that a newer one completes; so may a merge.
+    """
+    prompting = [rule for rule in ruleset.deciding if isinstance(rule, Count | OnEvent) and rule.at_once(0)]
+    if not prompting:
+        return set()
+    homes = {
+        fact.home_id
+        for fact in batch.facts.values()
+        if fact.kind == "event" and any(matches(rule.of, fact) for rule in prompting)
+    }
+    holders = {held_by(home_id, batch, known) for home_id in homes}
+    if any(isinstance(rule, Count) for rule in prompting):
+        holders |= {said.customer_id for _, said in moved(batch, known)}
+    return {customer for customer in holders if customer is not None}
+
+
+def counts_from_profiles(ruleset: Ruleset) -> bool:
+    """Whether any rule counts from what profiles say, so that what is known of them has to be read with a batch."""
+    return any(isinstance(rule, Date | Change) for rule in ruleset.deciding)
+
+
+def _counted_from(ruleset: Ruleset, batch: Batch, known: Known) -> set[str | None]:
+    """Customers of whose profile a date, a class or, where dates count, the time zone changed."""
+    dates = {rule.date for rule in ruleset.deciding if isinstance(rule, Date)}
+    classes = {rule.enters for rule in ruleset.deciding if isinstance(rule, Change)}
+
+    def counted(one: Verdicts) -> tuple[object, ...]:
+        said = tuple(said_at(one, path) for path in sorted(dates))
+        zone = one.zone if any(value is not None for value in said) else None
+        return (*said, zone, *(one.classes.get(name) for name in sorted(classes)))
+
+    return {
+        customer
+        for customer, news in batch.profiles.items()
+        if (dates or classes) and counted(news.verdicts) != counted(known.profiles.get(customer, _SILENT))
+    }
 
 
 def _plan(ruleset: Ruleset, fact: Fact, holder: str, batch: Batch, known: Known, policy: Policy) -> Plan:
