@@ -15,13 +15,18 @@ from load import cpu, scraped
 from tern_common.bus import Bus, Place
 from tern_common.clock import SystemClock
 from tern_common.kafka import kafka_bus
-from tern_common.topics import EVENTS, PROFILES, RESOLVED
+from tern_common.topics import EVENTS, EVENTS_BACKFILL, PROFILES, RESOLVED, RESOLVED_BACKFILL
 from tern_local.children import Program
 from tern_local.folder import HOST
 from tern_local.platform import Platform
 from tern_local.supervisor import Kept
 
-READS: Mapping[str, tuple[str, ...]] = {"identity": (EVENTS,), "profile": (RESOLVED,), "triggers": (RESOLVED, PROFILES)}
+READS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "identity": (("identity", EVENTS), ("identity-backfill", EVENTS_BACKFILL)),
+    "profile": (("profile", RESOLVED), ("profile-backfill", RESOLVED_BACKFILL)),
+    "triggers": (("triggers", RESOLVED), ("triggers", PROFILES), ("triggers-backfill", RESOLVED_BACKFILL)),
+}
+"""service → its groups and what they read, in both lanes"""
 CONSUMERS = tuple(READS)
 VOID_ABOVE_CORES = 0.15
 LOOK_S = 0.05
@@ -86,22 +91,21 @@ class Rig:
         """Records ever written to the topic."""
         return sum((await self.bus.log.ends(topic)).values())
 
-    async def behind(self, *groups: str) -> int:
-        """Records that the groups have not committed."""
+    async def behind(self, *services: str) -> int:
+        """Records that the services' groups have not committed."""
         left = 0
-        for group in groups:
-            for topic in READS[group]:
-                ends, committed = await self.bus.log.ends(topic), await self.bus.log.committed(group, topic)
-                left += sum(end - committed.get(partition, 0) for partition, end in ends.items())
+        for group, topic in (reading for service in services for reading in READS[service]):
+            ends, committed = await self.bus.log.ends(topic), await self.bus.log.committed(group, topic)
+            left += sum(end - committed.get(partition, 0) for partition, end in ends.items())
         return left
 
-    async def drained(self, groups: Sequence[str] = CONSUMERS) -> None:
-        """Returns once the groups have committed all there is, each one what the ones before it made of it."""
+    async def drained(self, services: Sequence[str] = CONSUMERS) -> None:
+        """Returns once the services have committed all there is, each one what the ones before it made of it."""
         deadline = self.clock.monotonic() + DRAIN_LIMIT_S
-        for group in groups:
-            while left := await self.behind(group):
+        for service in services:
+            while left := await self.behind(service):
                 if self.clock.monotonic() > deadline:
-                    raise TimeoutError(f"{group} is {left} records behind after {DRAIN_LIMIT_S:.0f} s")
+                    raise TimeoutError(f"{service} is {left} records behind after {DRAIN_LIMIT_S:.0f} s")
                 await self.clock.sleep(LOOK_S)
 
 

@@ -69,7 +69,14 @@ TABLE: tuple[Topic, ...] = (
     *(Topic(triggers_topic(f), 4, "customer_id", "triggers", "marketing systems", _kept(7)) for f in FAMILIES),
     Topic(OUTCOMES, 4, "customer_id", "marketing systems", "triggers", _kept(7)),
     Topic(STOCK, 4, "cart_id", "triggers, storefront", "storefront, triggers", _kept(7)),
-    Topic(PROGRESS, 1, "service/lane", "identity, profile", "profile, triggers", COMPACTED_SOON),
+    Topic(
+        PROGRESS,
+        1,
+        "service/lane; pause",
+        "identity, profile, operators",
+        "identity, profile, triggers",
+        COMPACTED_SOON,
+    ),
 )
 BY_NAME: Mapping[str, Topic] = {topic.name: topic for topic in TABLE}
 
@@ -84,7 +91,9 @@ def _faults(want: Topic, have: Topic | None) -> list[str]:
         return [f"topic {want.name} is missing: run `tern topics create`"]
     wrong = []
     if have.partitions < want.partitions:
-        wrong.append(f"topic {want.name} has {have.partitions} partitions, needs {want.partitions}: grow it")
+        wrong.append(
+            f"topic {want.name} has {have.partitions} partitions, needs {want.partitions}: run `tern topics grow`"
+        )
     for name, value in want.config.items():
         if have.config.get(name) != value:
             wrong.append(f"topic {want.name} has {name}={have.config.get(name)}, needs {value}: alter it")

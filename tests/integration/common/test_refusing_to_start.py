@@ -15,15 +15,24 @@ import pytest
 
 from support.backing import quiet
 from tern_common.kafka import kafka_bus
-from tern_common.topics import EVENTS, PROFILES, REJECTED, RESOLVED, TABLE, Topic
+from tern_common.topics import (
+    EVENTS,
+    EVENTS_BACKFILL,
+    PROFILES,
+    REJECTED,
+    RESOLVED,
+    RESOLVED_BACKFILL,
+    TABLE,
+    Topic,
+)
 from tern_local.folder import Folder
 from tern_local.stack import open_stack
 
 NEEDED = {
     "ingest": {EVENTS, REJECTED},
-    "identity": {EVENTS, RESOLVED},
-    "profile": {RESOLVED, PROFILES},
-    "triggers": {RESOLVED, PROFILES, "tern.triggers.cart.v1"},
+    "identity": {EVENTS, EVENTS_BACKFILL, RESOLVED, RESOLVED_BACKFILL},
+    "profile": {RESOLVED, RESOLVED_BACKFILL, PROFILES},
+    "triggers": {RESOLVED, RESOLVED_BACKFILL, PROFILES, "tern.triggers.cart.v1"},
 }
 WRONG = {
     EVENTS: replace(TABLE[0], partitions=2),
@@ -81,5 +90,5 @@ async def test_a_topic_of_another_shape_is_named_with_what_is_wrong(empty_stack:
         await bus.log.create(topics)
     ingest, profile = await asyncio.gather(last_words("ingest", empty_stack), last_words("profile", empty_stack))
     assert ingest[0] == profile[0] == 1
-    assert ingest[1]["why"] == f"topic {EVENTS} has 2 partitions, needs 8: grow it"
+    assert ingest[1]["why"] == f"topic {EVENTS} has 2 partitions, needs 8: run `tern topics grow`"
     assert profile[1]["why"] == f"topic {PROFILES} has cleanup.policy=delete, needs compact: alter it"
