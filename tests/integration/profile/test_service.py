@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -20,9 +21,10 @@ from tern_common.bus import Bus, Message
 from tern_common.clock import SystemClock
 from tern_common.consume import consume
 from tern_common.db import Pool
-from tern_common.events import PublicProfile, decode_profile
+from tern_common.events import Claim, PublicProfile, decode_profile, encode
 from tern_common.http import Probes, create_app
 from tern_common.kafka import kafka_bus
+from tern_common.lanes import LANES
 from tern_common.rejecting import Rejecting
 from tern_common.shipped import shipped
 from tern_common.topics import PROFILES, REJECTED, Topic
@@ -30,7 +32,7 @@ from tern_profile.__main__ import serve
 from tern_profile.app import SUMMARY, Profiles, profile_router
 from tern_profile.consumer import ProfileHandler
 from tern_profile.settings import ProfileSettings
-from unit.profile.saying import ANN, DECLARING, POLICY, event, identify, track
+from unit.profile.saying import ANN, DECLARING, POLICY, at, event, identify, track
 
 
 @pytest.fixture
@@ -77,10 +79,11 @@ async def test_records_become_profiles_and_junk_is_rejected(bus: Bus, pool: Pool
         assert await _rejected(bus, junk.value) == "not-a-resolved-record"
 
 
-async def _published(bus: Bus, customer_id: str) -> PublicProfile:
+async def _published(bus: Bus, customer_id: str, version: int = 1) -> PublicProfile:
+    """The first record of him that is of this version or newer."""
     async for record in bus.tail(PROFILES):
-        if record.key.decode() == customer_id:
-            return decode_profile(record.value)
+        if record.key.decode() == customer_id and (found := decode_profile(record.value)).profile_version >= version:
+            return found
     raise AssertionError("the topic ended")
 
 
@@ -213,19 +216,7 @@ async def test_the_process_consumes_and_answers_by_the_policy_it_is_given(
     owner = unique("ann")
     shop.place("elsewhere", owner)
     said = shop.file("elsewhere", identify(1, plan="b", a_longer_one="x" * 100))
-    policy_file = tmp_path / "policy.yaml"
-    policy_file.write_text(shipped("tern_profile", "policy.yaml").read_text().replace("4096", "50"))
-    settings = ProfileSettings.model_validate(
-        {
-            "database_url": database,
-            "kafka_bootstrap": kafka_bootstrap,
-            "http_port": _free_port(),
-            "deployment": "development",
-            "clock_file": tmp_path / "clock",
-            "hash_key": "a key for tests only",
-            "policy_file": policy_file,
-        }
-    )
+    settings = _settings(database, kafka_bootstrap, tmp_path, _shipped_policy().replace("4096", "50"))
     address = f"http://127.0.0.1:{settings.http_port}"
     await bus.producer.send([Message(topics.RESOLVED, said.key, said.value)])
     async with running(serve(settings)), httpx.AsyncClient(base_url=address) as client:
@@ -234,7 +225,62 @@ async def test_the_process_consumes_and_answers_by_the_policy_it_is_given(
         headers = await _token(pool, "read")
         assert (await client.get(f"/v1/profiles/{customer(owner)}", headers=headers)).json()["traits"] == {"plan": "b"}
         assert (await client.get("/v1/policy", headers=headers)).json()["trait_bytes"] == 50
-        assert (await client.get("/v1/clock/next", headers=headers)).json().keys() == {"next", "safe_time"}
+        standing = (await client.get("/v1/clock/next", headers=headers)).json()
+        assert standing.keys() == {"next", "safe_time"}
+        assert standing["next"] is None
+
+
+async def test_what_turns_by_absence_is_published_when_both_lanes_have_passed_it(
+    bus: Bus, pool: Pool, database: str, kafka_bootstrap: str, shop: World, tmp_path: Path
+) -> None:
+    owner = unique("ann")
+    shop.place("elsewhere", owner)
+    said = shop.file("elsewhere", track("Order Completed", 1, f"o-{owner}", order_id=owner, total=5))
+    lapsed = "classes:\n  lapsed: {path: last_order_at, older_than: 90d}\n"
+    settings = _settings(database, kafka_bootstrap, tmp_path, _shipped_policy() + lapsed)
+    address = f"http://127.0.0.1:{settings.http_port}"
+    await bus.producer.send([Message(topics.RESOLVED, said.key, said.value)])
+    async with running(serve(settings)), httpx.AsyncClient(base_url=address) as client:
+        assert (await _published(bus, customer(owner))).classes == {}
+        headers = await _token(pool, "read")
+        due = at(1) + timedelta(days=90)
+        standing = (await client.get("/v1/clock/next", headers=headers)).json()
+        assert datetime.fromisoformat(standing["next"]) == due + POLICY.grace
+        for lane in LANES:
+            await _claim(bus, lane, due + timedelta(days=1))
+        assert (await _published(bus, customer(owner), version=2)).classes == {"lapsed": due}
+        again = (await client.get(f"/v1/profiles/{customer(owner)}", headers=headers)).json()
+        assert datetime.fromisoformat(again["classes"]["lapsed"]) == due
+
+
+async def _claim(bus: Bus, lane: str, moment: datetime) -> None:
+    """As identity would, of all that is on the topics now."""
+    ends = {
+        topic: {str(partition): end for partition, end in (await bus.log.ends(topic)).items()}
+        for topic in (topics.RESOLVED, topics.RESOLVED_BACKFILL)
+    }
+    claim = Claim(service="identity", lane=lane, at=moment, ends=ends)
+    await bus.producer.send([Message(topics.PROGRESS, f"identity/{lane}".encode(), encode(claim))])
+
+
+def _shipped_policy() -> str:
+    return shipped("tern_profile", "policy.yaml").read_text()
+
+
+def _settings(database: str, kafka_bootstrap: str, folder: Path, policy: str) -> ProfileSettings:
+    policy_file = folder / "policy.yaml"
+    policy_file.write_text(policy)
+    return ProfileSettings.model_validate(
+        {
+            "database_url": database,
+            "kafka_bootstrap": kafka_bootstrap,
+            "http_port": _free_port(),
+            "deployment": "development",
+            "clock_file": folder / "clock",
+            "hash_key": "a key for tests only",
+            "policy_file": policy_file,
+        }
+    )
 
 
 def _free_port() -> int:

@@ -33,6 +33,7 @@ from tern_profile.domain.fragment import Fragment, fold
 from tern_profile.domain.reading import read
 from tern_profile.domain.record import Known, Topic, public_record
 from tern_profile.domain.standing import Standing
+from tern_profile.store.records import TIMELESS, Moments
 from unit.profile.saying import DECLARING
 
 HASHER = Hasher(b"a key for tests only")
@@ -187,9 +188,16 @@ class Wire:
 class Worker:
     """One instance of the service, without its loop."""
 
-    def __init__(self, pool: Pool, wire: Wire | None = None, epoch: int = 0) -> None:
+    def __init__(self, pool: Pool, wire: Wire | None = None, epoch: int = 0, moments: Moments = TIMELESS) -> None:
         self.wire = wire or Wire()
-        self._handler = ProfileHandler(pool, self.wire, HASHER, DECLARING, epoch)
+        self._handler = ProfileHandler(pool, self.wire, HASHER, DECLARING, epoch, moments)
+
+    async def wake(self) -> list[PublicProfile]:
+        """Looks at all whose moment has passed; returns what was published."""
+        before = len(self.wire.sent)
+        while await self._handler.wake():
+            pass
+        return self.wire.published[before:]
 
     async def deliver(self, records: Sequence[Record]) -> list[PublicProfile]:
         """One batch; returns what has been published since, by anyone on the same wire."""

@@ -18,6 +18,8 @@ from tern_profile.domain.reading import read
 from tern_profile.domain.record import Known, day, digest, public_record
 from tern_profile.domain.standing import Standing
 from tern_profile.domain.whole import Whole, is_personal
+from unit.profile.declaring import declaring
+from unit.profile.declaring import record as declared_record
 from unit.profile.saying import ANN, BOB, DECLARING, PASSED, at, heard, histories, identify, subject_of, track
 
 
@@ -130,6 +132,21 @@ class TestWhole:
         assert found.traits(hide=False) == {"firstName": b'"Ann"', "plan": b'"a"'}
         assert found.contacts(hide=True) == {"email": Contact(value="a***@e***.com")}
         assert found.contacts(hide=False) == {"email": Contact(value=ANN)}
+
+    def test_what_is_computed_of_personal_data_is_hidden_and_so_is_what_nobody_declares_any_more(self) -> None:
+        of_form = {"of": "last", "event": "Form Sent", "property": "form.first_name"}
+        policy = declaring(
+            {"called": of_form, "forms": of_form | {"of": "distinct"}, "by": of_form | {"property": "by"}}
+        )
+        public = declared_record(policy, track("Form Sent", 1, form={"first_name": "Ann"}, by="web"))
+        found = whole()._replace(public=public, declared=policy.computed)
+        assert {name: one.value for name, one in found.computed(hide=True).items()} == {
+            "called": "***",
+            "forms": 1,
+            "by": "web",
+        }
+        assert found._replace(declared={}).computed(hide=True)["by"].value == "***"
+        assert found.computed(hide=False)["called"].value == "Ann"
 
     @pytest.mark.parametrize("name", ["name", "first_name", "Date of Birth", "USERNAME"])
     def test_reserved_traits_are_personal(self, name: str) -> None:

@@ -100,7 +100,7 @@ def leaves(condition: Condition) -> Iterator[Leaf]:
                 yield from leaves(part)
         case Not(not_=part):
             yield from leaves(part)
-        case Leaf():
+        case _:
             yield condition
 
 
@@ -111,7 +111,7 @@ def depth(condition: Condition) -> int:
             return 1 + max(depth(part) for part in parts)
         case Not(not_=part):
             return 1 + depth(part)
-        case Leaf():
+        case _:
             return 1
 
 

@@ -76,7 +76,7 @@ def _line(condition: Condition, seen: Seen) -> Timeline:
             return joined([_line(part, seen) for part in parts], any)
         case Not(not_=part):
             return negated(_line(part, seen))
-        case Leaf():
+        case _:
             return _tested(condition, seen)
 
 
