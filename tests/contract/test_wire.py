@@ -17,6 +17,7 @@ from msgspec import Raw
 from tern_common.errors import Poison
 from tern_common.events import (
     Claim,
+    Computed,
     Contact,
     Event,
     HomeVersion,
@@ -179,6 +180,26 @@ GOLDENS = {
         b'"consent":{"marketing":{"email":true,"sms":false}},"first_seen_day":"2026-02-01",'
         b'"last_seen_day":"2026-03-01","orders":2,"order_value":19.9000,'
         b'"last_order_at":"2026-03-01T12:00:00.250000Z"}' % ANN.encode(),
+        decode_profile,
+    ),
+    "profile, what the arbiter reads": Golden(
+        PublicProfile(
+            customer_id=ANN,
+            profile_version=3,
+            contacts={"email": Contact(value="info@example.com", doubtful=True)},
+            zone="Europe/Berlin",
+            zone_from="context",
+            active_hours=(0,) * 8 + (5,) + (0,) * 15,
+            preferred_channels=("sms", "email"),
+            computed={"views": Computed(value=3, since=AT), "plan": Computed(value="gold", since=AT)},
+            classes={"buyer": AT},
+        ),
+        b'{"customer_id":"%s","profile_version":3,"contacts":{"email":{"value":"info@example.com","doubtful":true}},'
+        b'"zone":"Europe/Berlin","zone_from":"context",'
+        b'"active_hours":[0,0,0,0,0,0,0,0,5,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0],"preferred_channels":["sms","email"],'
+        b'"computed":{"views":{"value":3,"since":"2026-03-01T12:00:00.250000Z"},'
+        b'"plan":{"value":"gold","since":"2026-03-01T12:00:00.250000Z"}},'
+        b'"classes":{"buyer":"2026-03-01T12:00:00.250000Z"}}' % ANN.encode(),
         decode_profile,
     ),
     "profile, absorbed": Golden(
