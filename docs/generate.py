@@ -10,13 +10,15 @@ import importlib.util
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic_settings import BaseSettings
 
 from tern_common.settings import ServiceSettings
 from tern_common.topics import DAY_MS, TABLE, Topic
+from tern_triggers.domain import sentences
 from tern_triggers.domain.contract import asyncapi
 from tern_triggers.domain.contract.schemas import MESSAGES, schema_of
 
@@ -108,6 +110,26 @@ def contract() -> Iterator[tuple[str, str]]:
         yield f"schemas/{message.name}.json", _json(schema_of(message))
 
 
+def reasons() -> str:
+    """Every code that decisions and retractions give, with what it means."""
+    return (
+        GENERATED.format("services/triggers/tern_triggers/domain/sentences.py")
+        + "# Outcomes and reasons\n\nWhat stands in `outcome` and `reason` of a decision, and in `reason` of a "
+        "retraction or cancellation.\nCodes are only ever added: treat one that you do not know as a reason like any "
+        "other.\n\n## Outcomes\n\n"
+        + table(("outcome", "means"), _meanings(sentences.OUTCOMES))
+        + "\n## Why a step was not taken, or is put off\n\n"
+        + table(("reason", "means"), _meanings(sentences.WHY))
+        + "\n## Why a reason was gone\n\n"
+        + table(("reason", "means"), _meanings(sentences.GONE))
+    )
+
+
+def _meanings(words: Mapping[Any, str]) -> Iterator[tuple[str, ...]]:
+    for code, meaning in words.items():
+        yield f"`{code.value}`", meaning
+
+
 def _json(value: object) -> str:
     return json.dumps(value, indent=2) + "\n"
 
@@ -118,6 +140,7 @@ def documents() -> dict[Path, str]:
     return {
         ROOT / "docs/reference/topics.md": topics(),
         ROOT / "docs/reference/settings.md": settings(),
+        ROOT / "docs/reference/reasons.md": reasons(),
         **{ROOT / "docs/reference" / path: text for path, text in contract()},
         front: readme(front.read_text()),
     }
