@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import AfterValidator, AwareDatetime, BaseModel
+from pydantic import BaseModel
 
 from tern_common.db import Pool, connection
-from tern_common.events import FIRST_YEAR, LAST_YEAR
+from tern_triggers.app.words import RuleAsked, When
 from tern_triggers.domain.decisions import Decision, Outcome, Why
+from tern_triggers.domain.rules import Act
 from tern_triggers.domain.story import Gone
 from tern_triggers.store import log, memberships
 
 
 class DecisionShown(BaseModel):
-    """One decision. `reason` says why it did not fire, or what ended it; `facts` are what led there."""
+    """One decision. `reason` says why it did not fire, or what ended it; `facts` are what led there. `about`: which of
+    several reasons of one key. `released_at`: since when it counts for no cap."""
 
     trigger_id: str
     rule: str
@@ -38,6 +40,11 @@ class DecisionShown(BaseModel):
     retracted_at: datetime | None
     cancelled_at: datetime | None
     facts: dict[str, str | int | float | bool]
+    about: str
+    act: Act
+    mode: Literal["live", "shadow"]
+    channels: list[str]
+    released_at: datetime | None
 
 
 class Decisions(BaseModel):
@@ -62,15 +69,6 @@ class Summary(BaseModel):
     counts: list[Tally]
 
 
-def _plausible(at: datetime) -> datetime:
-    if not FIRST_YEAR < at.year < LAST_YEAR:
-        raise ValueError(f"must be between the years {FIRST_YEAR} and {LAST_YEAR}")
-    return at.astimezone(UTC)
-
-
-Since = Annotated[AwareDatetime, AfterValidator(_plausible)]
-
-
 def decisions_router(pool: Pool) -> APIRouter:
     """Its own access is the assembly's matter."""
     router = APIRouter()
@@ -78,18 +76,18 @@ def decisions_router(pool: Pool) -> APIRouter:
     @router.get("/v1/decisions")
     async def decisions(
         customer_id: UUID | None = None,
-        rule: Annotated[str | None, Query(pattern="^[a-z][a-z0-9_]{2,63}$")] = None,
-        since: Since | None = None,
+        rule: RuleAsked = None,
+        since: When | None = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> Decisions:
         """The decision log, newest first. A customer may be asked for by any id it ever had."""
         async with connection(pool) as conn:
             canonical = await memberships.canonical(conn, str(customer_id)) if customer_id else None
             found = await log.newest(conn, canonical, rule, since, limit)
-        return Decisions(customer_id=canonical, decisions=[_shown(decision) for decision in found])
+        return Decisions(customer_id=canonical, decisions=[shown(decision) for decision in found])
 
     @router.get("/v1/decisions/summary")
-    async def summary(since: Since | None = None) -> Summary:
+    async def summary(since: When | None = None) -> Summary:
         """How often each rule came to which outcome, and why."""
         async with connection(pool) as conn:
             found = await log.summary(conn, since)
@@ -98,7 +96,8 @@ def decisions_router(pool: Pool) -> APIRouter:
     return router
 
 
-def _shown(decision: Decision) -> DecisionShown:
+def shown(decision: Decision) -> DecisionShown:
+    """A decision as it is told."""
     fired = decision.outcome in (Outcome.FIRED, Outcome.WITHDRAWN)
     return DecisionShown(
         trigger_id=decision.trigger_id,
@@ -120,4 +119,9 @@ def _shown(decision: Decision) -> DecisionShown:
         retracted_at=decision.retracted_at,
         cancelled_at=decision.cancelled_at,
         facts=decision.facts,
+        about=decision.about,
+        act=decision.act,
+        mode=decision.mode,
+        channels=list(decision.channels),
+        released_at=decision.released_at,
     )
