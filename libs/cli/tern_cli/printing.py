@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -14,6 +14,12 @@ from rich.table import Table
 def show_json(value: Any) -> None:
     """As it came."""
     print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def show_lines(lines: Iterable[str]) -> None:
+    """Sentences, a line each."""
+    for line in lines:
+        print(_plain(line))
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
