@@ -1,4 +1,4 @@
-"""`tern triggers`: what was decided about a customer, and why nothing was. Through the doors of triggers and identity."""
+"""`tern triggers`: what was decided about a customer, and why nothing was. By the doors of triggers and identity."""
 
 from __future__ import annotations
 
