@@ -12,7 +12,14 @@ from support.waiting import eventually
 
 REJECTED = "tern.events.rejected.v1"
 EVENTS, RESOLVED, PROFILES = "tern.events.v1", "tern.resolved.v1", "tern.profiles.v1"
-READERS = [(EVENTS, ["identity"]), (RESOLVED, ["profile", "triggers"]), (PROFILES, ["triggers"])]
+EVENTS_BACKFILL, RESOLVED_BACKFILL = "tern.events.backfill.v1", "tern.resolved.backfill.v1"
+READERS = [
+    (EVENTS, ["identity"]),
+    (EVENTS_BACKFILL, ["identity"]),
+    (RESOLVED, ["profile", "triggers"]),
+    (RESOLVED_BACKFILL, ["profile", "triggers"]),
+    (PROFILES, ["triggers"]),
+]
 
 
 JUNK = (
