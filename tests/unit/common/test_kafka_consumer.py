@@ -135,12 +135,11 @@ async def test_a_member_commits_only_by_hand_and_starts_at_the_beginning() -> No
     assert stage.player.options["group_id"] == "g"
 
 
-async def test_the_first_span_starts_at_the_position_and_a_tombstone_is_an_empty_value() -> None:
+async def test_the_first_span_starts_at_the_position() -> None:
     stage = Stage()
     poll = await stage.consumer.poll(100, 0)
     assert poll.spans == {PLACE: Span(3, 10)}
     assert [record.offset for record in poll.records] == list(range(3, 10))
-    assert (poll.records[-1].key, poll.records[-1].value) == (b"", b"")
 
 
 @pytest.mark.parametrize(("committed", "start", "expected"), [(5, 0, 5), (None, 2, 2)])

@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 from tern_common.bus import Record
 from tern_common.clock import Clock, SystemClock
 from tern_common.kafka.connection import Connection, KafkaSecurity
-from tern_common.kafka.consumer import UNHURRIED, KafkaConsumer, record, stop
+from tern_common.kafka.consumer import UNHURRIED, KafkaConsumer, stop
 from tern_common.kafka.log import KafkaLog
 from tern_common.kafka.producer import KafkaProducer
 from tern_common.logs import logger
@@ -85,7 +85,7 @@ class KafkaBus:
                 while True:
                     for at, found in (await client.getmany(timeout_ms=_TAIL_WAIT_MS)).items():
                         for one in found:
-                            yield record(one)
+                            yield one
                         nexts[at] = found[-1].offset + 1
             except (KafkaError, OSError) as wrong:
                 logger.info("kafka tail starts again", topic=topic, error=type(wrong).__name__)

@@ -12,12 +12,14 @@ from types import MappingProxyType
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
-from aiokafka.structs import ConsumerRecord
 
 from tern_common.bus import Place, Poll, Record, Span
 from tern_common.errors import Transient
 from tern_common.kafka.connection import CLOSE_TIMEOUT_S, Connection, translated
+from tern_common.kafka.unpacking import unpack_into_records
 from tern_common.logs import logger
+
+unpack_into_records()
 
 _JOIN_TIMEOUT_S = 30.0
 _COMMIT_TIMEOUT_S = 10.0
@@ -119,7 +121,7 @@ class KafkaConsumer:
             raise
 
     async def _covered(
-        self, client: AIOKafkaConsumer, fetched: Mapping[TopicPartition, list[ConsumerRecord]], deal: int
+        self, client: AIOKafkaConsumer, fetched: Mapping[TopicPartition, list[Record]], deal: int
     ) -> Poll:
         poll = Poll([], {}, deal)
         for at in fetched or self._nexts:
@@ -127,7 +129,7 @@ class KafkaConsumer:
             records = fetched.get(at, ())
             if records:
                 start = min(start, records[0].offset)
-                poll.records.extend(map(record, records))
+                poll.records.extend(records)
             if end > start:
                 poll.spans[Place(at.topic, at.partition)] = Span(start, end)
             self._nexts[at] = end
@@ -183,12 +185,6 @@ class _Dealt(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:  # noqa: ARG002 - aiokafka's signature
         self.count += 1
         self.settled.set()
-
-
-def record(found: ConsumerRecord) -> Record:
-    """A record as the bus tells it; a tombstone's value is empty. Made without `Record(…)`, which takes longer."""
-    key, value = found.key or b"", found.value or b""
-    return tuple.__new__(Record, (found.topic, found.partition, found.offset, key, value, found.headers))
 
 
 async def stop(client: AIOKafkaConsumer) -> None:

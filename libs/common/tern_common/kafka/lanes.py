@@ -26,9 +26,10 @@ class Batch(Protocol):
 
 def size_of(message: Message) -> int:
     """About the bytes that a message takes uncompressed in a batch."""
-    size = len(message.key) + len(message.value) + _RECORD_OVERHEAD
-    for name, value in message.headers:
-        size += len(name) + len(value) + _HEADER_OVERHEAD
+    _, key, value, headers = message
+    size = len(key) + len(value) + _RECORD_OVERHEAD
+    for name, said in headers:
+        size += len(name) + len(said) + _HEADER_OVERHEAD
     return size
 
 
@@ -103,13 +104,13 @@ class Part:
 
     def pour(self, batch: Batch) -> bool:
         """Puts what fits into the batch; whether that was all."""
-        for message in self.messages[self.taken :]:
-            headers = list(message.headers)
-            if batch.append(timestamp=None, key=message.key, value=message.value, headers=headers) is None:
-                return False
-            self.flying = True
+        append, before = batch.append, self.taken
+        for _, key, value, headers in self.messages[before:]:
+            if append(timestamp=None, key=key, value=value, headers=list(headers)) is None:
+                break
             self.taken += 1
-        return True
+        self.flying = self.flying or self.taken > before
+        return self.taken == len(self.messages)
 
 
 class Lane:

@@ -28,6 +28,7 @@ _MESSAGE_BYTES = 1_000_000
 _STRAY_S = 0.05
 _SATURATED = "kafka: the producer is saturated"
 _LIMITS = {t.name: int(t.config["max.message.bytes"]) for t in TABLE if "max.message.bytes" in t.config}
+_LEAST_LIMIT = min(_MESSAGE_BYTES, *_LIMITS.values())
 
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
@@ -48,7 +49,7 @@ class KafkaProducer:
     async def send(self, messages: Sequence[Message], timeout_s: float = SEND_TIMEOUT_S) -> None:
         if not messages:
             return
-        sizes = [_checked_size(message) for message in messages]
+        sizes = _checked_sizes(messages)
         size = sum(sizes)
         if self._held and self._held + size > MEMORY_BYTES:
             raise Transient(_SATURATED)
@@ -65,8 +66,7 @@ class KafkaProducer:
     async def _learn(self, messages: Sequence[Message], delivery: Delivery) -> dict[str, int]:
         """How many partitions each topic has; asks a broker only for topics that are new."""
         counts = self._counts
-        for message in messages:
-            topic = message.topic
+        for topic in {message[0] for message in messages}:
             if topic not in counts:
                 counts[topic] = self._wire.partitions(topic) or await delivery.bounded(self._wire.look_up(topic))
         return counts
@@ -78,7 +78,8 @@ class KafkaProducer:
         parts: dict[tuple[str, int], Part] = {}
         hashes = self._hashes.of([message.key for message in messages])
         for message, size, hashed in zip(messages, sizes, hashes, strict=True):
-            place = (message.topic, hashed % counts[message.topic])
+            topic = message[0]
+            place = (topic, hashed % counts[topic])
             part = parts.get(place)
             if part is None:
                 part = parts[place] = Part(self._lane(place), delivery)
@@ -166,9 +167,12 @@ class KafkaProducer:
         await self._wire.close()
 
 
-def _checked_size(message: Message) -> int:
+def _checked_sizes(messages: Sequence[Message]) -> list[int]:
     """Bytes. Raises `Unusable` before anything is written: a batch that the broker refuses costs all that is in it."""
-    size, limit = size_of(message), _LIMITS.get(message.topic, _MESSAGE_BYTES)
-    if size > limit:
-        raise Unusable("message-too-large", f"more than {limit} bytes for {message.topic}")
-    return size
+    sizes = list(map(size_of, messages))
+    if max(sizes) > _LEAST_LIMIT:
+        for message, size in zip(messages, sizes, strict=True):
+            limit = _LIMITS.get(message.topic, _MESSAGE_BYTES)
+            if size > limit:
+                raise Unusable("message-too-large", f"more than {limit} bytes for {message.topic}")
+    return sizes
