@@ -15,7 +15,7 @@ from tern_common.clock import Clock
 from tern_common.errors import Poison, Transient
 from tern_common.logs import logger
 
-_DECODED_AT_ONCE = 64
+_DECODED_AT_ONCE = 128
 """Then others have a turn: the answer of a database that is waited for is more urgent."""
 
 T = TypeVar("T")
