@@ -6,11 +6,14 @@ Such an event has no person, whoever sent it: it is passed on by its product and
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from tern_common.commerce import amount, product_id_of, properties_of
 from tern_common.events import Event
 from tern_common.identifiers import is_blocked_word
+
+CACHED_NAMES = 1 << 12
 
 PRODUCT_EVENTS = frozenset(
     {"product price changed", "product price dropped", "product stock changed", "product back in stock"}
@@ -27,7 +30,12 @@ class ProductSaid(NamedTuple):
 
 def is_product_event(event: Event) -> bool:
     """By its name alone: it goes another way than events of persons, also when it is too ill-formed to go far."""
-    return event.type == "track" and event.name is not None and event.name.strip().casefold() in PRODUCT_EVENTS
+    return event.type == "track" and event.name is not None and _is_of_products(event.name)
+
+
+@lru_cache(maxsize=CACHED_NAMES)
+def _is_of_products(name: str) -> bool:
+    return name.strip().casefold() in PRODUCT_EVENTS
 
 
 def read(event: Event) -> ProductSaid | None:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import phonenumbers
-from email_validator import EmailNotValidError, validate_email
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from phonenumbers import PhoneNumberType, ValidationResult
 
 Quality = Literal["valid", "suspicious", "invalid"]
@@ -70,6 +70,12 @@ COMPANY_LINES = frozenset(
 _QUOTES = "\"'`“”‘’"
 _NOTHING_BUT_ZEROS = re.compile(r"[0-]*")
 _UNWRITABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+_PLAIN_ADDRESS = re.compile(
+    r"(?P<local>[A-Za-z0-9]+(?:[._+-][A-Za-z0-9]+)*)"
+    r"@(?P<domain>(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63})"
+)
+_LONGEST_LOCAL, _LONGEST_PLAIN = 64, 200
+_SPECIAL_USE = tuple(f".{name}" for name in SPECIAL_USE_DOMAIN_NAMES)
 _REPEATED = re.compile(r"(\d)\1{6}")
 
 
@@ -99,13 +105,29 @@ def _id(value: str) -> Normalised:
 
 
 def _email(value: str) -> Normalised:
+    address = value.lower() if is_plain_address(value) else _validated(value)
+    if address is None:
+        return INVALID
+    local = address.partition("@")[0].partition("+")[0]
+    return Normalised(address, "suspicious" if local in ROLE_MAILBOXES else "valid")
+
+
+def is_plain_address(value: str) -> bool:
+    """Whether an address is valid beyond doubt, and written as it is to be but for case. Most are; the library takes
+    forty times as long to say so."""
+    found = _PLAIN_ADDRESS.fullmatch(value)
+    if found is None or len(value) > _LONGEST_PLAIN or len(found["local"]) > _LONGEST_LOCAL:
+        return False
+    domain = found["domain"]
+    return "--" not in domain and not f".{domain.lower()}".endswith(_SPECIAL_USE)
+
+
+def _validated(value: str) -> str | None:
     try:
         known = validate_email(unicodedata.normalize("NFKC", value), check_deliverability=False)
     except EmailNotValidError:
-        return INVALID
-    address = known.normalized.lower()
-    local = address.partition("@")[0].partition("+")[0]
-    return Normalised(address, "suspicious" if local in ROLE_MAILBOXES else "valid")
+        return None
+    return known.normalized.lower()
 
 
 def _phone(value: str) -> Normalised:
