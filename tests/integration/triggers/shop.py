@@ -31,16 +31,17 @@ from tern_common.events import (
 from tern_common.lanes import LANES
 from tern_common.memory import MemoryBroker, MemoryBus
 from tern_common.topics import PROFILES, RESOLVED, TABLE
-from tern_triggers.catalogue import load_rules
 from tern_triggers.consumer import Positions, TriggersHandler
 from tern_triggers.domain.decisions import Decision
-from tern_triggers.domain.policy import OutboxPolicy, Policy
+from tern_triggers.domain.policy import Policy
 from tern_triggers.domain.rounds import Safe
 from tern_triggers.domain.rules import Rule, ruleset
 from tern_triggers.publishing import Publisher
 from tern_triggers.store import agenda, log, positions
-from tern_triggers.store.batch import Writing
+from tern_triggers.store.rulebook import Rulebook
+from tern_triggers.store.writing import Writing
 from tern_triggers.timing import Timing
+from unit.triggers.saying import POLICY, RULES
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -136,7 +137,7 @@ def profile(who: str, rev: int = 1, *, email: bool | None = True, into: str | No
         profile_version=rev,
         merged_into=customer(into) if into else None,
         consent={} if email is None else {"marketing": {"email": email}},
-        contacts={"email": Contact(value=f"{who}@example.com")},
+        contacts={"email": Contact(value=f"{who}@example.com", trusted=True)},
     )
     return encode(record)
 
@@ -144,13 +145,17 @@ def profile(who: str, rev: int = 1, *, email: bool | None = True, into: str | No
 class Shop:
     """One instance. `take` is a batch of resolved records; `meet` is a batch of profiles."""
 
-    def __init__(self, pool: Pool, broker: MemoryBroker, rules: Sequence[Rule] | None = None) -> None:
+    def __init__(
+        self, pool: Pool, broker: MemoryBroker, rules: Sequence[Rule] | None = None, policy: Policy = POLICY
+    ) -> None:
         self.pool = pool
         self.broker = broker
         self.bus = MemoryBus(broker)
         self.clock = ManualClock(NOON)
-        self.policy = Policy(version=1, outbox=OutboxPolicy())
-        self.writing = Writing(ruleset=ruleset(rules or load_rules()), policy=self.policy, source="/tern/test")
+        self.policy = policy
+        self.writing = Writing(
+            rulebook=Rulebook(ruleset(RULES if rules is None else rules)), policy=self.policy, source="/tern/test"
+        )
         self.publisher = Publisher(pool, self.bus.producer, self.clock, self.policy.outbox)
         self.positions = Positions(pool, self.bus.log)
         self.handler = TriggersHandler(pool, self.writing, self.positions, self.publisher, self.clock)

@@ -111,7 +111,7 @@ def test_a_good_rule_is_told_nothing() -> None:
         (
             "steps:",
             "when: {path: segments.x, equals: 1}\nsteps:",
-            "There are traits.…, computed.…, classes.…, last_order_at,",
+            "There are traits.…, computed.…, classes.…, contacts.…, order_value,",
         ),
         (
             "steps:",

@@ -112,7 +112,7 @@ class Step(Model):
             raise Wrong("`due_in` is for `act: task` and `act: ticket`", "due_in")
         if self.act == "contact":
             return self
-        for name in ("channels", "incentive", "hold"):
+        for name in ("channels", "incentive", "hold", "best_hour"):
             if getattr(self, name):
                 raise Wrong(f"`act: {self.act}` reaches nobody: `{name}` is for `act: contact`", name)
         return self

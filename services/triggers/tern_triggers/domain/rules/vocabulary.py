@@ -43,13 +43,14 @@ EVENTS: Mapping[str, frozenset[str]] = {
 
 KNOWN = {event_key(name): name for name in EVENTS}
 
-PROFILE = frozenset({"orders", "order_value", "last_order_at", "zone", "shared"})
+PROFILE = frozenset({"orders", "order_value", "zone"})
 """What a profile says without being declared."""
 
-DECLARED = ("traits", "computed", "classes")
-"""What stands under a name that the shop declares, or sends: `traits.birthday`, `computed.ltv`, `classes.vip`."""
+DECLARED = ("traits", "computed", "classes", "contacts")
+"""What stands under a name: that the shop sends (`traits.birthday`) or declares (`computed.ltv`, `classes.vip`: whether
+the customer is in it), or of a contact point (`contacts.email`: whether there is one; `contacts.phone.trusted`)."""
 
-_TIMELESS = frozenset({"traits", "zone", "shared"})
+_TIMELESS = frozenset({"traits", "zone", "contacts"})
 
 PURPOSES = frozenset({"marketing", "service", "transactional"})
 
