@@ -14,7 +14,7 @@ from tern_triggers.domain.decisions import Decision
 from tern_triggers.domain.facts import Body, Fact, How, Kind, distinct
 from tern_triggers.domain.folds import stories
 from tern_triggers.domain.folds.cart import Newest
-from tern_triggers.domain.policy import Policy
+from tern_triggers.domain.policy import Arbiter, Policy
 from tern_triggers.domain.rounds import Ruling, Safe, decide
 from tern_triggers.domain.rules import Inactivity, Rule, ruleset
 from tern_triggers.domain.view import Verdicts, View
@@ -31,7 +31,8 @@ def shipped(name: str, *, steps: int | None = None) -> Inactivity:
     """A shipped rule, with as many of its first steps as a test needs."""
     rule = _SHIPPED[name]
     assert isinstance(rule, Inactivity)
-    return rule.model_copy(update={"steps": rule.steps[:steps], "channels": ("email",), "when": None})
+    plain = {"channels": ("email",), "when": None, "frequency": None, "holdout": 0.0}
+    return rule.model_copy(update={"steps": rule.steps[:steps], **plain})
 
 
 CART, RECALL = shipped("cart_abandoned", steps=1), shipped("recall", steps=1)
@@ -39,7 +40,9 @@ CART, RECALL = shipped("cart_abandoned", steps=1), shipped("recall", steps=1)
 
 RULES: list[Rule] = [CART, RECALL]
 RULESET = ruleset(RULES)
-POLICY = Policy(version=1)
+POLICY = Policy(version=1, arbiter=Arbiter(caps=()))
+"""Without caps: most tests ask when a rule would speak, not how often. Those of the arbiter have its own numbers."""
+
 ANNS_MAIL = {"email": Contact(value="ann@shop.example", trusted=True)}
 GRANTED = Verdicts(consent={"marketing": {"email": True}}, contacts=ANNS_MAIL)
 

@@ -126,7 +126,7 @@ def test_expiry_is_told_before_consent() -> None:
 
 def test_allowed_channels_come_in_the_order_of_the_rule() -> None:
     rule = CART.model_copy(update={"channels": ("push", "sms", "email")})
-    profile = Verdicts(consent={"marketing": {"email": True, "push": True, "sms": False}})
+    profile = Verdicts(consent={"marketing": {"email": True, "push": True, "sms": False}}, contacts=GRANTED.contacts)
     (ruling,) = decided(view(FILLED, profile=profile), READY, [rule])
     assert ruling.decision.channels == ("push", "email")
 

@@ -9,15 +9,17 @@ from typing import NamedTuple
 
 import msgspec
 
+from tern_triggers.domain.arbiter.caps import category_of
 from tern_triggers.domain.arbiter.judging import Case, Verdict, judge
+from tern_triggers.domain.arbiter.ledger import OFFERED, Ledger
+from tern_triggers.domain.arbiter.stock import is_answered
 from tern_triggers.domain.candidates import Candidate, by_story, candidate_of, candidates
-from tern_triggers.domain.decisions import Decision, Outcome
+from tern_triggers.domain.decisions import Decision, Outcome, Why
 from tern_triggers.domain.folds import Stories
 from tern_triggers.domain.moments import AT_ONCE, earliest, round_down, round_up
 from tern_triggers.domain.narrative import facts_of
 from tern_triggers.domain.policy import Policy
 from tern_triggers.domain.rules import Lane, Ruleset
-from tern_triggers.domain.story import ReasonShown
 from tern_triggers.domain.view import Arm, Deferral, View
 
 
@@ -41,7 +43,10 @@ class Ruling(NamedTuple):
 
 
 class Decided(msgspec.Struct, kw_only=True):
-    """What one look at a customer came to. `asks`: candidates for which stock has to be held first."""
+    """What one look at a customer came to. `asks`: candidates for which stock has to be held first.
+
+    Of each trigger there is one ruling or one deferral, of each home and rule one arm.
+    """
 
     rulings: list[Ruling] = []
     deferrals: list[Deferral] = []
@@ -78,41 +83,64 @@ def rank(candidate: Candidate) -> tuple[int, Decimal, datetime, str, str, int]:
 def decide(ruleset: Ruleset, told: Stories, view: View, policy: Policy, safe: Safe, now: datetime) -> Decided:
     """Every round up to safe time, in ascending order, each judged against all decisions before it.
 
-    A decision concerns one story, so only that one's next candidate is looked for again.
+    A decision concerns one story, so only that one's next candidate is looked for again. It ends: whatever is deferred
+    comes up in a later round than the one that deferred it, or waits for safe time to get there.
     """
-    found = Decided()
-    sitting = _Sitting(ruleset, view, policy, found, now)
+    sitting = _Sitting(ruleset, view, policy, now)
     ripe = _Ripe(policy, safe)
-    for candidate in candidates(ruleset, told, view):
+    for candidate in _standing(ruleset, told, view):
         ripe.add(candidate)
     while ripe:
         present, together = ripe.take()
         for candidate in together:
             ripe.add(sitting.rule_on(candidate, present))
-    return found
+    return sitting.found()
 
 
 def decide_at_once(ruleset: Ruleset, told: Stories, view: View, policy: Policy, now: datetime) -> Decided:
     """What no later event can make false, in the order of the arbiter; waits for nothing and skips rounds (§3)."""
-    found = Decided()
-    sitting = _Sitting(ruleset, view, policy, found, now)
+    sitting = _Sitting(ruleset, view, policy, now)
     ready = (one for one in candidates(ruleset, told, view) if one.at_once and one.deferral is None)
     for candidate in sorted(ready, key=rank):
         sitting.rule_on(candidate, now)
-    return found
+    return sitting.found()
+
+
+def _standing(ruleset: Ruleset, told: Stories, view: View) -> list[Candidate]:
+    """The candidates, those for which the shop has answered in its place: they wait no longer."""
+    return [_answered(candidate, view) for candidate in candidates(ruleset, told, view)]
+
+
+def _answered(candidate: Candidate, view: View) -> Candidate:
+    deferral = candidate.deferral
+    if deferral is None or not is_answered(deferral, view.holds.get(candidate.trigger_id)):
+        return candidate
+    return msgspec.structs.replace(candidate, deferral=deferral._replace(until=candidate.due))
 
 
 class _Sitting:
     """One customer, one look: what was decided in it counts for what is decided next."""
 
-    def __init__(self, ruleset: Ruleset, view: View, policy: Policy, found: Decided, now: datetime) -> None:
+    def __init__(self, ruleset: Ruleset, view: View, policy: Policy, now: datetime) -> None:
         self._ruleset = ruleset
         self._view = view
         self._policy = policy
-        self._found = found
         self._now = now
-        self._decided = list(view.decisions)
+        self._ledger = Ledger(view, ruleset)
         self._taken = by_story(view.decisions)
+        self._rulings: list[Ruling] = []
+        self._deferrals: dict[str, Deferral] = {}
+        self._asks: dict[str, Candidate] = {}
+        self._arms: dict[Arm, None] = {}
+
+    def found(self) -> Decided:
+        """What it came to so far."""
+        return Decided(
+            rulings=self._rulings,
+            deferrals=list(self._deferrals.values()),
+            arms=list(self._arms),
+            asks=[candidate for name, candidate in self._asks.items() if name in self._deferrals],
+        )
 
     def rule_on(self, candidate: Candidate, present: datetime) -> Candidate | None:
         """Judges it, and returns what its story has next: the same again where it was deferred."""
@@ -120,36 +148,46 @@ class _Sitting:
             Case(
                 candidate=candidate,
                 view=self._view,
-                decided=self._decided,
+                ledger=self._ledger,
                 present=present,
                 now=self._now,
                 policy=self._policy,
+                since=self._ruleset.since.get(candidate.rule.rule),
             )
         )
         if verdict.arm is not None:
-            self._found.arms.append(verdict.arm)
+            self._arms[verdict.arm] = None
         if verdict.outcome is None:
             return self._defer(candidate, verdict)
+        self._deferrals.pop(candidate.trigger_id, None)
         ruling = Ruling(
             _decision(candidate, verdict, verdict.outcome, self._view.customer_id, present, self._now),
             candidate,
             verdict.incentive,
         )
-        self._found.rulings.append(ruling)
-        self._decided.append(ruling.decision)
+        self._rulings.append(ruling)
+        self._ledger.add(ruling.decision)
         story = candidate.story
         mine = self._taken.setdefault((candidate.rule.rule, story.key, story.about), [])
         mine.append(ruling.decision)
         return candidate_of(candidate.rule, story, mine, self._ruleset, self._view)
 
-    def _defer(self, candidate: Candidate, verdict: Verdict) -> Candidate | None:
+    def _defer(self, candidate: Candidate, verdict: Verdict) -> Candidate:
         assert verdict.until is not None, "what is not decided is deferred"
         assert verdict.reason is not None, "a deferral says why"
         until, why = verdict.until, verdict.reason
-        deferral = Deferral(candidate.trigger_id, candidate.start.home_id, candidate.rule.rule, until, why)
-        self._found.deferrals.append(deferral)
+        begun = None if candidate.deferral is None else candidate.deferral.enrolled
+        deferral = Deferral(
+            trigger_id=candidate.trigger_id,
+            home_id=candidate.start.home_id,
+            rule=candidate.rule.rule,
+            until=until,
+            why=why,
+            enrolled=until if why is Why.HISTORY else begun,
+        )
+        self._deferrals[candidate.trigger_id] = deferral
         if verdict.asks:
-            self._found.asks.append(candidate)
+            self._asks[candidate.trigger_id] = candidate
         return msgspec.structs.replace(candidate, deferral=deferral)
 
 
@@ -185,7 +223,7 @@ class _Ripe:
 
 def next_looks(ruleset: Ruleset, told: Stories, view: View, policy: Policy) -> Next:
     """The least ready times of what is left. `view` has what was just decided and deferred."""
-    left = [(candidate.rule.lane, ready_at(candidate, policy)) for candidate in candidates(ruleset, told, view)]
+    left = [(candidate.rule.lane, ready_at(candidate, policy)) for candidate in _standing(ruleset, told, view)]
     return Next(
         earliest(*(at for lane, at in left if lane == "live")), earliest(*(at for lane, at in left if lane == "all"))
     )
@@ -204,7 +242,7 @@ def after(view: View, found: Decided) -> View:
 def _decision(
     candidate: Candidate, verdict: Verdict, outcome: Outcome, customer_id: str, present: datetime, now: datetime
 ) -> Decision:
-    rule, shown = candidate.rule, candidate.story.shown
+    rule, facts = candidate.rule, facts_of(candidate)
     return Decision(
         trigger_id=candidate.trigger_id,
         rule=rule.rule,
@@ -222,10 +260,10 @@ def _decision(
         outcome=outcome,
         reason=verdict.reason,
         decided_at=now,
-        facts=facts_of(candidate),
+        facts=facts | {OFFERED: True} if verdict.incentive else facts,
         about=candidate.story.about,
         act=rule.steps[candidate.step].act,
         mode="shadow" if rule.mode == "shadow" else "live",
         channels=verdict.channels,
-        category=shown.category if isinstance(shown, ReasonShown) else None,
+        category=category_of(candidate),
     )
