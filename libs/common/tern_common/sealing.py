@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -49,8 +49,16 @@ class Sealer:
         return self._head
 
     def seal(self, text: str) -> bytes:
-        nonce = new_bytes(_NONCE_BYTES)
-        return self._head + nonce + self._current.encrypt(nonce, text.encode(), self._head)
+        return self.seal_all([text])[0]
+
+    def seal_all(self, texts: Sequence[str]) -> list[bytes]:
+        """Each under a nonce of its own; all of them are one draw of randomness."""
+        head, encrypt, drawn = self._head, self._current.encrypt, new_bytes(_NONCE_BYTES * len(texts))
+        sealed: list[bytes] = []
+        for nth, text in enumerate(texts):
+            nonce = drawn[nth * _NONCE_BYTES : (nth + 1) * _NONCE_BYTES]
+            sealed.append(head + nonce + encrypt(nonce, text.encode(), head))
+        return sealed
 
     def open(self, sealed: bytes) -> str:
         """Raises `Unusable` when it was changed or is none of ours, `Misconfigured` when its key is not here."""

@@ -98,7 +98,7 @@ def resolved(arrived: Sequence[Arrived], filed: Sequence[Filed], output: str) ->
     for event, (home_id, _) in zip(arrived, filed, strict=True):
         key, head = heads[home_id]
         headers = (("message-id", event.message_id.encode()), _SCHEMA, _MODES[event.mode])
-        yield Message(output, key, b"".join((head, event.value, b"}")), headers)
+        yield tuple.__new__(Message, (output, key, b"".join((head, event.value, b"}")), headers))  # faster than its own
 
 
 def _head(filed: Filed) -> tuple[bytes, bytes]:

@@ -22,6 +22,9 @@ def test_what_was_sealed_opens_again(text: str) -> None:
 
 def test_the_same_text_is_never_sealed_alike() -> None:
     assert SEALER.seal("ann") != SEALER.seal("ann")
+    first, second, third = SEALER.seal_all(["ann", "ann", "bob"])
+    assert first != second
+    assert [SEALER.open(one) for one in (first, second, third)] == ["ann", "ann", "bob"]
 
 
 def test_keys_rotate_old_text_opens_new_text_is_under_the_new_key() -> None:

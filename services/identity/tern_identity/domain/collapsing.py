@@ -43,24 +43,29 @@ def collapse(events: Iterable[Heard]) -> Facts:
     for heard in events:
         key = (heard.reading, heard.source_id)
         known = first.setdefault(key, heard)
-        if known is not heard and (heard.time, heard.message_id) < (known.time, known.message_id):
+        if known is not heard and heard.time <= known.time and _is_before(heard, known):
             first[key] = heard
     facts = Facts()
     for heard in first.values():
-        _add(facts, heard.reading, At(heard.time, heard.message_id, 0), heard.source_id)
+        _add(facts, heard)
     return facts
 
 
-def _add(facts: Facts, reading: Reading, at: At, source_id: str) -> None:
+def _is_before(one: Heard, other: Heard) -> bool:
+    return (one.time, one.message_id) < (other.time, other.message_id)
+
+
+def _add(facts: Facts, heard: Heard) -> None:
+    reading, source_id = heard.reading, heard.source_id
     for identifier in reading.identifiers:
         facts.identifiers[identifier, reading.day] = None
     for door, is_only_door in reading.doors:
         facts.homes.setdefault(door, is_only_door)
     facts.homes[reading.home] = False
     for place, (a, b) in enumerate(reading.pairs):
-        _keep(facts.pairs, (a, b, reading.day, source_id), at._replace(place=place))
+        _keep(facts.pairs, (a, b, reading.day, source_id), At(heard.time, heard.message_id, place))
     for claim in reading.claims:
-        _keep(facts.claims, (claim, reading.day, source_id), at)
+        _keep(facts.claims, (claim, reading.day, source_id), At(heard.time, heard.message_id, 0))
 
 
 def _keep(table: dict[_K, At], key: _K, at: At) -> None:

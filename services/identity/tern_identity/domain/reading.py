@@ -139,6 +139,6 @@ def _reading(
     pairs = tuple((sure[0], other) for other in sure[1:])
     if kinds[0] == "unique":
         logins = tuple(Claim(browser, strong[0], 1) for browser in weak)
-        return Reading(ordered, pairs, logins, Filing((strong[0],), FOREVER), doors, day)
+        return Reading(ordered, pairs, logins, doors[0][0], doors, day)
     contacts = tuple(Claim(browser, sure[0], 2) for browser in weak) if sure else ()
     return Reading(ordered, pairs, contacts, Filing(sure or weak, day), doors, day)

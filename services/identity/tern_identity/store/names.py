@@ -74,20 +74,11 @@ class Keys(NamedTuple):
     clock: Clock
 
 
-class _Seen(NamedTuple):
-    """A node of an identifier."""
+_Seen = tuple[Identifier, int, int, int, bool]
+"""A node of an identifier: its number, the first day of its era, its stamp, and whether it is weak."""
 
-    identifier: Identifier
-    node_id: int
-    from_day: int
-    stamp: int
-    is_weak: bool
-
-
-class _Era(NamedTuple):
-    from_day: int
-    node_id: int
-
+_Era = tuple[int, int]
+"""Its first day and the number of its node."""
 
 _Birth = tuple[int, bytes, str, Kind, bytes, bytes, bool]
 
@@ -107,7 +98,7 @@ class Names:
         node_id = self._single.get(identifier)
         if node_id is not None:
             return node_id
-        return max(era for era in self._eras[identifier] if era.from_day <= day).node_id
+        return max(era for era in self._eras[identifier] if era[0] <= day)[1]
 
     def __contains__(self, identifier: Identifier) -> bool:
         return identifier in self._eras
@@ -115,11 +106,15 @@ class Names:
     def add(self, seen: Iterable[_Seen]) -> None:
         """More of them, each in one era."""
         for identifier, node_id, from_day, stamp, is_weak in seen:
-            self._eras.setdefault(identifier, []).append(_Era(from_day, node_id))
             self.stamps[node_id] = stamp
             if is_weak:
                 self.weak.add(node_id)
-        self._single = {one: eras[0].node_id for one, eras in self._eras.items() if len(eras) == 1}
+            if identifier in self._eras:
+                self._eras[identifier].append((from_day, node_id))
+                self._single.pop(identifier, None)
+            else:
+                self._eras[identifier] = [(from_day, node_id)]
+                self._single[identifier] = node_id
 
 
 async def names_of(conn: Connection, identifiers: Sequence[Identifier], keys: Keys, rules: Rules) -> Names:
@@ -157,7 +152,7 @@ async def _look(conn: Connection, names: Names, identifiers: Sequence[Identifier
     erased = [by_hash[row[0]] for row in rows if row[-1]]
     if erased:
         raise Misread(erased)
-    names.add(_Seen(by_hash[hash_], *row) for hash_, *row, _ in rows)
+    names.add((by_hash[hash_], node_id, day, stamp, is_weak) for hash_, node_id, day, stamp, is_weak, _ in rows)
 
 
 async def _bear(
@@ -168,9 +163,9 @@ async def _bear(
     numbers = sorted(number for (number,) in await conn.fetch(_NUMBERS, len(unborn)))
     strong: list[_Birth] = []
     weak: list[_Birth] = []
-    for number, token, one in zip(numbers, new_uuid7s(now, len(unborn)), unborn, strict=True):
-        kind = rules.known[one.namespace].kind
-        sealed, blocked = keys.sealer.seal(one.value), rules.blocks(*one)
+    drawn = zip(numbers, new_uuid7s(now, len(unborn)), keys.sealer.seal_all([one.value for one in unborn]), strict=True)
+    for (number, token, sealed), one in zip(drawn, unborn, strict=True):
+        kind, blocked = rules.known[one.namespace].kind, rules.blocks(*one)
         (weak if kind == "weak" else strong).append((number, hashes[one], one.namespace, kind, token, sealed, blocked))
     born: list[_Birth] = []
     if strong and _count(await conn.execute(_BEAR_STRONG, *columns(strong), rules.version)) == len(strong):
@@ -179,7 +174,7 @@ async def _bear(
     if weak and _count(await conn.execute(_BEAR_WEAK, *columns(weak), rules.version, array(tokens))) == len(weak):
         born += weak
     by_number = dict(zip(numbers, unborn, strict=True))
-    return [_Seen(by_number[row[0]], row[0], _SINCE_EVER, 0, row[3] == "weak") for row in born]
+    return [(by_number[row[0]], row[0], _SINCE_EVER, 0, row[3] == "weak") for row in born]
 
 
 def _count(status: str) -> int:
