@@ -15,18 +15,20 @@ import msgspec
 from tern_profile.domain import zones
 from tern_profile.domain.delivery import ADDRESS, zone_of_trait
 from tern_profile.domain.rhythm import Rhythm
-from tern_profile.domain.standing import Standing, Trait, contact_points
+from tern_profile.domain.standing import Standing, Trait
 
 MOST_CHANNELS = 8
 
-_ZONE_TRAITS = ("timezone", "time_zone", "timeZone")
-_CHANNEL_TRAITS = (
-    "preferred_channels",
-    "preferred_channel",
-    "channel_preference",
-    "preferredChannels",
-    "preferredChannel",
-    "channelPreference",
+_ZONE_TRAITS = frozenset({"timezone", "time_zone", "timeZone"})
+_CHANNEL_TRAITS = frozenset(
+    {
+        "preferred_channels",
+        "preferred_channel",
+        "channel_preference",
+        "preferredChannels",
+        "preferredChannel",
+        "channelPreference",
+    }
 )
 _CHANNEL = re.compile("[a-z0-9_-]{1,32}")
 
@@ -42,17 +44,19 @@ class Zone(NamedTuple):
 
 def zone(standing: Standing, rhythm: Rhythm) -> Zone | None:
     """Where the customer lives, by the clock."""
-    said: tuple[tuple[str | None, ZoneFrom], ...] = (
-        (_zone_trait(standing.traits), "trait"),
-        (None if rhythm.zone is None else rhythm.zone.zone, "context"),
-        (_delivery(standing), "address"),
-    )
-    found = next((Zone(name, source) for name, source in said if name is not None), None)
-    return found or _phone(standing)
+    if (name := _zone_trait(standing.traits)) is not None:
+        return Zone(name, "trait")
+    if rhythm.zone is not None:
+        return Zone(rhythm.zone.zone, "context")
+    if (name := _delivery(standing)) is not None:
+        return Zone(name, "address")
+    return _phone(standing)
 
 
 def channels(traits: Mapping[str, Trait]) -> tuple[str, ...]:
     """Channels that the customer prefers, best first; what is no channel's name is left out."""
+    if _CHANNEL_TRAITS.isdisjoint(traits):
+        return ()
     for trait in _newest(traits, _CHANNEL_TRAITS):
         if found := _tokens(msgspec.json.decode(trait.value)):
             return found
@@ -60,6 +64,8 @@ def channels(traits: Mapping[str, Trait]) -> tuple[str, ...]:
 
 
 def _zone_trait(traits: Mapping[str, Trait]) -> str | None:
+    if _ZONE_TRAITS.isdisjoint(traits):
+        return None
     said = (zones.named(msgspec.json.decode(trait.value)) for trait in _newest(traits, _ZONE_TRAITS))
     return next((name for name in said if name is not None), None)
 
@@ -74,8 +80,8 @@ def _delivery(standing: Standing) -> str | None:
 
 
 def _phone(standing: Standing) -> Zone | None:
-    point = contact_points(standing).get("phone")
-    found = None if point is None else zones.of_phone(point[0])
+    said = standing.trusted.get("phone") or standing.typed.get("phone")
+    found = None if said is None else zones.of_phone(said.value)
     return None if found is None else Zone(found, "phone")
 
 

@@ -19,6 +19,7 @@ from tern_profile.domain.classes.holding import Seen, holding, next_turn
 from tern_profile.domain.computed.published import published
 from tern_profile.domain.consent import CHANNEL_CONTACT, OWN, Consent
 from tern_profile.domain.declarations import NOTHING_DECLARED, Declarations
+from tern_profile.domain.orders import Kept
 from tern_profile.domain.reading import SubjectOf
 from tern_profile.domain.rhythm import Rhythm
 from tern_profile.domain.standing import REMOVED, Standing, contact_points
@@ -122,8 +123,9 @@ def public_record(
     if known.merged_into is not None:
         return PublicProfile(customer_id=known.customer_id, profile_version=0, merged_into=known.merged_into)
     standing = known.standing
-    seen = _seen(known, declared)
-    totals = orders.totals(seen.orders)
+    kept = orders.as_kept(standing.orders, standing.returns)
+    seen = _seen(known, declared, kept) if declared else None
+    totals = orders.totals(kept)
     zone = preferences.zone(standing, known.rhythm)
     return PublicProfile(
         customer_id=known.customer_id,
@@ -141,23 +143,23 @@ def public_record(
         zone_from=None if zone is None else zone.source,
         active_hours=rhythm.histogram(standing.days),
         preferred_channels=preferences.channels(standing.traits),
-        computed=_computed(seen),
-        classes=holding(declared.classes, seen, known.first_at),
+        computed=_computed(seen) if seen else {},
+        classes=holding(declared.classes, seen, known.first_at) if seen else {},
     )
 
 
 def next_change(known: Known, declared: Declarations) -> datetime | None:
     """The earliest moment after `passed` at which the record may change although nothing happens."""
-    return next_turn(declared.classes, _seen(known, declared))
+    kept = orders.as_kept(known.standing.orders, known.standing.returns)
+    return next_turn(declared.classes, _seen(known, declared, kept))
 
 
-def _seen(known: Known, declared: Declarations) -> Seen:
+def _seen(known: Known, declared: Declarations, kept: list[Kept]) -> Seen:
     standing = known.standing
     tallies = {path: tally for path, tally in standing.tallies.items() if not path.startswith(COMPUTED)}
     for name, key in declared.keys.items():
         if key in standing.tallies:
             tallies[COMPUTED + name] = standing.tallies[key]
-    kept = orders.as_kept(standing.orders, standing.returns)
     return Seen(kept, tallies, declared.computed, known.passed)
 
 

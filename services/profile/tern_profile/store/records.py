@@ -130,7 +130,9 @@ async def _passed(conn: Connection, customers: Collection[str], basis: Basis) ->
 
 
 def _folded(customer: str, source: Source, policy: Policy) -> Known:
-    folded = fragment.fold((_slow(*texts) for texts in source.texts), policy)
+    """Most customers have one home: its fold is his."""
+    parts = [_slow(*texts) for texts in source.texts]
+    folded = parts[0] if len(parts) == 1 else fragment.fold(parts, policy)
     standing = folded.standing or Standing()
     return Known(customer, source.first_at, source.last_at, source.shared, standing, rhythm=folded.rhythm)
 
