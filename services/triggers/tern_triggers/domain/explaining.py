@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from tern_triggers.domain.arbiter.judging import Case, Verdict, judge
+from tern_triggers.domain.arbiter.judging import Case, Check, Heard, Verdict, hear
+from tern_triggers.domain.arbiter.ledger import Ledger
 from tern_triggers.domain.candidates import Candidate, by_story, candidates, next_step, taken_in_cycle
-from tern_triggers.domain.decisions import Decision, Outcome, Why
+from tern_triggers.domain.decisions import Decision, Outcome
 from tern_triggers.domain.folds import stories
 from tern_triggers.domain.moments import AT_ONCE, NEVER
 from tern_triggers.domain.narrative import facts_of
@@ -47,51 +48,19 @@ class State(StrEnum):
     READY = "ready"
 
 
-class Checked(StrEnum):
-    """The arbiter's checks (triggers.md §4.4)."""
+class Passed(NamedTuple):
+    """One of the arbiter's checks, and whether the step passes it."""
 
-    EXPIRY = "expiry"
-    CONDITION = "condition"
-    CONSENT = "consent"
-    SUPPRESSION = "suppression"
-    FREQUENCY = "frequency"
-    REACH = "reach"
-    QUIET = "quiet-hours"
-    STOCK = "stock-hold"
-    CAPS = "caps"
-    HOLDOUT = "hold-out"
-
-
-CHECKS: Mapping[Checked, frozenset[Why]] = {
-    Checked.EXPIRY: frozenset({Why.EXPIRED}),
-    Checked.CONDITION: frozenset({Why.CONDITION}),
-    Checked.CONSENT: frozenset({Why.NO_CONSENT}),
-    Checked.SUPPRESSION: frozenset({Why.SHARED, Why.DO_NOT_CONTACT}),
-    Checked.FREQUENCY: frozenset({Why.FREQUENCY}),
-    Checked.REACH: frozenset({Why.UNREACHABLE}),
-    Checked.QUIET: frozenset({Why.QUIET, Why.BEST_HOUR}),
-    Checked.STOCK: frozenset({Why.STOCK}),
-    Checked.CAPS: frozenset({Why.CAPPED}),
-    Checked.HOLDOUT: frozenset(),
-}
-"""The checks in their order, each with the codes by which it fails."""
-
-_OF_CONTACTS = frozenset({Checked.CONSENT, Checked.REACH, Checked.QUIET, Checked.CAPS})
-
-
-class Check(NamedTuple):
-    """`passed`: None where an earlier one failed, so that it is not asked."""
-
-    check: Checked
-    passed: bool | None
+    check: Check
+    passed: bool
 
 
 class Outlook(NamedTuple):
-    """What would be decided at `at`, should nothing more come."""
+    """What would be decided at `at`, should nothing more come. `checks`: in order, up to the one that decides."""
 
     at: datetime
     verdict: Verdict
-    checks: Sequence[Check]
+    checks: Sequence[Passed]
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,23 +106,30 @@ def explain(asked: Question, rules: Iterable[Rule]) -> list[Explained]:
     told = stories(asked.ruleset, asked.view, asked.policy)
     due = {_name(one): one for one in candidates(asked.ruleset, told, asked.view)}
     taken = by_story(asked.view.decisions)
-    return [_Rule(asked, rule, due, taken).explained(told.get(rule.rule, ())) for rule in rules]
+    known = _Known(due, taken, Ledger(asked.view, asked.ruleset))
+    return [_Rule(asked, rule, known).explained(told.get(rule.rule, ())) for rule in rules]
 
 
 def _name(candidate: Candidate) -> _Name:
     return candidate.rule.rule, candidate.story.key, candidate.story.about
 
 
+class _Known(NamedTuple):
+    """What is looked up once for all rules: the candidate and the decisions of each story, and what the arbiter counts
+    by."""
+
+    due: Mapping[_Name, Candidate]
+    taken: Mapping[_Name, Sequence[Decision]]
+    ledger: Ledger
+
+
 class _Rule:
     """One rule's part of the question."""
 
-    def __init__(
-        self, asked: Question, rule: Rule, due: Mapping[_Name, Candidate], taken: Mapping[_Name, Sequence[Decision]]
-    ) -> None:
+    def __init__(self, asked: Question, rule: Rule, known: _Known) -> None:
         self._asked = asked
         self._rule = rule
-        self._due = due
-        self._taken = taken
+        self._due, self._taken, self._ledger = known
         self._safe = None if asked.safe is None else asked.safe.of(rule.lane)
 
     def explained(self, found: Iterable[Story]) -> Explained:
@@ -223,34 +199,26 @@ class _Rule:
         """As if it were decided as soon as it is ready, with all that is known now."""
         asked = self._asked
         when = max(asked.now, ready)
-        verdict = judge(
+        heard = hear(
             Case(
                 candidate=candidate,
                 view=asked.view,
-                decided=asked.view.decisions,
+                ledger=self._ledger,
                 present=when,
                 now=when,
                 policy=asked.policy,
+                since=asked.ruleset.since.get(candidate.rule.rule),
             )
         )
-        return Outlook(when, verdict, checks_of(candidate, verdict))
+        return outlook_of(when, heard)
 
 
-def checks_of(candidate: Candidate, verdict: Verdict) -> list[Check]:
-    """The checks that such a step meets, in order: those before the one that failed have passed."""
-    is_contact = candidate.rule.steps[candidate.step].act == "contact"
-    met = [check for check in CHECKS if is_contact or check not in _OF_CONTACTS]
-    failed = _failed(verdict)
-    if failed not in met:
-        return [Check(check, None if failed is not None else True) for check in met]
-    place = met.index(failed)
-    return [Check(check, True if n < place else False if n == place else None) for n, check in enumerate(met)]
-
-
-def _failed(verdict: Verdict) -> Checked | None:
-    if verdict.outcome is Outcome.HELD_OUT:
-        return Checked.HOLDOUT
-    return next((check for check, codes in CHECKS.items() if verdict.reason in codes), None)
+def outlook_of(when: datetime, heard: Sequence[Heard]) -> Outlook:
+    """What the arbiter's hearing comes to. Only the last check has a verdict, which may be that all have passed."""
+    verdict = heard[-1].verdict
+    assert verdict is not None, "the last check that is heard speaks"
+    passed = [Passed(check, said is None or said.outcome is Outcome.FIRED) for check, said in heard]
+    return Outlook(when, verdict, passed)
 
 
 def _last(story: Story) -> list[Exit]:

@@ -24,7 +24,7 @@ from tern_triggers.domain.contract.payload import (
     TriggerEvent,
     encode,
 )
-from tern_triggers.domain.contract.writing import LINES, fired, revoked
+from tern_triggers.domain.contract.writing import LINES, attribution, fired, revoked
 
 __all__ = [
     "CONTENT_TYPE",
@@ -45,6 +45,7 @@ __all__ = [
     "Revoked",
     "Timing",
     "TriggerEvent",
+    "attribution",
     "encode",
     "fired",
     "revoked",

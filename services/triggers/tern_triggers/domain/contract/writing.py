@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from tern_common.commerce import Item
+from tern_triggers.domain.arbiter.reach import POINT_OF
 from tern_triggers.domain.candidates import Candidate
 from tern_triggers.domain.contract.payload import (
     FIRED,
@@ -39,7 +40,6 @@ LINES = 100
 """At most so many lines of a cart: a record must stay well below what a topic takes, whatever is in the cart."""
 EVENTS = 10
 _Data = TypeVar("_Data", Fired, Revoked)
-_CONTACT_OF = {"email": "email", "sms": "phone", "call": "phone"}
 
 
 def fired(ruling: Ruling, view: View, source: str) -> CloudEvent[Fired]:
@@ -122,10 +122,13 @@ def _events(candidate: Candidate) -> list[EventRef]:
 
 
 def _contact(purpose: str, channel: str, view: View) -> str | None:
-    """Only ever asked for a channel that may be used; the point is that of a profile which grants it."""
+    """Only ever asked for a channel that may be used; the point is one of a profile which grants it, the most
+    trustworthy of several."""
     granting = (voice for voice in view.voices if voice.of(purpose, channel))
-    points = (voice.contacts.get(_CONTACT_OF.get(channel, "")) for voice in granting)
-    return next((point.value for point in points if point is not None), None)
+    points = (voice.contacts.get(POINT_OF.get(channel, "")) for voice in granting)
+    known = (point for point in points if point is not None)
+    best = min(known, key=lambda point: (not point.trusted, point.doubtful, point.value), default=None)
+    return None if best is None else best.value
 
 
 def _due_by(step: Step, decision: Decision) -> datetime | None:
