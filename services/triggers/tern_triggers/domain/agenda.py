@@ -21,6 +21,7 @@ _STARTS = {
     "checkout": {"checkout"},
     "orders": {"order", "refund", "cancel"},
     "first_order": {"order"},
+    "presence": {"seen"},
 }
 
 
@@ -77,8 +78,6 @@ def starts(rule: Rule, fact: Fact) -> bool:
     if fact.passive and rule.ignores_history:
         return False
     match rule:
-        case Inactivity(fold="presence"):
-            return fact.kind == "seen" and fact.body.known
         case Inactivity(fold="browse"):
             return fact.kind == "event" and fact.key == VIEWED
         case Inactivity(fold=str() as fold):

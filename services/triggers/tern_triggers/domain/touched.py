@@ -38,8 +38,7 @@ _SILENT = Verdicts()
 class Known(msgspec.Struct, frozen=True, kw_only=True):
     """What the database knows of a batch: memberships by home, cart keys by cart, homes of open decisions by cart.
 
-    `profiles`: copies by customer, as far as anybody counts from them; one that is missing is taken for empty, which
-    costs looks.
+    `profiles`: the copies of those `of_interest`, by customer.
     """
 
     memberships: Mapping[str, Membership]
@@ -127,26 +126,40 @@ def prompted(ruleset: Ruleset, batch: Batch, known: Known) -> set[str]:
     return {customer for customer in holders if customer is not None}
 
 
-def counts_from_profiles(ruleset: Ruleset) -> bool:
-    """Whether any rule counts from what profiles say, so that what is known of them has to be read with a batch."""
-    return any(isinstance(rule, Date | Change) for rule in ruleset.deciding)
+def of_interest(ruleset: Ruleset, batch: Batch, known: Known) -> set[str]:
+    """The customers whose profile copies `Known.profiles` has to have, as far as there are any.
+
+    Those with news of their profile, and those that a home is new to: a date may have waited for one.
+    """
+    if not any(isinstance(rule, Date | Change) for rule in ruleset.deciding):
+        return set()
+    return {*batch.profiles, *_newly_homed(batch, known)}
+
+
+def _newly_homed(batch: Batch, known: Known) -> set[str]:
+    found = (said.customer_id for said in batch.memberships.values() if said.home_id not in known.memberships)
+    return {customer for customer in found if customer is not None}
 
 
 def _counted_from(ruleset: Ruleset, batch: Batch, known: Known) -> set[str | None]:
-    """Customers of whose profile a date, a class or, where dates count, the time zone changed."""
-    dates = {rule.date for rule in ruleset.deciding if isinstance(rule, Date)}
-    classes = {rule.enters for rule in ruleset.deciding if isinstance(rule, Change)}
+    """Customers of whose profile a date, a class or, where dates count, the time zone is news."""
+    dates = sorted({rule.date for rule in ruleset.deciding if isinstance(rule, Date)})
+    classes = sorted({rule.enters for rule in ruleset.deciding if isinstance(rule, Change)})
 
     def counted(one: Verdicts) -> tuple[object, ...]:
-        said = tuple(said_at(one, path) for path in sorted(dates))
+        said = [said_at(one, path) for path in dates]
         zone = one.zone if any(value is not None for value in said) else None
-        return (*said, zone, *(one.classes.get(name) for name in sorted(classes)))
+        return (*said, zone, *(one.classes.get(name) for name in classes))
 
-    return {
-        customer
-        for customer, news in batch.profiles.items()
-        if (dates or classes) and counted(news.verdicts) != counted(known.profiles.get(customer, _SILENT))
-    }
+    homed, nothing = _newly_homed(batch, known), counted(_SILENT)
+    found: set[str | None] = set()
+    for customer in of_interest(ruleset, batch, known):
+        before = counted(known.profiles.get(customer, _SILENT))
+        news = batch.profiles.get(customer)
+        now = before if news is None else counted(news.verdicts)
+        if now != before or (customer in homed and now != nothing):
+            found.add(customer)
+    return found
 
 
 def _plan(ruleset: Ruleset, fact: Fact, holder: str, batch: Batch, known: Known, policy: Policy) -> Plan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import cached_property
 from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import (
@@ -61,7 +62,7 @@ class EventFilter(Model):
     where: Condition | None = None
     own: bool = False
 
-    @property
+    @cached_property
     def keys(self) -> frozenset[str]:
         """The names that its facts are filed under."""
         return frozenset(map(event_key, self.event))
