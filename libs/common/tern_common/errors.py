@@ -12,6 +12,9 @@ Anything else is a bug: it is not caught, and the process ends.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 
 class TernError(Exception):
     """Base of every error that Tern raises on purpose. Messages never carry personal data."""
@@ -34,15 +37,27 @@ class Poison(Unusable):
     """A record that no retry can apply: it goes to the rejected topic with `reason`, and the partition moves on."""
 
 
-class Refused(TernError):
-    """An answer to an HTTP caller: `status`, a stable `code`, and a `message` that says what to do."""
+class Flaw(NamedTuple):
+    """One thing that is wrong with what a caller sent: a path of field names, why, and where its text has it."""
 
-    def __init__(self, status: int, code: str, message: str, retry_after_s: int | None = None) -> None:
+    where: str
+    why: str
+    line: int | None = None
+    column: int | None = None
+
+
+class Refused(TernError):
+    """An answer to an HTTP caller: `status`, a stable `code`, a `message` that says what to do, and what is wrong."""
+
+    def __init__(
+        self, status: int, code: str, message: str, retry_after_s: int | None = None, flaws: Sequence[Flaw] = ()
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.retry_after_s = retry_after_s
+        self.flaws = flaws
 
 
 class Misconfigured(TernError):

@@ -46,7 +46,7 @@ async def serve(settings: TriggersSettings) -> None:
             service=SERVICE,
             summary=SUMMARY,
             probes=on.probes,
-            routers=[triggers_router(on.pool, rules), policy_router(policy), *_virtual_clock(settings, on.pool)],
+            routers=[triggers_router(on.pool, on.clock), policy_router(policy), *_virtual_clock(settings, on.pool)],
             routes=contract_routes(),
             tokens=on.tokens,
             clock=on.clock,

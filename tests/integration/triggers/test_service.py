@@ -55,7 +55,7 @@ async def api(shop: Shop) -> AsyncIterator[httpx.AsyncClient]:
         service="triggers",
         summary=SUMMARY,
         probes=Probes({}),
-        routers=[triggers_router(shop.pool, shop.writing.ruleset.rules)],
+        routers=[triggers_router(shop.pool, shop.clock)],
         tokens=Tokens(shop.pool, SystemClock()),
     )
     transport = httpx.ASGITransport(app)
@@ -102,13 +102,6 @@ async def test_the_summary_counts_by_rule_outcome_and_reason(api: httpx.AsyncCli
         ("fired", None, 1),
         ("suppressed", "no-consent", 1),
     ]
-
-
-async def test_the_rules_say_whose_safe_time_they_wait_for(api: httpx.AsyncClient) -> None:
-    answer = (await api.get("/v1/rules")).json()
-    assert answer["waits_for"] == {"cart_abandoned": "live", "recall": "all"}
-    (step,) = answer["rules"][0]["steps"]
-    assert (step["after"], step["act"], step["expires_after"]) == ("1h", "contact", "1d")
 
 
 @pytest.mark.parametrize(

@@ -24,10 +24,13 @@ _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z", re.ASCII)
 
 
 class Fault(BaseModel):
-    """One thing that is wrong with a request: `where` is a path of field names, `why` the kind of fault."""
+    """One thing that is wrong with a request: `where` is a path of field names, `why` the kind of fault, or what to
+    write instead. `line` and `column` count from 1, for bodies that people write."""
 
     where: str
     why: str
+    line: int | None = None
+    column: int | None = None
 
 
 class Problem(BaseModel):
@@ -135,6 +138,8 @@ def _invalid(error: RequestValidationError) -> Refused:
 
 def faults_of(error: Exception) -> list[Fault]:
     """Where a request is wrong, without its values."""
+    if isinstance(error, Refused):
+        return [Fault.model_validate(flaw._asdict()) for flaw in error.flaws]
     if not isinstance(error, RequestValidationError):
         return []
     return [Fault(where=_where(fault["loc"]), why=str(fault["type"])) for fault in error.errors()]

@@ -58,6 +58,13 @@ class Base(Model):
     steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=10)]
     conversion: Conversion | None = None
 
+    @field_validator("rule")
+    @classmethod
+    def _is_free(cls, rule: str) -> str:
+        if rule == "schema":
+            raise Wrong("this name is an address of the API: choose another")
+        return rule
+
     @field_validator("family")
     @classmethod
     def _has_a_topic(cls, family: str) -> str:
