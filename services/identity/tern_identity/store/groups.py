@@ -45,7 +45,7 @@ SELECT m.node_id FROM node n JOIN node m ON m.grp = n.grp AND m.core = n.core WH
 
 _WRITE_NODES = """
 UPDATE node SET grp = n.grp, core = n.core, guard = n.guard
-FROM unnest($1::text::bigint[], $2::text::bigint[], $3::text::bigint[], $4::text::text[]) AS n (node_id, grp, core, guard)
+FROM unnest($1::text::bigint[], $2::text::bigint[], $3::text::bigint[], $4::text::text[]) n (node_id, grp, core, guard)
 WHERE node.node_id = n.node_id
 """
 
