@@ -44,11 +44,12 @@ class StepShown(BaseModel):
 
 
 class RuleShown(BaseModel):
-    """A version of a rule. `rule` is what was written; send it back, changed, to change it. `since`: since when it
-    decides in its mode. What follows from it: the lane whose safe time it waits for, when each step is decided, and
-    what it reads of the stream."""
+    """A version of a rule. `rule` is what was written; send it back, changed, to change it, with `tag` as If-Match: it
+    says which state of the rule that is. `since`: since when it decides in its mode. What follows from it: the lane
+    whose safe time it waits for, when each step is decided, and what it reads of the stream."""
 
     rule: dict[str, Any]
+    tag: str
     version: int
     mode: Standing
     since: datetime
@@ -61,11 +62,12 @@ class RuleShown(BaseModel):
 
 class RulesShown(BaseModel):
     """Every rule, as it stands. `waits_for`: rule → whose safe time decides it. `since`: rule → since when it decides
-    in its mode."""
+    in its mode. `tags`: rule → what its ETag is, to send as If-Match."""
 
     rules: list[dict[str, Any]]
     waits_for: dict[str, Lane]
     since: dict[str, datetime]
+    tags: dict[str, str]
 
 
 class VersionsShown(BaseModel):
@@ -120,6 +122,7 @@ def _looking(router: APIRouter, pool: Pool) -> None:
             rules=[_written(one) for one in kept],
             waits_for={one.rule.rule: one.rule.lane for one in kept},
             since={one.rule.rule: one.since for one in kept},
+            tags={one.rule.rule: one.tag for one in kept},
         )
 
     @router.get("/schema")
@@ -234,6 +237,7 @@ def _shown(kept: Kept) -> RuleShown:
     told: Told = tell(kept.rule)
     return RuleShown(
         rule=_written(kept),
+        tag=kept.tag,
         version=kept.rule.version,
         mode=kept.standing,
         since=kept.since,

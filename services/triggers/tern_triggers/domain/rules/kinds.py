@@ -35,7 +35,7 @@ LONG_WAIT = timedelta(days=7)
 
 _KEYS: dict[str, str | None] = {"cart": "cart_id", "checkout": "cart_id", "first_order": "order_id"}
 _ENROLLED = frozenset({"orders", "presence"})
-_HISTORIC = frozenset({"orders", "first_order", "presence"})
+HISTORIC = frozenset({"orders", "first_order", "presence"})
 
 
 class Base(Model):
@@ -186,7 +186,7 @@ class Inactivity(Base):
     @property
     def lane(self) -> Lane:
         """Folds that read history wait for all lanes."""
-        return "all" if self.fold in _HISTORIC else super().lane
+        return "all" if self.fold in HISTORIC else super().lane
 
     @property
     def waits(self) -> Waits:

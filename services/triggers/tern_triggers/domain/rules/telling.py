@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from tern_common.durations import format_duration
-from tern_triggers.domain.rules.kinds import LONG_WAIT, Change, Date, Inactivity, Lane, Rule
+from tern_triggers.domain.rules.kinds import HISTORIC, LONG_WAIT, Change, Date, Inactivity, Lane, Rule
 from tern_triggers.domain.rules.reading import reads
 from tern_triggers.domain.rules.vocabulary import KNOWN
 
@@ -55,7 +55,7 @@ def tell(rule: Rule) -> Told:
 def _because(rule: Rule) -> str:
     if rule.lane == "live":
         return "it waits for less than a week, and asks nothing of the customer's history"
-    if isinstance(rule, Inactivity) and rule.fold is not None and not (rule.is_long or rule.asks_history):
+    if isinstance(rule, Inactivity) and rule.fold in HISTORIC:
         return f"`fold: {rule.fold}` reads the customer's history, which an import may still bring"
     if rule.asks_history:
         return "a condition asks for the customer's history, which an import may still change"
@@ -68,7 +68,7 @@ def _step(rule: Rule, step: int) -> StepTold:
     named = rule.steps[step].name or f"step {step}"
     if rule.at_once(step):
         return StepTold(step, named, True, "at once, in the transaction that stores its event")
-    return StepTold(step, named, False, f"{_moment(rule, step)}, and when everything from before then has arrived")
+    return StepTold(step, named, False, f"{_moment(rule, step)}, plus 5m for events still on their way")
 
 
 def _moment(rule: Rule, step: int) -> str:
@@ -81,7 +81,9 @@ def _moment(rule: Rule, step: int) -> str:
         )
         later = f", and {format_duration(after)}" if after else ""
         return f"{rule.at:%H:%M} local time of the day{days}{later}"
-    if isinstance(rule, Inactivity) and rule.personal is not None:
+    if not isinstance(rule, Inactivity):
+        return f"{format_duration(after)} after {'entering the class' if isinstance(rule, Change) else 'the event'}"
+    if rule.personal is not None:
         waits = after - rule.steps[0].after
         span = f"{format_duration(rule.personal.least + waits)} to {format_duration(rule.personal.most + waits)}"
         return f"{format_duration(after)} after it began or was last reset, or {span} where the customer has a rhythm"
