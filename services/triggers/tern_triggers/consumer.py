@@ -17,7 +17,7 @@ from tern_triggers import meters
 from tern_triggers.domain.news import News, read_profile, read_resolved
 from tern_triggers.publishing import Publisher
 from tern_triggers.store import batch, positions
-from tern_triggers.store.batch import Writing
+from tern_triggers.store.writing import Writing
 
 GROUP = "triggers"
 BACKFILL_GROUP = "triggers-backfill"
@@ -80,18 +80,27 @@ class TriggersHandler:
         self._positions = known
         self._publisher = publisher
         self._clock = clock
-        self._reads = writing.ruleset.reads
+        self._ruleset = writing.ruleset
+        self._wanted = self._ruleset.reads
 
     def decode(self, record: Record) -> News:
         """Raises `Poison`."""
-        return read_profile(record.value) if record.topic == PROFILES else read_resolved(record.value, self._reads)
+        if record.topic == PROFILES:
+            return read_profile(record.value)
+        if self._ruleset is not self._writing.ruleset:
+            self._ruleset = self._writing.ruleset
+            self._wanted = self._ruleset.reads
+        return read_resolved(record.value, self._wanted)
 
     async def apply(self, found: Batch[News]) -> None:
-        """One transaction; then what it revoked is published, or left to the relay."""
+        """One transaction; then what it decided and revoked is published, or left to the relay."""
         await self._positions.ensure(found.spans)
         written = await batch.apply(self._pool, self._writing, found.items, found.spans, self._clock.now())
         for place in written.gaps:
             logger.error("records are missing: rewind the group", topic=place.topic, partition=place.partition)
+        meters.count_decisions(written.decisions)
+        if written.letters:
+            await self._publisher.publish_these(written.letters)
         if not written.ended:
             return
         for ending in written.ended:

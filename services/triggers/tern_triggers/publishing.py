@@ -14,6 +14,7 @@ from tern_common.db import Pool, connection, transaction
 from tern_common.errors import Transient, Unusable
 from tern_common.logs import logger
 from tern_common.rejecting import Rejecting
+from tern_common.topics import STOCK
 from tern_triggers import meters
 from tern_triggers.domain.contract import CONTENT_TYPE, FIRED
 from tern_triggers.domain.decisions import Why
@@ -24,6 +25,7 @@ from tern_triggers.store.outbox import Claimed, Letter
 _PAUSE_S = 0.5
 _SERVICE = "triggers"
 _NO_PARTITION = -1
+_PLAIN = "application/json"
 
 
 class Publisher:
@@ -39,14 +41,24 @@ class Publisher:
     async def publish(self) -> int:
         """One round; returns how many letters left the outbox. Raises `Transient`: they will be sent again."""
         claimed = await self._claim()
+        await self._send_all(claimed)
+        return len(claimed)
+
+    async def publish_these(self, claimed: Sequence[Claimed]) -> None:
+        """Publishes letters that this process has leased by writing them, if that works: else the relay will."""
+        try:
+            await self._send_all(claimed)
+        except Transient as wrong:
+            logger.warning("left to the relay", why=str(wrong))
+
+    async def _send_all(self, claimed: Sequence[Claimed]) -> None:
         if not claimed:
-            return 0
+            return
         try:
             await self._send(claimed)
         except Unusable:
             for one in claimed:
                 await self._send_alone(one)
-        return len(claimed)
 
     async def _send(self, claimed: Sequence[Claimed]) -> None:
         """Raises `Transient`, having given the letters back; and `Unusable`, when one of them can never be sent."""
@@ -117,8 +129,9 @@ class Publisher:
 
 
 def _message(letter: Letter) -> Message:
+    content_type = _PLAIN if letter.topic == STOCK else CONTENT_TYPE
     headers: Headers = (
-        ("content-type", CONTENT_TYPE.encode()),
+        ("content-type", content_type.encode()),
         ("message-id", letter.message_id.encode()),
         ("schema", letter.type.encode()),
         ("mode", b"live"),

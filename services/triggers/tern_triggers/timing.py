@@ -10,13 +10,13 @@ from tern_common.clock import Clock
 from tern_common.db import Pool, connection, transaction
 from tern_common.logs import logger
 from tern_triggers import meters
-from tern_triggers.domain.decisions import Decision, Outcome
+from tern_triggers.domain.decisions import Outcome
 from tern_triggers.publishing import Publisher
-from tern_triggers.store import agenda, firing, positions, rulesets
-from tern_triggers.store.batch import Writing
-from tern_triggers.store.firing import Pass
+from tern_triggers.store import agenda, firing, positions, rule_plans, rulesets
+from tern_triggers.store.writing import Writing
 
 _PAUSE_S = 0.1
+_EDITS_PAUSE_S = 0.5
 _PAGE = 2000
 
 
@@ -46,7 +46,8 @@ class Timing:
         done = await firing.fire_due(self._pool, self._writing, safe, self._clock.now())
         if not done.customers:
             done = await firing.fire_overdue(self._pool, self._writing, safe, self._clock.now())
-        self._count(done)
+        meters.LOOKS.inc(done.customers)
+        meters.count_decisions(done.decisions)
         if any(decision.outcome is Outcome.FIRED for decision in done.decisions):
             await self._publisher.publish_now()
         return done.customers
@@ -70,13 +71,8 @@ class Timing:
             await rulesets.note(conn, digest)
         logger.info("agenda planned anew", digest=digest[:12])
 
-    def _count(self, done: Pass) -> None:
-        meters.LOOKS.inc(done.customers)
-        for decision in done.decisions:
-            meters.DECISIONS.labels(decision.rule, decision.outcome, decision.reason or "").inc()
-            if decision.outcome is Outcome.FIRED:
-                meters.LATENESS.observe(_lateness(decision))
-
-
-def _lateness(decision: Decision) -> float:
-    return max(0.0, (decision.decided_at - decision.round).total_seconds())
+    async def follow_edits(self) -> None:
+        """Endless: plans a look at everybody whom a changed rule concerns, page by page. Raises `Transient`."""
+        while True:
+            if not await rule_plans.plan_page(self._pool, self._writing.rulebook):
+                await self._clock.sleep(_EDITS_PAUSE_S)

@@ -10,7 +10,8 @@ from tern_triggers.catalogue import digest_of
 from tern_triggers.domain.folds.cart import KEEP
 from tern_triggers.domain.rules import RULE, Rule, ruleset
 from tern_triggers.store import views
-from tern_triggers.store.batch import Writing
+from tern_triggers.store.rulebook import Rulebook
+from tern_triggers.store.writing import Writing
 from tern_triggers.timing import Timing
 
 
@@ -201,5 +202,5 @@ async def test_a_rule_that_is_gone_decides_nothing(shop: Shop) -> None:
 
 def replace_rules(shop: Shop, rules: list[Rule]) -> Timing:
     """The clockwork of an instance with other rules."""
-    writing: Writing = replace(shop.writing, ruleset=ruleset(rules))
+    writing: Writing = replace(shop.writing, rulebook=Rulebook(ruleset(rules)))
     return Timing(shop.pool, writing, shop.publisher, shop.clock)

@@ -13,27 +13,30 @@ import pytest
 
 from integration.triggers.shop import Shop
 from tern_common.db import connection
+from tern_common.topics import FAMILIES
 from tern_triggers.domain.agenda import Plan
 from tern_triggers.domain.folds import stories
 from tern_triggers.domain.news import News
 from tern_triggers.domain.rounds import Safe, next_looks
+from tern_triggers.domain.rules import ruleset
 from tern_triggers.store import batch, firing, views
-from tern_triggers.store.batch import Writing
-from unit.triggers.chaos import POLICY, RULESET, SLOTS, Scenario, expected
+from tern_triggers.store.rulebook import Rulebook
+from tern_triggers.store.writing import Writing
+from unit.triggers.chaos import SLOTS, Scenario, expected
+from unit.triggers.fast_rules import POLICY
 from unit.triggers.saying import at
-
-WRITING = Writing(ruleset=RULESET, policy=POLICY, source="/tern/test")
 
 
 @pytest.mark.parametrize("seed", range(100, 106))
 async def test_the_database_decides_what_the_oracle_says(shop: Shop, seed: int) -> None:
     scenario = Scenario(seed)
+    writing = Writing(rulebook=Rulebook(ruleset(scenario.rules)), policy=POLICY, source="/tern/test")
     rnd = random.Random(seed)
     for slot in range(SLOTS):
         for items in batches(scenario, slot, rnd):
-            await batch.apply(shop.pool, WRITING, items, {}, at(slot))
-            await check_agenda(shop)
-        await fire(shop, at(slot + 1))
+            await shop.publisher.publish_these((await batch.apply(shop.pool, writing, items, {}, at(slot))).letters)
+            await check_agenda(shop, writing, at(slot))
+        await fire(shop, writing, at(slot + 1))
     oracle = expected(scenario)
     decided = {
         (d.rule, d.key, d.trigger_id, d.anchor, d.due, d.round, d.outcome in ("fired", "withdrawn"))
@@ -41,7 +44,7 @@ async def test_the_database_decides_what_the_oracle_says(shop: Shop, seed: int) 
         if d.outcome != "ended"
     }
     assert decided == {(v.rule, v.key, v.trigger_id, v.anchor, v.due, v.round, v.fired) for v in oracle.verdicts}
-    ids = [event["id"] for family in ("cart", "recall") for event in shop.published(family)]
+    ids = [event["id"] for family in FAMILIES for event in shop.published(family)]
     assert len(ids) == len(set(ids))
 
 
@@ -55,20 +58,21 @@ def batches(scenario: Scenario, slot: int, rnd: random.Random) -> Sequence[list[
     return [part for part in (items[:half], items[half:]) if part]
 
 
-async def fire(shop: Shop, safe: datetime) -> None:
+async def fire(shop: Shop, writing: Writing, safe: datetime) -> None:
     await shop.safe(safe)
-    while (await firing.fire_due(shop.pool, WRITING, Safe(safe, safe), safe)).customers:
+    while (await firing.fire_due(shop.pool, writing, Safe(safe, safe), safe)).customers:
         await shop.publisher.publish()
 
 
-async def check_agenda(shop: Shop) -> None:
+async def check_agenda(shop: Shop, writing: Writing, now: datetime) -> None:
     """The agenda may be early, never late."""
     async with connection(shop.pool) as conn:
         rows = await conn.fetch("SELECT customer_id, next_live, next_all FROM agenda")
         holders = {str(row[0]) for row in await conn.fetch("SELECT DISTINCT customer_id FROM membership")}
         planned = {str(row[0]): Plan(row[1], row[2]) for row in rows}
-        for view in await views.load(conn, RULESET, holders, lock=False):
-            true = next_looks(RULESET, stories(RULESET, view, POLICY), view, POLICY)
+        rules = writing.ruleset
+        for view in await views.load(conn, rules, holders, lock=False):
+            true = next_looks(rules, stories(rules, view, POLICY, now), view, POLICY)
             known = planned.get(view.customer_id, Plan())
             for ready, look in ((true.live, known.live), (true.all, known.all)):
                 assert ready is None or (look is not None and look <= ready)

@@ -5,7 +5,7 @@ Memberships, profile copies and cart maxima are taken at their highest, facts as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple, TypeVar
 from uuid import UUID
@@ -67,12 +67,15 @@ class ProfileNews(msgspec.Struct, frozen=True):
 
 
 class News(msgspec.Struct, frozen=True):
-    """What one record says."""
+    """What one record says. `value` is the record of an event, and `wanted` what was read of it: by the time that it is
+    written the rules may read more."""
 
     memberships: tuple[Membership, ...] = ()
     former: tuple[Former, ...] = ()
     facts: tuple[Fact, ...] = ()
     profile: ProfileNews | None = None
+    value: bytes = b""
+    wanted: Reads | None = None
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,13 +124,26 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 def read_resolved(value: bytes, wanted: Reads) -> News:
     """What a record of the resolved topic says. Raises `Poison`."""
     said = decode_resolved(value)
-    return _read_change(said) if isinstance(said, MembershipChange) else _read_event(said, wanted)
+    return _read_change(said) if isinstance(said, MembershipChange) else _read_event(said, value, wanted)
 
 
-def _read_event(said: ResolvedEvent, wanted: Reads) -> News:
+def read_again(items: Iterable[News], wanted: Reads) -> Iterator[News]:
+    """The same news, with the facts that are wanted now. Raises `Poison`."""
+    alike: Reads | None = None
+    for news in items:
+        if news.wanted is None or news.wanted is alike:
+            yield news
+        elif news.wanted == wanted:
+            alike = news.wanted
+            yield news
+        else:
+            yield read_resolved(news.value, wanted)
+
+
+def _read_event(said: ResolvedEvent, value: bytes, wanted: Reads) -> News:
     home, customer = _home(said.home_id), _customer(said.customer_id)
     filed = Membership(home, customer, said.membership_version, said.shared)
-    return News((filed,), (), facts_of(decode_event(said.event), home, wanted))
+    return News((filed,), (), facts_of(decode_event(said.event), home, wanted), None, value, wanted)
 
 
 def _read_change(said: MembershipChange) -> News:

@@ -31,3 +31,8 @@ async def freeze(conn: Connection, arms: Iterable[Arm]) -> None:
         [rule for _, rule in names],
         [said[name] for name in names],
     )
+
+
+async def erase(conn: Connection, homes: Collection[str]) -> None:
+    """Deletes all under these homes."""
+    await conn.execute("DELETE FROM arm WHERE home_id = ANY($1::uuid[])", list(homes))

@@ -1,6 +1,7 @@
 """The batch transaction: what a poll brought, in one transaction (triggers.md §4.3, "A batch").
 
-Read, lock, look again, write. Nobody is loaded, except where an event can end a decision that is still open.
+Read, lock, look again, write. Nobody is loaded, except where an event can end a decision that is still open, or
+completes a reason that is decided at once.
 """
 
 from __future__ import annotations
@@ -14,31 +15,26 @@ import msgspec
 from tern_common.bus import Place, Span
 from tern_common.db import Connection, Pool, transaction
 from tern_common.errors import Transient
-from tern_triggers.domain import endings
 from tern_triggers.domain.agenda import LOOK_NOW, Plan
-from tern_triggers.domain.endings import Ending, Revocation
-from tern_triggers.domain.folds import stories
-from tern_triggers.domain.news import Batch, News, gather
-from tern_triggers.domain.policy import Policy
+from tern_triggers.domain.decisions import Decision
+from tern_triggers.domain.endings import Ending
+from tern_triggers.domain.news import Batch, News, gather, read_again
 from tern_triggers.domain.rules import Ruleset
-from tern_triggers.domain.touched import Known, erased, moved, touched
-from tern_triggers.store import agenda, decisions, facts, letters, memberships, outbox, positions, profiles, views
+from tern_triggers.domain.touched import Known, erased, moved, of_interest, prompted, touched
+from tern_triggers.store import agenda, at_once, decisions, facts, memberships, positions, profiles, revoking
+from tern_triggers.store.outbox import Claimed
+from tern_triggers.store.writing import Writing
 
 REPEATS = 5
 
 
-class Writing(msgspec.Struct, frozen=True, kw_only=True):
-    """What the writing of batches depends on besides the batch. `source` is the CloudEvents source."""
-
-    ruleset: Ruleset
-    policy: Policy
-    source: str
-
-
 class Written(NamedTuple):
-    """The decisions that a batch ended, and the partitions whose position it could not move: records are missing."""
+    """What a batch came to: decisions that it ended, decisions that it took at once, letters that the caller publishes,
+    and the partitions whose position it could not move, since records are missing."""
 
     ended: list[Ending]
+    decisions: list[Decision]
+    letters: list[Claimed]
     gaps: list[Place]
 
 
@@ -53,13 +49,15 @@ class _LookAgain(Exception):
 async def apply(
     pool: Pool, writing: Writing, items: Sequence[News], spans: Mapping[Place, Span], now: datetime
 ) -> Written:
-    """Writes what the records say and how far they reach. Raises `Transient`."""
-    batch = gather(items)
+    """Writes what the records say and how far they reach. Raises `Transient`, and `Poison` where the rules have changed
+    and read more of a record than can be read."""
     wider: frozenset[str] = frozenset()
     for _ in range(REPEATS):
         try:
             async with transaction(pool) as conn:
-                return await _write(conn, writing, batch, spans, now, wider)
+                ruleset = await writing.rulebook.of(conn)
+                batch = gather(read_again(items, ruleset.reads))
+                return await _Writer(conn, writing, ruleset, batch, now).write(spans, wider)
         except _LookAgain as again:
             wider = wider.union(again.customers)
     return await _halved(pool, writing, items, spans, now)
@@ -77,54 +75,74 @@ async def _halved(
         raise Transient("the batch was overtaken too often")
     first = await apply(pool, writing, items[:half], {}, now)
     second = await apply(pool, writing, items[half:], spans, now)
-    return Written([*first.ended, *second.ended], second.gaps)
+    return Written(
+        [*first.ended, *second.ended],
+        [*first.decisions, *second.decisions],
+        [*first.letters, *second.letters],
+        second.gaps,
+    )
 
 
-async def _write(
-    conn: Connection,
-    writing: Writing,
-    batch: Batch,
-    spans: Mapping[Place, Span],
-    now: datetime,
-    wider: frozenset[str],
-) -> Written:
-    known = await _known(conn, batch, now)
-    plans = {customer: Plan() for customer in wider} | touched(writing.ruleset, batch, known, writing.policy)
-    if plans or batch.facts:
-        known = await _locked(conn, writing, batch, plans, known, now)
-    await _write_news(conn, batch, known, list(plans), now)
-    ended = await _end(conn, writing, batch, list(plans), known, now) if plans else []
-    ended += await _erase(conn, writing, [kept.home_id for kept, said in moved(batch, known) if said.is_erased], now)
-    gaps = await positions.advance(conn, spans) if spans else []
-    return Written(ended, gaps)
+class _Writer:
+    """One batch in one transaction, by one state of the rules."""
 
+    def __init__(self, conn: Connection, writing: Writing, ruleset: Ruleset, batch: Batch, now: datetime) -> None:
+        self._conn = conn
+        self._writing = writing
+        self._ruleset = ruleset
+        self._batch = batch
+        self._now = now
 
-async def _locked(
-    conn: Connection, writing: Writing, batch: Batch, plans: Mapping[str, Plan], known: Known, now: datetime
-) -> Known:
-    """Locks the customers, then the carts, then looks again: what is known now cannot change any more.
+    async def write(self, spans: Mapping[Place, Span], wider: frozenset[str]) -> Written:
+        """Everything, `position` last."""
+        conn, batch, writing = self._conn, self._batch, self._writing
+        known = await self._known()
+        plans = {customer: Plan() for customer in wider} | self._touched(known)
+        if plans or batch.facts:
+            known = await self._locked(plans, known)
+        await _write_news(conn, batch, known, list(plans), self._now)
+        ended = await self._end(plans, known)
+        sat = await at_once.decide(conn, self._ruleset, writing, prompted(self._ruleset, batch, known), self._now)
+        gaps = await positions.advance(conn, spans) if spans else []
+        return Written(ended, sat.decisions, sat.letters, gaps)
 
-    What changed meanwhile may have been planned around: the customers that are locked are then looked at once.
-    """
-    await agenda.lock_and_plan(conn, plans)
-    await facts.lock_carts(conn, batch.cart_ids)
-    again = await _known(conn, batch, now)
-    if again == known:
-        return known
-    replanned = touched(writing.ruleset, batch, again, writing.policy)
-    if not replanned.keys() <= plans.keys():
-        raise _LookAgain(replanned.keys())
-    if replanned:
-        await agenda.lock_and_plan(conn, dict.fromkeys(replanned, LOOK_NOW))
-    return again
+    async def _end(self, plans: Collection[str], known: Known) -> list[Ending]:
+        conn, source = self._conn, self._writing.source
+        if not plans:
+            return []
+        ended = await revoking.end(conn, self._ruleset, self._writing, plans, self._batch.ordered, self._now)
+        gone = [kept.home_id for kept, said in moved(self._batch, known) if said.is_erased]
+        return [*ended, *await revoking.erase(conn, self._ruleset, gone, source, self._now)]
 
+    def _touched(self, known: Known) -> dict[str, Plan]:
+        return touched(self._ruleset, self._batch, known, self._writing.policy)
 
-async def _known(conn: Connection, batch: Batch, now: datetime) -> Known:
-    carts = await facts.carts(conn, batch.cart_ids)
-    open_homes = await decisions.open_homes(conn, list(batch.ordered), now)
-    homes = {*batch.memberships, *(home for found in open_homes.values() for home in found)}
-    homes.update(cart.newest.home_id for cart in carts.values() if cart.newest is not None)
-    return Known(memberships=await memberships.of_homes(conn, homes), carts=carts, open_homes=open_homes)
+    async def _locked(self, plans: Mapping[str, Plan], known: Known) -> Known:
+        """Locks the customers, then the carts, then looks again: what is known now cannot change any more.
+
+        What changed meanwhile may have been planned around: the customers that are locked are then looked at once.
+        """
+        await agenda.lock_and_plan(self._conn, plans)
+        await facts.lock_carts(self._conn, self._batch.cart_ids)
+        again = await self._known()
+        if again == known:
+            return known
+        replanned = self._touched(again)
+        if not replanned.keys() <= plans.keys():
+            raise _LookAgain(replanned.keys())
+        if replanned:
+            await agenda.lock_and_plan(self._conn, dict.fromkeys(replanned, LOOK_NOW))
+        return again
+
+    async def _known(self) -> Known:
+        conn, batch = self._conn, self._batch
+        carts = await facts.carts(conn, batch.cart_ids)
+        open_homes = await decisions.open_homes(conn, list(batch.ordered), self._now)
+        homes = {*batch.memberships, *(home for found in open_homes.values() for home in found)}
+        homes.update(cart.newest.home_id for cart in carts.values() if cart.newest is not None)
+        known = Known(memberships=await memberships.of_homes(conn, homes), carts=carts, open_homes=open_homes)
+        copies = await profiles.own(conn, of_interest(self._ruleset, batch, known))
+        return msgspec.structs.replace(known, profiles=copies) if copies else known
 
 
 async def _write_news(conn: Connection, batch: Batch, known: Known, locked: Collection[str], now: datetime) -> None:
@@ -145,49 +163,3 @@ async def _write_news(conn: Connection, batch: Batch, known: Known, locked: Coll
     gone = erased(batch, known)
     await facts.add(conn, (fact for fact in batch.facts.values() if fact.home_id not in gone))
     await profiles.raise_to(conn, batch.profiles.values(), now)
-
-
-async def _end(
-    conn: Connection, writing: Writing, batch: Batch, locked: Sequence[str], known: Known, now: datetime
-) -> list[Ending]:
-    """Withdraws, retracts or cancels what the batch's exits end: a small, indexed set of open decisions."""
-    if not batch.facts and not moved(batch, known):
-        return []
-    holders = await decisions.holders_of_open(conn, locked, now)
-    if not holders:
-        return []
-    found: list[Ending] = []
-    for view in await views.load(conn, writing.ruleset, holders, lock=False, keys=list(batch.ordered)):
-        more = {key: (*view.foreign.get(key, ()), *orders) for key, orders in batch.ordered.items()}
-        seen = msgspec.structs.replace(view, foreign={**view.foreign, **more})
-        told = stories(writing.ruleset, seen, writing.policy, now)
-        own = [decision for decision in seen.decisions if decision.home_id in seen.homes]
-        found.extend(endings.endings(told, own, now))
-    await _carry_out(conn, writing, found, now)
-    return found
-
-
-async def _erase(conn: Connection, writing: Writing, homes: Sequence[str], now: datetime) -> list[Ending]:
-    """Deletes what is kept of these homes, and calls back what is still out about them. Their customers are locked."""
-    if not homes:
-        return []
-    found = endings.erased(await decisions.open_under(conn, homes, now), now)
-    await facts.erase(conn, homes)
-    await decisions.erase(conn, homes)
-    await _carry_out(conn, writing, found, now)
-    return found
-
-
-async def _carry_out(conn: Connection, writing: Writing, ended: Sequence[Ending], now: datetime) -> None:
-    if not ended:
-        return
-    unseen = await outbox.take_back(conn, [ending.decision.trigger_id for ending in ended])
-    await decisions.withdraw(
-        conn, {e.decision.trigger_id: e.exit.why for e in ended if e.decision.trigger_id in unseen}
-    )
-    revoked = [ending for ending in ended if ending.decision.trigger_id not in unseen]
-    by_kind = {kind: [e.decision.trigger_id for e in revoked if e.revocation is kind] for kind in Revocation}
-    await decisions.note_revocations(conn, by_kind[Revocation.RETRACTED], by_kind[Revocation.CANCELLED], now)
-    await outbox.put(
-        conn, [letters.of_ending(writing.ruleset.rules, ending, now, writing.source) for ending in revoked]
-    )

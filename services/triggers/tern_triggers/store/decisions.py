@@ -62,12 +62,18 @@ async def of_homes(conn: Connection, homes: Collection[str], crowded: Collection
     return [decision_of(row) for row in await conn.fetch(query, list(homes), list(crowded))]
 
 
-async def of_carts(conn: Connection, rules: Collection[str], cart_ids: Collection[str]) -> list[Decision]:
-    """All decisions of these rules about these carts, whoever's."""
-    if not cart_ids:
+async def of_rules(conn: Connection, rules: Collection[str], homes: Collection[str]) -> list[Decision]:
+    """The decisions of these rules under these homes."""
+    query = f"SELECT {COLUMNS} FROM decision WHERE home_id = ANY($1::uuid[]) AND rule = ANY($2::text[])"  # noqa: S608
+    return [decision_of(row) for row in await conn.fetch(query, list(homes), list(rules))]
+
+
+async def of_keys(conn: Connection, rules: Collection[str], keys: Collection[str]) -> list[Decision]:
+    """All decisions of these rules about these carts and orders, whoever's."""
+    if not keys:
         return []
     query = f"SELECT {COLUMNS} FROM decision WHERE rule = ANY($1::text[]) AND key = ANY($2::text[])"  # noqa: S608
-    return [decision_of(row) for row in await conn.fetch(query, list(rules), list(cart_ids))]
+    return [decision_of(row) for row in await conn.fetch(query, list(rules), list(keys))]
 
 
 async def open_homes(conn: Connection, cart_ids: Collection[str], now: datetime) -> dict[str, list[str]]:

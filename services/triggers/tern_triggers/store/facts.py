@@ -56,6 +56,23 @@ async def newest_of(conn: Connection, homes: Collection[str], limit: int) -> lis
     return [_fact(row) for row in rows]
 
 
+async def events_of(conn: Connection, homes: Collection[str], names: Collection[str], most: int) -> list[Fact]:
+    """The newest `most` events of each of these homes that have one of these names, in no order."""
+    rows = await conn.fetch(
+        """
+        SELECT found.* FROM unnest($1::uuid[]) AS who CROSS JOIN LATERAL (
+          SELECT home_id, kind, key, message_id, at, passive, body FROM fact
+          WHERE home_id = who AND kind = 'event' AND key = ANY($2::text[])
+          ORDER BY at DESC, message_id DESC, key LIMIT $3
+        ) AS found
+        """,
+        list(homes),
+        list(names),
+        most,
+    )
+    return [_fact(row) for row in rows]
+
+
 async def counts(conn: Connection, customers: Collection[str], most: int) -> dict[str, int]:
     """How many facts a look at each of these customers would load, counted up to `most`."""
     rows = await conn.fetch(

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from tern_common.topics import triggers_topic
+import msgspec
+
+from tern_common.topics import STOCK, triggers_topic
 from tern_triggers.domain import contract
 from tern_triggers.domain.contract import TriggerEvent
 from tern_triggers.domain.decisions import Decision
 from tern_triggers.domain.endings import Ending
+from tern_triggers.domain.reports import HoldReleased, HoldRequested
 from tern_triggers.domain.rounds import Ruling
 from tern_triggers.domain.rules import Rule
 from tern_triggers.domain.view import View
+from tern_triggers.store.holds import Given
 from tern_triggers.store.outbox import Letter
 
 
@@ -25,6 +29,24 @@ def of_ending(rules: Sequence[Rule], ending: Ending, now: datetime, source: str)
     """The retraction or cancellation of a trigger."""
     family = next(rule.family for rule in rules if rule.rule == ending.decision.rule)
     return _letter(ending.decision, family, contract.revoked(ending, now, source))
+
+
+def of_request(request: HoldRequested) -> Letter:
+    """What the shop is asked to hold."""
+    return _to_the_shop(request.hold_id, request.cart_id or "", request)
+
+
+def of_release(given: Given, why: str, now: datetime) -> Letter:
+    """What the shop need not hold any longer."""
+    said = HoldReleased(hold_id=given.hold_id, trigger_id=given.trigger_id, reason=why, at=now)
+    return _to_the_shop(given.hold_id, given.cart_id, said)
+
+
+def _to_the_shop(hold_id: str, cart_id: str, said: HoldRequested | HoldReleased) -> Letter:
+    """What is said about one request stays in order, and waits for nothing that is said about its trigger."""
+    kind = str(said.__struct_config__.tag)
+    name = f"{hold_id}/{kind.split('.')[-2]}"
+    return Letter(hold_id, kind, STOCK, (cart_id or hold_id).encode(), name, msgspec.json.encode(said))
 
 
 def _letter(decision: Decision, family: str, event: TriggerEvent) -> Letter:

@@ -32,20 +32,28 @@ class Claimed(NamedTuple):
     letter: Letter
 
 
-async def put(conn: Connection, letters: Sequence[Letter]) -> None:
-    """Queues letters in this order."""
+async def put(conn: Connection, letters: Sequence[Letter], lease: timedelta | None = None) -> list[Claimed]:
+    """Queues letters in this order.
+
+    With a `lease` they are noted as attempted, and returned: the caller publishes them itself once it has committed.
+    """
     if not letters:
-        return
-    await conn.execute(
+        return []
+    rows = await conn.fetch(
         """
-        INSERT INTO outbox (trigger_id, type, topic, key, message_id, value)
-        SELECT trigger_id, type, topic, key, message_id, value
+        INSERT INTO outbox (trigger_id, type, topic, key, message_id, value, attempted_at, lease)
+        SELECT trigger_id, type, topic, key, message_id, value,
+          CASE WHEN $7::interval IS NOT NULL THEN clock_timestamp() END, clock_timestamp() + $7::interval
         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::bytea[]) WITH ORDINALITY
           AS said (trigger_id, type, topic, key, message_id, value, place)
         ORDER BY place
+        RETURNING seq
         """,
         *(list(column) for column in zip(*letters, strict=True)),
+        lease,
     )
+    seqs = sorted(row[0] for row in rows)
+    return [] if lease is None else [Claimed(seq, letter) for seq, letter in zip(seqs, letters, strict=True)]
 
 
 async def take_back(conn: Connection, trigger_ids: Collection[str]) -> set[str]:

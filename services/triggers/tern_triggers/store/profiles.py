@@ -25,7 +25,8 @@ class Copies(NamedTuple):
 async def raise_to(conn: Connection, profiles: Iterable[ProfileNews], now: datetime) -> None:
     """Keeps the highest rev of each profile. A merge leaves what was refused before it, and is stamped with `now`.
 
-    Contact points are kept of living profiles only: whose are kept must be told of an erasure, and those are.
+    Contact points are kept of living profiles only: whose are kept must be told of an erasure, and those are. Of the
+    others it is kept that there was one.
     """
     said = sorted(profiles, key=lambda profile: profile.customer_id)
     if not said:
@@ -41,7 +42,12 @@ async def raise_to(conn: Connection, profiles: Iterable[ProfileNews], now: datet
             verdicts = CASE WHEN excluded.merged_into IS NULL THEN excluded.verdicts
               ELSE convert_to(json_strip_nulls(json_build_object(
                 'consent', convert_from(kept.verdicts, 'UTF8')::json -> 'consent',
-                'shared', convert_from(kept.verdicts, 'UTF8')::json -> 'shared'))::text, 'UTF8') END
+                'shared', convert_from(kept.verdicts, 'UTF8')::json -> 'shared',
+                'contacts', (
+                  SELECT json_object_agg(kind, json_build_object(
+                    'value', '', 'trusted', point -> 'trusted', 'doubtful', point -> 'doubtful'))
+                  FROM json_each(convert_from(kept.verdicts, 'UTF8')::json -> 'contacts') AS kinds (kind, point)
+                )))::text, 'UTF8') END
         WHERE kept.rev < excluded.rev
         """,
         [profile.customer_id for profile in said],
@@ -50,6 +56,16 @@ async def raise_to(conn: Connection, profiles: Iterable[ProfileNews], now: datet
         [msgspec.json.encode(profile.verdicts) for profile in said],
         now,
     )
+
+
+async def own(conn: Connection, customers: Collection[str]) -> dict[str, Verdicts]:
+    """What the copies under these very ids say, as far as there are any."""
+    if not customers:
+        return {}
+    rows = await conn.fetch(
+        "SELECT customer_id, verdicts FROM profile_copy WHERE customer_id = ANY($1::uuid[])", list(customers)
+    )
+    return {str(row[0]): _decoder.decode(row[1]) for row in rows}
 
 
 async def of_customers(conn: Connection, customers: Collection[str]) -> dict[str, Copies]:

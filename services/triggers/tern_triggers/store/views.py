@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from tern_common.db import Connection
 from tern_triggers.domain.decisions import Decision
 from tern_triggers.domain.facts import Fact, distinct
+from tern_triggers.domain.folds.addressing import addressed, is_addressed
 from tern_triggers.domain.folds.cart import Ordered, held_carts
 from tern_triggers.domain.news import Membership
-from tern_triggers.domain.rules import Inactivity, Ruleset
+from tern_triggers.domain.rules import Ruleset
 from tern_triggers.domain.touched import CartKnown
-from tern_triggers.domain.view import View
-from tern_triggers.store import decisions, facts, memberships, profiles
+from tern_triggers.domain.view import Arm, Deferral, Hold, Responses, View
+from tern_triggers.store import arms, decisions, deferrals, facts, holds, memberships, outcomes, profiles
 from tern_triggers.store.profiles import Copies
 
 SHARED_FACTS = 1000
@@ -23,7 +24,16 @@ SHARED_FACTS = 1000
 
 class _Decided(NamedTuple):
     by_home: Mapping[str, Sequence[Decision]]
-    by_cart: Mapping[str, Sequence[Decision]]
+    by_key: Mapping[str, Sequence[Decision]]
+
+
+class _Beside(NamedTuple):
+    """What the arbiter keeps beside decisions, by home; how contacts went with their channel."""
+
+    deferrals: Mapping[str, Sequence[Deferral]]
+    arms: Mapping[str, Sequence[Arm]]
+    holds: Mapping[str, Sequence[Hold]]
+    responses: Mapping[str, Sequence[tuple[str, Responses]]]
 
 
 async def load(
@@ -43,14 +53,35 @@ async def load(
     if lock:
         await facts.lock_carts(conn, cart_ids)
     carts = await facts.carts(conn, cart_ids)
-    decided = await _decisions(conn, ruleset, by_home.keys() - crowded, crowded, cart_ids)
+    named = {customer: addressed(ruleset, told).union(keys) for customer, told in mine.items()}
+    about = [rule.rule for rule in ruleset.rules if is_addressed(rule)]
+    decided = await _decisions(
+        conn, by_home.keys() - crowded, crowded, about, {key for found in named.values() for key in found}
+    )
     said = await profiles.of_customers(conn, customers)
-    return [
-        _with_profiles(
-            _view(customer, homes[customer], mine[customer], carts, decided, held[customer] | set(keys)), said
-        )
+    beside = await _beside(conn, by_home.keys())
+    found = (
+        _view(customer, homes[customer], mine[customer], carts, decided, named[customer] | held[customer])
         for customer in sorted(homes)
-    ]
+    )
+    return [_with_profiles(_with_what_is_beside(view, beside), said) for view in found]
+
+
+async def glimpse(
+    conn: Connection, rules: Collection[str], events: Collection[str], customers: Collection[str]
+) -> list[View]:
+    """As much of these customers as tells whether one of these rules has a candidate: their events of these names and
+    what the rules decided. What only the arbiter asks for is missing. The agenda rows are locked by the caller."""
+    homes = await memberships.of_customers(conn, customers)
+    ids = [home.home_id for owned in homes.values() for home in owned]
+    told = _grouped(await facts.events_of(conn, ids, events, SHARED_FACTS), lambda fact: fact.home_id)
+    decided = _Decided(_grouped(await decisions.of_rules(conn, rules, ids), lambda one: one.home_id), {})
+    said = await profiles.of_customers(conn, customers)
+    found = (
+        _view(customer, owned, [fact for home in owned for fact in told.get(home.home_id, ())], {}, decided, ())
+        for customer, owned in sorted(homes.items())
+    )
+    return [_with_profiles(view, said) for view in found]
 
 
 async def _facts_by_home(conn: Connection, homes: Mapping[str, Sequence[Membership]]) -> dict[str, list[Fact]]:
@@ -70,23 +101,34 @@ def _is_shared(homes: Sequence[Membership]) -> bool:
 
 
 async def _decisions(
-    conn: Connection,
-    ruleset: Ruleset,
-    homes: Collection[str],
-    crowded: Collection[str],
-    cart_ids: Collection[str],
+    conn: Connection, homes: Collection[str], crowded: Collection[str], rules: Collection[str], keys: Collection[str]
 ) -> _Decided:
-    about = [rule.rule for rule in ruleset.rules if isinstance(rule, Inactivity) and rule.key == "cart_id"]
+    """Those under these homes (of the crowded only those about nothing by name), and those of these rules by key."""
     return _Decided(
         _grouped(await decisions.of_homes(conn, homes, crowded), lambda decision: decision.home_id),
-        _grouped(await decisions.of_carts(conn, about, cart_ids), lambda decision: decision.key),
+        _grouped(await decisions.of_keys(conn, rules, keys), lambda decision: decision.key),
     )
 
 
-def _grouped(found: Sequence[Decision], by: Callable[[Decision], str]) -> dict[str, list[Decision]]:
-    groups: dict[str, list[Decision]] = {}
-    for decision in found:
-        groups.setdefault(by(decision), []).append(decision)
+async def _beside(conn: Connection, homes: Collection[str]) -> _Beside:
+    waiting = _grouped(await deferrals.of_homes(conn, homes), lambda deferral: deferral.home_id)
+    sides = _grouped(await arms.of_homes(conn, homes), lambda arm: arm.home_id)
+    held: dict[str, list[Hold]] = {}
+    for home_id, hold in await holds.of_homes(conn, homes):
+        held.setdefault(home_id, []).append(hold)
+    went: dict[str, list[tuple[str, Responses]]] = {}
+    for home_id, channel, how in await outcomes.responses(conn, homes):
+        went.setdefault(home_id, []).append((channel, how))
+    return _Beside(waiting, sides, held, went)
+
+
+_T = TypeVar("_T")
+
+
+def _grouped(found: Iterable[_T], by: Callable[[_T], str]) -> dict[str, list[_T]]:
+    groups: dict[str, list[_T]] = {}
+    for one in found:
+        groups.setdefault(by(one), []).append(one)
     return groups
 
 
@@ -96,7 +138,7 @@ def _view(
     told: Sequence[Fact],
     carts: Mapping[str, CartKnown],
     decided: _Decided,
-    cart_ids: Collection[str],
+    keys: Collection[str],
 ) -> View:
     own = frozenset(home.home_id for home in homes)
     return View(
@@ -104,21 +146,40 @@ def _view(
         homes=own,
         shared=_is_shared(homes),
         facts=distinct(told),
-        decisions=_of(decided, own, cart_ids),
-        newest={key: newest for key in cart_ids if key in carts and (newest := carts[key].newest) is not None},
-        foreign={key: _orders(carts[key]) for key in cart_ids if key in carts},
+        decisions=_of(decided, own, keys),
+        newest={key: newest for key in keys if key in carts and (newest := carts[key].newest) is not None},
+        foreign={key: _orders(carts[key]) for key in keys if key in carts},
     )
 
 
-def _of(decided: _Decided, homes: Collection[str], cart_ids: Collection[str]) -> list[Decision]:
-    """Those under these homes, and those under any about these carts; each once."""
+def _of(decided: _Decided, homes: Collection[str], keys: Collection[str]) -> list[Decision]:
+    """Those under these homes, and those under any about these carts and orders; each once."""
     found = [one for home in sorted(homes) for one in decided.by_home.get(home, ())]
-    found += [one for key in sorted(cart_ids) for one in decided.by_cart.get(key, ()) if one.home_id not in homes]
+    found += [one for key in sorted(keys) for one in decided.by_key.get(key, ()) if one.home_id not in homes]
     return found
 
 
 def _orders(cart: CartKnown) -> tuple[Ordered, ...]:
     return () if cart.ordered is None else (cart.ordered,)
+
+
+def _with_what_is_beside(view: View, beside: _Beside) -> View:
+    homes = sorted(view.homes)
+    return msgspec.structs.replace(
+        view,
+        deferrals={one.trigger_id: one for home in homes for one in beside.deferrals.get(home, ())},
+        arms=[arm for home in homes for arm in beside.arms.get(home, ())],
+        holds={hold.trigger_id: hold for home in homes for hold in beside.holds.get(home, ())},
+        responses=_added_up(went for home in homes for went in beside.responses.get(home, ())),
+    )
+
+
+def _added_up(went: Iterable[tuple[str, Responses]]) -> dict[str, Responses]:
+    found: dict[str, Responses] = {}
+    for channel, (sent, answered) in went:
+        known = found.get(channel, Responses(0, 0))
+        found[channel] = Responses(known.sent + sent, known.answered + answered)
+    return found
 
 
 def _with_profiles(view: View, said: Mapping[str, Copies]) -> View:

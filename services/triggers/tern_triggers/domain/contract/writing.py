@@ -126,7 +126,7 @@ def _contact(purpose: str, channel: str, view: View) -> str | None:
     trustworthy of several."""
     granting = (voice for voice in view.voices if voice.of(purpose, channel))
     points = (voice.contacts.get(POINT_OF.get(channel, "")) for voice in granting)
-    known = (point for point in points if point is not None)
+    known = (point for point in points if point is not None and point.value)
     best = min(known, key=lambda point: (not point.trusted, point.doubtful, point.value), default=None)
     return None if best is None else best.value
 

@@ -1,0 +1,71 @@
+"""What a batch decides itself: reasons that no later event can make false (triggers.md §3).
+
+A glimpse tells whether there is anything to decide: most events complete nothing. Only then is the customer loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+import msgspec
+
+from tern_common.db import Connection
+from tern_triggers.domain.agenda import Plan
+from tern_triggers.domain.candidates import candidates
+from tern_triggers.domain.folds import stories
+from tern_triggers.domain.policy import Policy
+from tern_triggers.domain.rounds import after, decide_at_once, next_looks
+from tern_triggers.domain.rules import Ruleset, reads
+from tern_triggers.store import agenda, sittings, views
+from tern_triggers.store.sittings import Sat, Sitting
+from tern_triggers.store.writing import Writing
+
+
+async def decide(
+    conn: Connection,
+    ruleset: Ruleset,
+    writing: Writing,
+    customers: Collection[str],
+    now: datetime,
+) -> Sat:
+    """Decides for these customers, who are locked, and plans what is left. What fired is leased to the caller."""
+    if not customers:
+        return Sat([], [])
+    policy = writing.policy
+    prompting = _prompting(ruleset)
+    ready = await _ready(conn, prompting, policy, customers, now)
+    if not ready:
+        return Sat([], [])
+    sat: list[Sitting] = []
+    plans: dict[str, Plan] = {}
+    for view in await views.load(conn, ruleset, ready, lock=False):
+        told = stories(prompting, view, policy, now)
+        found = decide_at_once(prompting, told, view, policy, now)
+        looks = next_looks(prompting, told, after(view, found), policy)
+        plans[view.customer_id] = Plan(looks.live, looks.all)
+        sat.append(_new_only(sittings.concluded(prompting, told, view, found, policy, now)))
+    written = await sittings.write(conn, sat, [], writing.source, now, policy.outbox.lease)
+    await agenda.lock_and_plan(conn, plans)
+    return written
+
+
+async def _ready(
+    conn: Connection, prompting: Ruleset, policy: Policy, customers: Collection[str], now: datetime
+) -> list[str]:
+    names = [rule.rule for rule in prompting.rules]
+    seen = await views.glimpse(conn, names, reads(prompting.rules).events, customers)
+    return [
+        view.customer_id
+        for view in seen
+        if any(one.at_once for one in candidates(prompting, stories(prompting, view, policy, now), view))
+    ]
+
+
+def _prompting(ruleset: Ruleset) -> Ruleset:
+    return msgspec.structs.replace(ruleset, rules=tuple(rule for rule in ruleset.deciding if rule.at_once(0)))
+
+
+def _new_only(sitting: Sitting) -> Sitting:
+    """What waits by other rules, and what is held for them, is none of this sitting's business."""
+    return sitting._replace(drops=(), released={})

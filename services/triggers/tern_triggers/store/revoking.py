@@ -1,0 +1,92 @@
+"""What a batch does to decisions that are out: its exits withdraw, retract or cancel them (triggers.md §4.5).
+
+Nobody is loaded who has no open decision: that is a small, indexed set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+from tern_common.db import Connection
+from tern_triggers.domain import endings
+from tern_triggers.domain.agenda import LOOK_NOW
+from tern_triggers.domain.endings import Ending, Revocation
+from tern_triggers.domain.folds import stories
+from tern_triggers.domain.folds.cart import Ordered
+from tern_triggers.domain.rules import Ruleset
+from tern_triggers.store import agenda, arms, decisions, deferrals, facts, letters, outbox, sittings, views
+from tern_triggers.store.writing import Writing
+
+
+async def end(
+    conn: Connection,
+    ruleset: Ruleset,
+    writing: Writing,
+    locked: Collection[str],
+    ordered: Mapping[str, Sequence[Ordered]],
+    now: datetime,
+) -> list[Ending]:
+    """Ends the open decisions of the locked customers whose reason is gone. `ordered`: the batch's orders, by cart."""
+    holders = await decisions.holders_of_open(conn, locked, now)
+    found: list[Ending] = []
+    freed: list[str] = []
+    if not holders:
+        return found
+    for view in await views.load(conn, ruleset, holders, lock=False, keys=list(ordered)):
+        more = {key: (*view.foreign.get(key, ()), *orders) for key, orders in ordered.items()}
+        seen = msgspec.structs.replace(view, foreign={**view.foreign, **more})
+        own = [one for one in seen.decisions if one.home_id in seen.homes and endings.is_open(one, now)]
+        told = stories(_of_these(ruleset, {one.rule for one in own}), seen, writing.policy, now)
+        ended = endings.endings(told, own, now)
+        found.extend(ended)
+        freed.extend([view.customer_id] if ended else [])
+    await _carry_out(conn, ruleset, found, writing.source, now)
+    await _free(conn, freed, now)
+    return found
+
+
+async def erase(conn: Connection, ruleset: Ruleset, homes: Sequence[str], source: str, now: datetime) -> list[Ending]:
+    """Deletes all that is kept of these homes, and calls back what is out about them. Their customers are locked."""
+    if not homes:
+        return []
+    found = endings.erased(await decisions.open_under(conn, homes, now), now)
+    await facts.erase(conn, homes)
+    await decisions.erase(conn, homes)
+    await deferrals.erase(conn, homes)
+    await arms.erase(conn, homes)
+    await _carry_out(conn, ruleset, found, source, now)
+    return found
+
+
+def _of_these(ruleset: Ruleset, names: Collection[str]) -> Ruleset:
+    """Only these rules, and those that pause among them: they decide nothing, but what they decided can end."""
+    rules = tuple(rule for rule in ruleset.rules if rule.rule in names)
+    told = tuple(rule.model_copy(update={"mode": "live"}) if rule.mode == "paused" else rule for rule in rules)
+    return msgspec.structs.replace(ruleset, rules=told)
+
+
+async def _carry_out(conn: Connection, ruleset: Ruleset, ended: Sequence[Ending], source: str, now: datetime) -> None:
+    """What nobody has seen is withdrawn; of the rest everybody is told. What a shadow decided nobody has seen, but it
+    is noted as if they had, so that it shows what would have been."""
+    if not ended:
+        return
+    unseen = await outbox.take_back(conn, [ending.decision.trigger_id for ending in ended])
+    await decisions.withdraw(
+        conn, {e.decision.trigger_id: e.exit.why for e in ended if e.decision.trigger_id in unseen}
+    )
+    revoked = [ending for ending in ended if ending.decision.trigger_id not in unseen]
+    by_kind = {kind: [e.decision.trigger_id for e in revoked if e.revocation is kind] for kind in Revocation}
+    await decisions.note_revocations(conn, by_kind[Revocation.RETRACTED], by_kind[Revocation.CANCELLED], now)
+    told = [letters.of_ending(ruleset.rules, one, now, source) for one in revoked if one.decision.mode == "live"]
+    stock = await sittings.release(conn, {one.decision.trigger_id: str(one.exit.why) for one in ended}, now)
+    await outbox.put(conn, [*told, *stock])
+
+
+async def _free(conn: Connection, customers: Sequence[str], now: datetime) -> None:
+    """What was taken back may have freed a slot: whoever waits for one is looked at."""
+    if customers:
+        await deferrals.free(conn, customers, now)
+        await agenda.lock_and_plan(conn, dict.fromkeys(customers, LOOK_NOW))

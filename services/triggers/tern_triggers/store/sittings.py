@@ -1,0 +1,127 @@
+"""Writes what looks at customers came to, in the one order of tables: decisions, deferrals, arms, holds, letters.
+
+The customers are locked by the caller. A shadow decision is written like any other, and says nothing to anybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from tern_common.db import Connection
+from tern_triggers.domain import holding
+from tern_triggers.domain.candidates import Candidate, candidates
+from tern_triggers.domain.decisions import Decision, Outcome, Why
+from tern_triggers.domain.folds import Stories
+from tern_triggers.domain.policy import Policy
+from tern_triggers.domain.reports import HoldRequested
+from tern_triggers.domain.rounds import Decided, Ruling, after
+from tern_triggers.domain.rules import Ruleset
+from tern_triggers.domain.view import Deferral, View
+from tern_triggers.store import arms, decisions, deferrals, holds, letters, outbox
+from tern_triggers.store.outbox import Claimed, Letter
+
+
+class Sitting(NamedTuple):
+    """One look at one customer: what was known, what was decided, and what is left of what waited before.
+
+    `puts`: deferrals that stand. `drops`: those that do not any more. `requests`: stock to be held, each with the home
+    it is filed under. `released`: trigger id → why stock need not be held any longer.
+    """
+
+    view: View
+    found: Decided
+    puts: Sequence[Deferral] = ()
+    drops: Sequence[Deferral] = ()
+    requests: Sequence[tuple[str, HoldRequested]] = ()
+    released: dict[str, str] = {}  # noqa: RUF012 - nobody writes to it
+
+
+class Sat(NamedTuple):
+    """What was written: decisions, and letters that the caller publishes as soon as it has committed."""
+
+    decisions: list[Decision]
+    letters: list[Claimed]
+
+
+def concluded(ruleset: Ruleset, told: Stories, view: View, found: Decided, policy: Policy, now: datetime) -> Sitting:
+    """What has to be written besides decisions. What still waits is told from what is left to be decided."""
+    if not (found.deferrals or found.asks or view.deferrals or view.holds):
+        return Sitting(view, found)
+    known = after(view, found)
+    left = {one.trigger_id for one in candidates(ruleset, told, known)}
+    waiting = {one.trigger_id: one for one in found.deferrals if one.trigger_id in left}
+    asked = [one for one in found.asks if one.trigger_id in waiting and one.rule.mode != "shadow"]
+    return Sitting(
+        view,
+        found,
+        puts=list(waiting.values()),
+        drops=[one for one in view.deferrals.values() if one.trigger_id not in left],
+        requests=[_request(one, view, policy, now) for one in asked],
+        released=holding.given_up(known, left, told, now),
+    )
+
+
+def _request(candidate: Candidate, view: View, policy: Policy, now: datetime) -> tuple[str, HoldRequested]:
+    held_for = policy.arbiter.holds.held_for
+    return candidate.start.home_id, holding.request_for(candidate, view.customer_id, held_for, now)
+
+
+async def write(
+    conn: Connection,
+    sittings: Sequence[Sitting],
+    notes: Sequence[Decision],
+    source: str,
+    now: datetime,
+    lease: timedelta | None = None,
+) -> Sat:
+    """Decisions first; what they publish only if its trigger is new: the unique index is the last line.
+
+    `lease`: the triggers are noted as attempted and leased for so long, since the caller publishes them itself.
+    """
+    rulings = [(ruling, one.view) for one in sittings for ruling in one.found.rulings]
+    said = [ruling.decision for ruling, _ in rulings]
+    added = await decisions.add(conn, [*said, *notes])
+    again = [_already(one) for one in said if one.outcome is Outcome.FIRED and one.row_id not in added]
+    await decisions.add(conn, again)
+    fired = [
+        letters.of_ruling(ruling, view, source)
+        for ruling, view in rulings
+        if _speaks(ruling) and ruling.decision.row_id in added
+    ]
+    await _write_what_waits(conn, sittings)
+    stock = await _write_holds(conn, sittings, now)
+    claimed = await outbox.put(conn, fired, lease)
+    await outbox.put(conn, stock)
+    return Sat([*(one for one in said if one.row_id in added), *again, *notes], claimed)
+
+
+async def _write_what_waits(conn: Connection, sittings: Sequence[Sitting]) -> None:
+    await deferrals.put(conn, (one for sitting in sittings for one in sitting.puts))
+    await deferrals.remove(conn, [one for sitting in sittings for one in sitting.drops])
+    await arms.freeze(conn, (arm for sitting in sittings for arm in sitting.found.arms))
+
+
+async def _write_holds(conn: Connection, sittings: Iterable[Sitting], now: datetime) -> list[Letter]:
+    asked = [pair for sitting in sittings for pair in sitting.requests]
+    reasons = {trigger_id: why for sitting in sittings for trigger_id, why in sitting.released.items()}
+    await holds.ask(conn, asked, now)
+    return [*(letters.of_request(request) for _, request in asked), *await release(conn, reasons, now)]
+
+
+async def release(conn: Connection, reasons: dict[str, str], now: datetime) -> list[Letter]:
+    """Gives up what is held for these triggers, by trigger id with why; returns what the shop has to be told."""
+    given = await holds.release(conn, reasons.keys())
+    return [letters.of_release(one, reasons[one.trigger_id], now) for one in given]
+
+
+def _speaks(ruling: Ruling) -> bool:
+    return ruling.decision.outcome is Outcome.FIRED and ruling.decision.mode == "live"
+
+
+def _already(decision: Decision) -> Decision:
+    """The same reason has spoken under another home: only after a split."""
+    return msgspec.structs.replace(decision, outcome=Outcome.SUPPRESSED, reason=Why.ALREADY)
