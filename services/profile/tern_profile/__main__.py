@@ -52,8 +52,7 @@ async def serve(settings: ProfileSettings) -> None:
         )
         handler = ProfileHandler(on.pool, on.bus.producer, hasher, policy, settings.version_epoch, present)
         loops = {**_reading(settings, on, handler, policy.backfill, claims), **_claiming(settings, on, claims)}
-        if policy.declared.timed:
-            loops["timers"] = waking(handler.wake, claims)
+        loops["timers"] = waking(handler.notice_declarations, handler.wake, claims)
         await lifecycle.run(app, settings.http_address, loops, clock=on.clock)
 
 

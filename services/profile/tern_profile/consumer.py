@@ -21,7 +21,7 @@ from tern_profile.domain.policy import Policy
 from tern_profile.domain.reading import read
 from tern_profile.domain.statements import FOREVER, Edge, Filed, Membership, Moved, Statement, plan
 from tern_profile.publishing import Publishing
-from tern_profile.store import batch, waking
+from tern_profile.store import batch, redeclaring, waking
 from tern_profile.store.records import TIMELESS, Basis, Moments
 
 SERVICE = "profile"
@@ -63,6 +63,10 @@ class ProfileHandler:
         if not found.items:
             return
         await self._publishing.publish(await batch.apply(self._pool, plan(found.items), self._basis))
+
+    async def notice_declarations(self) -> None:
+        """Where others than before are declared, everybody is due once."""
+        await redeclaring.notice(self._pool, self._basis.policy.fingerprint)
 
     async def wake(self) -> int:
         """Looks at customers whose record may have changed although nothing happened; returns at how many."""

@@ -11,6 +11,7 @@ from sqlalchemy import (
     TIMESTAMP,
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     Index,
     LargeBinary,
@@ -59,6 +60,14 @@ timer = Table(
     Column("passed", TIMESTAMP(timezone=True)),
     Index("timer_next", "next_at"),
     comment="When a record may change although nothing happens, and up to where it was made knowing what did not.",
+)
+
+declared = Table(
+    "declared",
+    metadata,
+    Column("one_row", Boolean, CheckConstraint("one_row"), primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    comment="One row: the declarations of computed traits and classes that everybody was looked at for.",
 )
 
 profile = Table(

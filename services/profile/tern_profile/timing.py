@@ -37,10 +37,11 @@ class Present:
         return min((at for at in proved if at is not None), default=None) if None not in proved else None
 
 
-def waking(wake: Callable[[], Awaitable[int]], claims: Claims) -> Loop:
+def waking(begin: Callable[[], Awaitable[None]], wake: Callable[[], Awaitable[int]], claims: Claims) -> Loop:
     """Whenever safe time has moved, looks at those whose moment it has passed. Endless. Raises `Transient`."""
 
     async def loop() -> None:
+        await begin()
         while True:
             while await wake():
                 pass

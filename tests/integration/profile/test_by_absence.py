@@ -16,8 +16,8 @@ from tern_common.bus import SEND_TIMEOUT_S, Message, Record
 from tern_common.db import Pool
 from tern_common.errors import Transient
 from tern_common.events import ResolvedEvent, decode_event, decode_resolved
-from tern_profile.store import timers
-from unit.profile.saying import START, at, event, identify, track
+from tern_profile.store import redeclaring, timers
+from unit.profile.saying import POLICY, START, at, event, identify, track
 
 LAPSES_IN = 12
 """Hours, in the policy of these tests."""
@@ -142,6 +142,37 @@ class TestTimers:
         assert await timers.next_at(pool) == at(1 + LAPSES_IN)
         await Worker(pool, moments=told).deliver([world.erase("bob", "phone", "desk")])
         assert await timers.next_at(pool) is None
+
+
+class TestDeclarations:
+    """Who declares something asks it of everybody, also of those to whom nothing happens any more."""
+
+    async def test_everybody_is_looked_at_once_when_declarations_change(self, pool: Pool, world: World) -> None:
+        world.place("elsewhere", "bob")
+        order = world.file("phone", track("Order Completed", 1, order_id="o", total=5))
+        said = [order, world.file("elsewhere", identify(1, plan="a"))]
+        told = Told(certain=at(99))
+        await Worker(pool, policy=POLICY, moments=told).deliver(said)
+        (record,) = await Worker(pool, moments=told).wake()
+        assert record.classes == {"buyer": at(1), "lapsed": at(1 + LAPSES_IN)}
+        assert await Worker(pool, moments=told).wake() == []
+        (record,) = await Worker(pool, policy=POLICY, moments=told).wake()
+        assert record.classes == {}
+        assert await timers.next_at(pool) is None
+
+    async def test_where_nothing_is_declared_nobody_is_woken(self, pool: Pool, world: World) -> None:
+        plain = Worker(pool, policy=POLICY, moments=Told(certain=at(99)))
+        await plain.deliver([world.file("phone", identify(1, plan="a"))])
+        assert await plain.wake() == []
+
+    async def test_pages_follow_each_other(self, pool: Pool, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(redeclaring, "PAGE", 2)
+        for number in range(5):
+            world.place(f"h{number}", f"c{number}")
+            world.file(f"h{number}", track("Order Completed", 1, order_id=f"o{number}", total=5))
+        told = Told(certain=at(99))
+        await Worker(pool, policy=POLICY, moments=told).deliver(world.said)
+        assert len(await Worker(pool, moments=told).wake()) == 5
 
 
 class Away(Wire):

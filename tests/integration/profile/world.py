@@ -30,6 +30,7 @@ from tern_common.topics import PROFILES, RESOLVED
 from tern_profile.consumer import ProfileHandler
 from tern_profile.domain import consent
 from tern_profile.domain.fragment import Fragment, fold
+from tern_profile.domain.policy import Policy
 from tern_profile.domain.reading import read
 from tern_profile.domain.record import Known, Topic, public_record
 from tern_profile.domain.standing import Standing
@@ -188,13 +189,21 @@ class Wire:
 class Worker:
     """One instance of the service, without its loop."""
 
-    def __init__(self, pool: Pool, wire: Wire | None = None, epoch: int = 0, moments: Moments = TIMELESS) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        wire: Wire | None = None,
+        epoch: int = 0,
+        moments: Moments = TIMELESS,
+        policy: Policy = DECLARING,
+    ) -> None:
         self.wire = wire or Wire()
-        self._handler = ProfileHandler(pool, self.wire, HASHER, DECLARING, epoch, moments)
+        self._handler = ProfileHandler(pool, self.wire, HASHER, policy, epoch, moments)
 
     async def wake(self) -> list[PublicProfile]:
         """Looks at all whose moment has passed; returns what was published."""
         before = len(self.wire.sent)
+        await self._handler.notice_declarations()
         while await self._handler.wake():
             pass
         return self.wire.published[before:]

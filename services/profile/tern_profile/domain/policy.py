@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
+from hashlib import blake2b
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -24,6 +25,7 @@ MOST_DECLARED = 50
 """Computed traits, and classes: each of them stands in every record that it is true of."""
 
 LARGEST_TALLY = 1000
+FINGERPRINT_BYTES = 16
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -73,6 +75,12 @@ class Policy(VersionedPolicy):
     def declared(self) -> Declarations:
         """Computed traits and classes together."""
         return Declarations(self.computed, self.classes)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of what is declared; empty where nothing is."""
+        written = self.model_dump_json(include={"computed", "classes"}).encode()
+        return blake2b(written, digest_size=FINGERPRINT_BYTES).hexdigest() if self.declared else ""
 
     @model_validator(mode="after")
     def _classes_read_what_there_is(self) -> Self:

@@ -20,7 +20,11 @@ ON CONFLICT (customer_id) DO UPDATE SET next_at = excluded.next_at, passed = exc
 _FORGET = "DELETE FROM timer WHERE customer_id = ANY($1::uuid[])"
 _PASSED = "SELECT customer_id::text, passed FROM timer WHERE customer_id = ANY($1::uuid[])"
 _DUE = "SELECT customer_id::text FROM timer WHERE next_at <= $1 ORDER BY next_at LIMIT $2"
-_HOLD = "UPDATE timer SET next_at = $2 WHERE customer_id = ANY($1::uuid[])"
+
+_HOLD = """
+INSERT INTO timer (customer_id, next_at) SELECT said, $2 FROM unnest($1::uuid[]) AS said ORDER BY said
+ON CONFLICT (customer_id) DO UPDATE SET next_at = excluded.next_at
+"""
 _NEXT = "SELECT min(next_at) FROM timer"
 
 

@@ -39,5 +39,7 @@ async def wake(pool: Pool, basis: Basis) -> Woken:
         made = await records.make(conn, customers, (), {}, basis)
         again = await profiles.due(conn, set(customers) - made.keys(), ())
         due = [*(Publication(customer, one.version, one.record) for customer, one in made.items()), *again]
+        if not basis.policy.declared.timed:
+            await timers.keep(conn, dict.fromkeys(customers))
         await timers.hold(conn, [one.customer_id for one in due], passed)
         return Woken(len(customers), due)
