@@ -83,7 +83,7 @@ def frozen() -> dict[str, Schema]:
 
 def current() -> dict[str, Schema]:
     """The schemas that the models have now, by message, without words: those may be said better at any time."""
-    return {message.name: _wordless(json.loads(json.dumps(schema_of(message)))) for message in MESSAGES}
+    return {message.name: _wordless(schema_of(message)) for message in MESSAGES}
 
 
 def _wordless(schema: Any) -> Any:

@@ -98,7 +98,7 @@ def _derived(message: Published, template: str) -> tuple[Schema, dict[str, Schem
 
 def _tidied(found: Any) -> Any:
     """Amounts travel as JSON numbers; descriptions are paragraphs, not docstrings."""
-    if isinstance(found, list):
+    if isinstance(found, list | tuple):
         return [_tidied(one) for one in found]
     if not isinstance(found, Mapping):
         return found
