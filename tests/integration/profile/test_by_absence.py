@@ -65,6 +65,16 @@ class TestOrdinaryTraffic:
         assert sum(record.active_hours) == 202
         assert speaking(worker.wire.newest()) == world.expected()
 
+    async def test_what_comes_late_counts_although_its_home_knows_no_later_day(self, pool: Pool, world: World) -> None:
+        """The desk has not been used since, so to it the day is not over; to Ann it is."""
+        told = Told(day=START.toordinal() + 1)
+        worker = Worker(pool, moments=told)
+        days = [world.file("desk", event("d", 0, type="page")), world.file("phone", event("p", 24, type="page"))]
+        await worker.deliver(days)
+        (record,) = await worker.deliver([world.file("desk", event("late", 2, type="page"))])
+        assert sum(record.active_hours) == 2
+        assert speaking(worker.wire.newest()) == world.expected()
+
     @pytest.mark.parametrize("seed", range(6))
     async def test_in_the_order_of_days_all_that_is_left_out_changes_nothing_that_is_published(
         self, pool: Pool, seed: int
