@@ -7,30 +7,26 @@ run and the oracle know the same at every decision, which is all that the theore
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from tern_common.commerce import Item
 from tern_triggers.domain.facts import Body, Fact, distinct, precedence
 from tern_triggers.domain.news import Former, Membership, News, ProfileNews
-from tern_triggers.domain.policy import Policy
-from tern_triggers.domain.rules import Inactivity, ruleset
+from tern_triggers.domain.rules import Rule, ruleset
 from tern_triggers.domain.view import Verdicts
+from unit.triggers.fast_rules import EVENTS, POLICY, RULES
 from unit.triggers.node import Node
 from unit.triggers.oracle import Oracle, World
-from unit.triggers.saying import CART, RECALL, at
+from unit.triggers.saying import at
 
-SLOTS = 260
-PERSONS = 3
-POLICY = Policy(version=1)
-FAST_CART = Inactivity.model_validate(
-    {**CART.model_dump(mode="json"), "max_hold": "70m", "steps": [{"after": "30m", "expires_after": "60m"}]}
-)
-FAST_RECALL = Inactivity.model_validate(
-    {**RECALL.model_dump(mode="json"), "personal": None, "steps": [{"after": "45m", "expires_after": "40m"}]}
-)
-RULES = [FAST_CART, FAST_RECALL]
-RULESET = ruleset(RULES)
+SLOTS = 180
+PERSONS = 2
+FEW = 4
+"""Rules in a scenario, unless it is told which: few, so that many can be played."""
 
 
 class Said(NamedTuple):
@@ -51,20 +47,27 @@ def home(number: int) -> str:
 class Scenario:
     """Homes 2p and 2p+1 are person p's; the odd one is a stranger's until a link is known."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, rules: Sequence[Rule] | None = None) -> None:
         self.rnd = random.Random(seed)
+        self.rules = self.rnd.sample(RULES, FEW) if rules is None else list(rules)
+        self.reads = ruleset(self.rules).reads
         self.links = {person: self.rnd.randrange(5, SLOTS - 40) for person in range(PERSONS)}
-        self.granted = frozenset(customer(2 * p) for p in range(PERSONS) if self.rnd.random() < 0.8)
-        self.said = [
-            *(Said(0, self._profile(name)) for name in sorted(self.granted)),
-            *(Said(slot, self._link(person)) for person, slot in self.links.items()),
-        ]
+        self.said = [Said(slot, self._link(person)) for person, slot in self.links.items()]
         self.facts: list[tuple[int, Fact]] = []
-        for number in range(self.rnd.randrange(8, 40)):
+        self.profiles: list[tuple[int, ProfileNews]] = []
+        for person in range(PERSONS):
+            self._tell_profiles(customer(2 * person))
+        for number in range(self.rnd.randrange(10, 60)):
             self._happen(number)
 
-    def _profile(self, name: str) -> News:
-        return News(profile=ProfileNews(name, 1, None, Verdicts(consent={"marketing": {"email": True}})))
+    def _tell_profiles(self, name: str) -> None:
+        rnd = self.rnd
+        for rev, slot in enumerate(sorted(rnd.sample(range(SLOTS - 60), rnd.randrange(0, 5)))):
+            classes = {"vip": at(rnd.randrange(max(0, slot - 40), slot + 1))} if rnd.random() < 0.6 else {}
+            traits = {"birthday": rnd.choice(["1990-03-03", "1990-03-03", "1990-09-09"])} if rnd.random() < 0.7 else {}
+            news = ProfileNews(name, rev, None, Verdicts(traits=traits, classes=classes))
+            self.profiles.append((slot, news))
+            self.said.append(Said(slot, News(profile=news)))
 
     def _link(self, person: int) -> News:
         mine, other = customer(2 * person), customer(2 * person + 1)
@@ -76,17 +79,16 @@ class Scenario:
 
     def _happen(self, number: int) -> None:
         rnd = self.rnd
-        minute = rnd.choice([rnd.randrange(0, 60), rnd.randrange(0, SLOTS - 90)]) + rnd.choice([0, 0, 0.5])
-        passive = rnd.random() < 0.15
-        delay = rnd.randrange(0, 90) if passive else rnd.choice([0, 0, 1, 2, 4])
+        minute = rnd.choice([rnd.randrange(0, 60), rnd.randrange(0, SLOTS - 60)]) + rnd.choice([0, 0, 0.5])
+        passive = rnd.random() < 0.12
+        delay = rnd.randrange(0, 50) if passive else rnd.choice([0, 0, 1, 2, 4])
         where = rnd.randrange(2 * PERSONS)
         fact = self._fact(number, home(where), minute, passive)
+        if not (fact.kind in self.reads.kinds or fact.key in self.reads.events):
+            return
         self._say(fact, int(minute) + 1 + delay)
         if rnd.random() < 0.1:  # a copy of the message with another clock
-            self._say(
-                Fact(fact.home_id, fact.kind, fact.key, fact.message_id, at(minute + 1), passive, fact.body),
-                int(minute) + 3,
-            )
+            self._say(replace(fact, at=at(minute + 1)), int(minute) + rnd.choice([1 + delay, 2, 5, 9]))
 
     def _say(self, fact: Fact, slot: int) -> None:
         self.facts.append((slot, fact))
@@ -95,33 +97,53 @@ class Scenario:
 
     def _fact(self, number: int, where: str, minute: float, passive: bool) -> Fact:
         rnd = self.rnd
-        kind = rnd.choices(["cart", "checkout", "order", "refund", "cancel"], [10, 1, 2, 0.5, 0.5])[0]
+        kind = rnd.choices(
+            ["cart", "checkout", "order", "refund", "cancel", "seen", "event"], [9, 2, 2, 0.5, 0.5, 3, 14]
+        )[0]
         products = tuple(Item(p, rnd.choice([1, 1, 2])) for p in rnd.sample("abcd", rnd.randrange(0, 3)))
-        cart_id = rnd.choice(["", "c1", "c2", "c3"])
+        cart_id = rnd.choice(["", "c1", "c2"])
         message_id = f"m{rnd.randrange(100, 999)}{number}"
-        if kind == "cart":
-            how = rnd.choice(["snapshot", "add", "add", "remove"])
-            return Fact(where, "cart", cart_id, message_id, at(minute), passive, Body(how=how, items=products))  # type: ignore[arg-type]
-        if kind == "checkout":
-            return Fact(where, "checkout", cart_id, message_id, at(minute), passive, Body())
-        order_id = f"o{rnd.randrange(4)}"
-        body = Body(cart_id=cart_id, items=products) if kind == "order" else Body()
-        return Fact(where, kind, order_id, message_id, at(minute), passive, body)  # type: ignore[arg-type]
+        match kind:
+            case "cart":
+                key, body = cart_id, Body(how=rnd.choice(["snapshot", "add", "add", "remove"]), items=products)
+            case "checkout":
+                key, body = cart_id, Body(items=products if rnd.random() < 0.5 else ())
+            case "order":
+                key, body = f"o{rnd.randrange(5)}", Body(cart_id=cart_id, items=products)
+            case "seen":
+                key, body = f"hour {int(minute) // 60}", Body(first=message_id, known=rnd.random() < 0.5)
+                message_id = ""
+            case "event":
+                key, body = rnd.choice(EVENTS), Body(said=self._properties())
+            case _:
+                key, body = f"o{rnd.randrange(5)}", Body()
+        return Fact(where, kind, key, message_id, at(minute), passive, body)  # type: ignore[arg-type]
+
+    def _properties(self) -> dict[str, str | int | float | bool]:
+        rnd = self.rnd
+        said: dict[str, str | int | float | bool] = {"score": rnd.randrange(11), "seconds": rnd.randrange(-3, 9)}
+        if rnd.random() < 0.9:
+            said["ticket_id"] = rnd.choice(["t1", "t2"])
+        return said | ({"product_id": rnd.choice("ab")} if rnd.random() < 0.9 else {})
 
     def world(self, slot: int) -> World:
         """All that was acknowledged before the end of a slot."""
         kept: dict[tuple[str, str, str, str], Fact] = {}
-        for when, fact in self.facts:
-            if when <= slot and (fact.name not in kept or precedence(fact) < precedence(kept[fact.name])):
+        stated = [fact for when, fact in self.facts if when <= slot]
+        for fact in stated:
+            if fact.name not in kept or precedence(fact) < precedence(kept[fact.name]):
                 kept[fact.name] = fact
-        holders = {home(number): self.holder(number, slot) for number in range(2 * PERSONS)}
-        return World(holders, distinct(kept.values()), self.granted)
+        linked = {home(2 * person + 1) for person, when in self.links.items() if when <= slot}
+        heard = {fact.home_id for fact in stated} | linked
+        holders = {home(n): self.holder(n, slot) for n in range(2 * PERSONS) if home(n) in heard}
+        profiles = {news.customer_id: news.verdicts for when, news in self.profiles if when <= slot}
+        return World(holders, distinct(kept.values()), stated, profiles)
 
 
 def expected(scenario: Scenario) -> Oracle:
     """What the oracle says about a scenario."""
-    oracle = Oracle(RULES, POLICY)
-    news = {*(slot for slot, _ in scenario.facts), *scenario.links.values()}
+    oracle = Oracle(scenario.rules, POLICY)
+    news = {said.slot for said in scenario.said}
     world = scenario.world(0)
     for slot in range(SLOTS):
         world = scenario.world(slot) if slot in news else world
@@ -132,16 +154,21 @@ def expected(scenario: Scenario) -> Oracle:
 def run(scenario: Scenario, seed: int) -> Node:
     """One of the many ways in which the service can meet it."""
     rnd = random.Random(seed)
-    node = Node(RULES, POLICY)
+    node = Node(scenario.rules, POLICY)
     for slot in range(SLOTS):
         fresh = [said.news for said in scenario.said if said.slot == slot]
         old = [said.news for said in scenario.said if said.slot < slot]
-        items = fresh + rnd.sample(fresh, len(fresh) // 2) + rnd.sample(old, min(len(old), rnd.choice([0, 0, 1, 2])))
+        items = (
+            fresh
+            + rnd.sample(fresh, len(fresh) // 2)
+            + rnd.sample(old, min(len(old), rnd.choice([0, 0, 1, 2] if fresh else [0] * 9 + [1])))
+        )
         rnd.shuffle(items)
         while items:
             cut = rnd.randrange(1, len(items) + 1)
             node.batch(items[:cut], _during(slot, rnd))
             items = items[cut:]
+        if fresh:
             node.check_agenda()
         node.fire(at(slot + 1))
     return node

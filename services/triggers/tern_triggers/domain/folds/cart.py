@@ -6,6 +6,7 @@ the set, so arrival order cannot matter and storage is bounded.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -38,12 +39,21 @@ class Ordered(NamedTuple):
 
 
 class Cart(NamedTuple):
-    """What the walk found. `empties`: the moments at which it reached empty; `first_seen`: product → first mention."""
+    """What the walk found. `empties`: the moments at which it reached empty; `first_seen`: product → first mention.
+
+    `filled`: (moment of an event, whether anything was in it afterwards), ascending.
+    """
 
     lines: Mapping[str, Item]
     changes: tuple[Moment, ...]
     empties: tuple[Moment, ...]
     first_seen: Mapping[str, datetime]
+    filled: Sequence[tuple[datetime, bool]]
+
+    def held_something(self, at: datetime) -> bool:
+        """Whether anything was in it at a moment."""
+        place = bisect_right(self.filled, at, key=lambda one: one[0])
+        return place > 0 and self.filled[place - 1][1]
 
 
 def walk_order(fact: Fact) -> tuple[datetime, bool, str]:
@@ -62,8 +72,10 @@ def fold_cart(facts: Iterable[Fact], keep: int = KEEP) -> Cart:
     changes: list[Moment] = []
     empties: list[Moment] = []
     first_seen: dict[str, datetime] = {}
+    filled: list[tuple[datetime, bool]] = []
     for fact in newest_kept(facts, keep):
         before, lines = lines, _after(lines, fact)
+        filled.append((fact.at, bool(lines)))
         moment = Moment(fact.at, fact.message_id, fact.home_id, fact.passive)
         for product_id in mentioned(fact):
             first_seen.setdefault(product_id, fact.at)
@@ -71,7 +83,7 @@ def fold_cart(facts: Iterable[Fact], keep: int = KEEP) -> Cart:
             changes.append(moment)
         elif not lines and (before or fact.body.how == "snapshot"):
             empties.append(moment)
-    return Cart(lines, tuple(changes), tuple(empties), first_seen)
+    return Cart(lines, tuple(changes), tuple(empties), first_seen, filled)
 
 
 def mentioned(fact: Fact) -> list[str]:

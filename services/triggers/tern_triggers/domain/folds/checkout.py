@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from tern_triggers.domain.facts import Fact
 from tern_triggers.domain.folds.carts import CartsTold, CartTold, ended_by, story_of
 from tern_triggers.domain.folds.matching import moment_of
 from tern_triggers.domain.moments import TICK
@@ -20,7 +21,15 @@ def checkout_stories(carts: CartsTold, anchors: Mapping[str, Sequence[datetime]]
     return [_story(carts.of(key), anchors.get(key, ()), settle) for key in sorted({*carts.keys, *anchors})]
 
 
+def _of_something(told: CartTold) -> list[Fact]:
+    """Whoever begins to pay for nothing that anybody knows of leaves nothing behind."""
+    listed = next((place for place, fact in enumerate(told.checkouts) if fact.body.items), len(told.checkouts))
+    return [
+        fact for place, fact in enumerate(told.checkouts) if place >= listed or told.cart.held_something(fact.at)
+    ]
+
+
 def _story(told: CartTold, anchors: Sequence[datetime], settle: timedelta) -> Story:
-    begun = tuple(map(moment_of, told.checkouts))
+    begun = tuple(map(moment_of, _of_something(told)))
     changed = (Exit(one.at, one.at - TICK, Gone.CHANGED, one.message_id) for one in told.cart.changes)
     return story_of(told, begun, (*changed, *ended_by(told, begun, anchors, settle)), speaks=bool(begun and told.lines))
