@@ -85,8 +85,9 @@ async def test_a_reverted_merge_leaves_both_profiles_as_they_were(platform: Plat
         assert differing(before.answers[one], after.answers[one], hers=ann) <= OF_THE_CLERK
 
 
-OF_THE_CLERK = {"homes", "counts", "last_seen_at", "contacts", "consent"}
-"""What his own event says of Ann: a home, an identify, its time, and an e-mail address with what is known of that."""
+OF_THE_CLERK = {"homes", "counts", "last_seen_at", "active_hours", "contacts", "consent"}
+"""What his own event says of Ann: a home, an identify, its time (a later day: those before count in her active hours),
+and an e-mail address with what is known of that."""
 
 
 def differing(before: ProfileView | None, after: ProfileView | None, hers: str) -> set[str]:
