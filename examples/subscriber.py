@@ -6,12 +6,11 @@ import sys
 
 from aiokafka import AIOKafkaConsumer
 
-TOPICS = ("tern.triggers.cart.v1", "tern.triggers.recall.v1")
-
 
 async def main(bootstrap: str) -> None:
     seen = set()  # at least once: a real system remembers ids in its database
-    async with AIOKafkaConsumer(*TOPICS, bootstrap_servers=bootstrap, auto_offset_reset="earliest") as consumer:
+    async with AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest") as consumer:
+        consumer.subscribe(pattern=r"tern\.triggers\..*")
         async for record in consumer:
             trigger = json.loads(record.value)
             if trigger["id"] not in seen:

@@ -50,6 +50,17 @@ async def test_the_first_event_and_the_subscriber_of_the_readme_work_as_they_sta
         finally:
             subscriber.kill()
             subscriber.wait()
+    assert "cart_abandoned about cart-1:" in (said := await explained(shop, "user_id:customer-1"))
+    assert "fired on" in said
+
+
+async def explained(shop: Shop, whom: str) -> str:
+    """What the README's question is answered, as it stands there."""
+    tern = [sys.executable, "-m", "tern_cli", "--run-file", str(shop.run_file)]
+    asked = [*tern, "triggers", "explain", whom, "cart_abandoned"]
+    done = await asyncio.to_thread(subprocess.run, asked, check=False, timeout=60, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return str(done.stdout)
 
 
 @pytest.fixture(params=["python", "node"])

@@ -143,8 +143,11 @@ def explaining_router(pool: Pool, rulebook: Rulebook, policy: Policy, clock: Clo
 
 
 def _chosen(ruleset: Ruleset, name: str | None) -> Sequence[Rule]:
-    chosen = [rule for rule in ruleset.rules if name in (None, rule.rule)]
-    if name is not None and not chosen:
+    """Rules that were retired only answer for what they once decided, when they are asked by name."""
+    if name is None:
+        return [rule for rule in ruleset.rules if rule.rule not in ruleset.retired]
+    chosen = [rule for rule in ruleset.rules if rule.rule == name]
+    if not chosen:
         raise _NO_RULE
     return chosen
 

@@ -103,7 +103,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
 def explain(asked: Question, rules: Iterable[Rule]) -> list[Explained]:
     """The answer of each of these rules."""
-    told = stories(asked.ruleset, asked.view, asked.policy)
+    told = stories(asked.ruleset, asked.view, asked.policy, asked.now)
     due = {_name(one): one for one in candidates(asked.ruleset, told, asked.view)}
     taken = by_story(asked.view.decisions)
     known = _Known(due, taken, Ledger(asked.view, asked.ruleset))

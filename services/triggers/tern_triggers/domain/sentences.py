@@ -93,7 +93,7 @@ def decided(step: str, outcome: Outcome, reason: Why | Gone | None, when: dateti
             return f"{step} was decided on {at(when)}, and withdrawn before anybody could see it{because}."
         case Outcome.SUPPRESSED:
             return f"{step} was not taken on {at(when)}{because}."
-        case Outcome.ENDED:
+        case _:
             return f"Nothing fell due by {at(due)}{because}."
 
 

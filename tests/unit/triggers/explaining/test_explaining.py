@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from tern_triggers.catalogue import load_rules
 from tern_triggers.domain import explaining
 from tern_triggers.domain.arbiter.judging import Check, Heard, Verdict
 from tern_triggers.domain.decisions import Decision, Outcome, Why
@@ -24,10 +25,12 @@ from unit.triggers.saying import (
     ANN,
     CART,
     DAY,
+    GRANTED,
     OTHER,
     POLICY,
     RECALL,
     at,
+    cancel,
     candidates_of,
     checkout,
     fired,
@@ -224,6 +227,19 @@ def test_a_task_meets_neither_consent_nor_quiet_hours_nor_caps() -> None:
 def test_the_control_group_passes_everything_but_the_draw() -> None:
     heard = [Heard(Check.EXPIRY, None), Heard(Check.HOLDOUT, Verdict(Outcome.HELD_OUT))]
     assert outlook_of(at(0), heard).checks == [Passed(Check.EXPIRY, True), Passed(Check.HOLDOUT, False)]
+
+
+@pytest.mark.parametrize("profile", [GRANTED, None], ids=["with a profile", "without one"])
+def test_every_rule_that_ships_can_say_where_it_stands(profile: Verdicts | None) -> None:
+    shipped = load_rules()
+    seen = view(CARTED, checkout(5, "m2"), order(90, "o1", "tea"), cancel(95, "o1"), profile=profile)
+    found = asked(seen, 100, 100, shipped)
+    assert [one.rule.rule for one in found] == [rule.rule for rule in shipped]
+    for one in found:
+        for told in one.told:
+            head, *sentences = words(one, told)
+            assert head.startswith(one.rule.rule)
+            assert sentences
 
 
 def test_what_is_told_holds_no_contact_point_and_nothing_that_was_said() -> None:
