@@ -6,6 +6,7 @@ The database is real; the bus is in memory; the clock stands until a test moves 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
@@ -17,7 +18,7 @@ from support.waiting import eventually
 from tern_common.bus import Message, Place, Record, Span
 from tern_common.clock import ManualClock
 from tern_common.consume import Batch
-from tern_common.db import Pool, connection, transaction
+from tern_common.db import Connection, Pool, Row, connection, transaction
 from tern_common.events import (
     Contact,
     Event,
@@ -37,7 +38,7 @@ from tern_triggers.domain.policy import Policy
 from tern_triggers.domain.rounds import Safe
 from tern_triggers.domain.rules import Rule, ruleset
 from tern_triggers.publishing import Publisher
-from tern_triggers.store import agenda, log, positions
+from tern_triggers.store import agenda, firing, log, positions
 from tern_triggers.store.rulebook import Rulebook
 from tern_triggers.store.writing import Writing
 from tern_triggers.timing import Timing
@@ -237,6 +238,27 @@ class Shop:
         """The log, oldest first."""
         async with connection(self.pool) as conn:
             return (await log.newest(conn, customer(who) if who else None, None, None, 1000))[::-1]
+
+    async def rows(self, query: str) -> list[Row]:
+        """What a query finds."""
+        async with connection(self.pool) as conn:
+            return await conn.fetch(query)
+
+    def transaction(self) -> AbstractAsyncContextManager[Connection]:
+        """One of somebody else's."""
+        return transaction(self.pool)
+
+    async def unpublished_at(self, moment: datetime) -> None:
+        """What is due at `moment` is decided, by a process that dies before it can publish."""
+        self.clock.advance(moment - self.clock.now())
+        await self.safe(moment)
+        await firing.fire_due(self.pool, self.writing, await self.safe_now(), self.clock.now())
+
+    async def deferred(self) -> list[tuple[str, datetime]]:
+        """(why, until) of everything that waits."""
+        async with connection(self.pool) as conn:
+            rows = await conn.fetch("SELECT why, until FROM deferral ORDER BY until")
+        return [(row[0], row[1]) for row in rows]
 
     async def outcomes(self, who: str | None = None) -> list[str]:
         """`rule outcome reason` of the log, oldest first."""
