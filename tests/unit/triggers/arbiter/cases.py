@@ -33,7 +33,7 @@ ANN_SAYS = Verdicts(consent={"marketing": EVERYWHERE}, contacts={"email": MAIL, 
 def rule(name: str = "nudge", *, steps: Sequence[Mapping[str, object]] = (), **more: object) -> Rule:
     """One step, an hour after the start, by mail, worth a day; unless it says otherwise."""
     plain: dict[str, object] = {"kind": "inactivity", "family": "browse", "purpose": "marketing"}
-    plain |= {} if "fold" in more else {"start": {"event": "Began"}}
+    plain |= {} if "fold" in more or "of" in more else {"start": {"event": "Began"}}
     first = {"after": "1h", "expires_after": "24h"}
     chosen = [{**first, **step} for step in steps or ({},)]
     return RULE.validate_python({"rule": name, "channels": ["email"], "steps": chosen, **plain, **more})
