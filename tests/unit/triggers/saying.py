@@ -11,12 +11,13 @@ from tern_common.events import Contact
 from tern_triggers.catalogue import load_rules
 from tern_triggers.domain.candidates import Candidate, candidates
 from tern_triggers.domain.decisions import Decision
-from tern_triggers.domain.facts import Body, Fact, How, Kind, distinct
+from tern_triggers.domain.facts import Body, Fact, How, Kind, Said, distinct
 from tern_triggers.domain.folds import stories
 from tern_triggers.domain.folds.cart import Newest
 from tern_triggers.domain.policy import Arbiter, Policy
 from tern_triggers.domain.rounds import Ruling, Safe, decide
-from tern_triggers.domain.rules import Inactivity, Rule, ruleset
+from tern_triggers.domain.rules import Inactivity, Rule, event_key, ruleset
+from tern_triggers.domain.story import Story
 from tern_triggers.domain.view import Verdicts, View
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -103,6 +104,18 @@ def cancel(minutes: float, order_id: str) -> Fact:
     return _fact("cancel", order_id, minutes, f"x{minutes}", Body())
 
 
+def event(
+    name: str, minutes: float, message_id: str, *, home: str = HOME, late: bool = False, **properties: Said
+) -> Fact:
+    """An event that a rule reads by its name, with the properties that it reads of it."""
+    return _fact("event", event_key(name), minutes, message_id, Body(said=properties), home=home, late=late)
+
+
+def seen_on(minutes: float, message_id: str, *, known: bool = True, home: str = HOME) -> Fact:
+    """The first event of a day."""
+    return _fact("seen", str(at(minutes).date()), minutes, "", Body(first=message_id, known=known), home=home)
+
+
 def view(*facts: Fact, decisions: Sequence[Decision] = (), profile: Verdicts | None = GRANTED, **more: object) -> View:
     """Ann, with one home unless facts name others; she holds every cart that she has."""
     homes = frozenset({HOME, *(fact.home_id for fact in facts)})
@@ -115,16 +128,23 @@ def view(*facts: Fact, decisions: Sequence[Decision] = (), profile: Verdicts | N
     return View(customer_id=ANN, facts=distinct(facts), decisions=decisions, profile=profile, **values)  # type: ignore[arg-type]
 
 
-def candidates_of(rule: Rule, seen: View) -> list[Candidate]:
-    """What the rule would do."""
-    return candidates(ruleset([rule]), stories(ruleset([rule]), seen, POLICY), seen)
+def candidates_of(rule: Rule, seen: View, now: float = 0, since: float | None = None) -> list[Candidate]:
+    """What the rule would do; `since`: since when it has been live."""
+    rules = ruleset([rule], {} if since is None else {rule.rule: at(since)})
+    return candidates(rules, stories(rules, seen, POLICY, at(now)), seen)
+
+
+def story_of(rule: Rule, seen: View, now: float = 0) -> Story:
+    """The one story that the rule's fold tells."""
+    (story,) = stories(ruleset([rule]), seen, POLICY, at(now))[rule.rule]
+    return story
 
 
 def decided(seen: View, minutes: float, rules: Iterable[Rule] = RULES, now: float | None = None) -> list[Ruling]:
     """The rulings when safe time has come to `minutes`, and the wall clock to `now` or the same."""
     chosen = list(rules)
     safe = Safe(at(minutes), at(minutes))
-    told = stories(ruleset(chosen), seen, POLICY)
+    told = stories(ruleset(chosen), seen, POLICY, at(minutes if now is None else now))
     return decide(ruleset(chosen), told, seen, POLICY, safe, at(minutes if now is None else now)).rulings
 
 
