@@ -26,6 +26,9 @@ SPRING, AUTUMN = 0, 330_000
 
 WEEKS = 21 * 1440
 LAG = timedelta(minutes=10)
+_DELAYS = [timedelta(), timedelta(seconds=20), timedelta(minutes=8), timedelta(minutes=25), timedelta(hours=30)]
+"""How late a planned look comes: the last of them is an outage, and rare."""
+
 CHANNELS = ("email", "push", "sms", "call")
 
 RULES: Sequence[Rule] = (
@@ -92,7 +95,7 @@ class Life:
             when = self._next()
             if when is None:
                 return self
-            safe = when + self._lags.choice((timedelta(), timedelta(seconds=20), timedelta(minutes=25)))
+            safe = when + self._lags.choices(_DELAYS, (10, 10, 5, 4, 1))[0]
             self._look(safe, safe + self._lags.choice((timedelta(), timedelta(seconds=3), LAG)))
         raise AssertionError("it never ends")
 

@@ -32,7 +32,7 @@ from unit.triggers.arbiter.cases import before
 from unit.triggers.arbiter.histories import Life, promises
 from unit.triggers.saying import OTHER, at
 
-SEEDS = range(80)
+SEEDS = range(150)
 
 
 def histories() -> None:
