@@ -17,10 +17,14 @@ from typing import Any
 from pydantic_settings import BaseSettings
 
 from tern_common.settings import ServiceSettings
+from tern_common.shipped import shipped
 from tern_common.topics import DAY_MS, TABLE, Topic
 from tern_triggers.domain import sentences
 from tern_triggers.domain.contract import asyncapi
 from tern_triggers.domain.contract.schemas import MESSAGES, schema_of
+from tern_triggers.domain.rules.lint import lint
+from tern_triggers.domain.rules.schema import rule_schema
+from tern_triggers.domain.rules.telling import tell
 
 ROOT = Path(__file__).parents[1]
 SERVICES = ("ingest", "identity", "profile", "triggers")
@@ -110,6 +114,96 @@ def contract() -> Iterator[tuple[str, str]]:
         yield f"schemas/{message.name}.json", _json(schema_of(message))
 
 
+def rules() -> str:
+    """Every shipped rule: its sentence, and what follows from it; and the keys that a rule may have."""
+    shipped_rules = sorted(shipped("tern_triggers", "rules").glob("*.yaml"))
+    schema = rule_schema()
+    kinds = {kind: schema["$defs"][name.split("/")[-1]] for kind, name in _by_kind(schema)}
+    shared = set.intersection(*(set(kind["properties"]) for kind in kinds.values())) - {"kind"}
+    return (
+        GENERATED.format("services/triggers/tern_triggers/rules and domain/rules")
+        + "# Rules\n\nHow to write and change rules: [docs/rules.md](../rules.md). The same for programs:\n"
+        "[rule.schema.json](rule.schema.json), which triggers answers at `GET /v1/rules/schema`.\n"
+        "\n## What ships\n\n"
+        + table(("rule", "what it does", "waits for", "reads"), map(_rule_row, shipped_rules))
+        + "\n## Keys of every rule\n\n"
+        + table(("key", "default", "form"), _keys(kinds["event"], shared))
+        + "".join(
+            f"\n## `kind: {kind}`\n\n{_flowing(model['description'])}\n\n"
+            + table(("key", "default", "form"), _keys(model, set(model["properties"]) - shared))
+            for kind, model in kinds.items()
+        )
+        + "".join(
+            f"\n## {title}\n\n{_flowing(schema['$defs'][name]['description'])}\n\n"
+            + table(("key", "default", "form"), _keys(schema["$defs"][name], set(schema["$defs"][name]["properties"])))
+            for title, name in _PARTS
+        )
+    )
+
+
+_PARTS = (
+    ("A step", "Step"),
+    ("An event filter: `of`, `start`, `reset`, `exit`", "EventFilter"),
+    ("A condition: `when`, `where`", "Compare"),
+    ("`frequency`", "Frequency"),
+    ("`personal`", "Personal"),
+    ("`conversion`", "Conversion"),
+)
+
+
+def _by_kind(schema: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for one in schema["oneOf"]:
+        name = one["$ref"]
+        yield schema["$defs"][name.split("/")[-1]]["properties"]["kind"]["const"], name
+
+
+def _rule_row(path: Path) -> tuple[str, ...]:
+    text = path.read_text()
+    sentence = " ".join(line.lstrip("# ") for line in text.splitlines() if line.startswith("#"))
+    rule = lint(text).rule
+    assert rule is not None, f"{path} is a rule"
+    told = tell(rule)
+    lane = "all lanes" if told.waits_for == "all" else "the live lane"
+    events = (f"`{name}`" for name in told.events)
+    link = f"../../{path.relative_to(ROOT)}"
+    at_once = ", at once" if told.steps[0].at_once else ""
+    return f"[`{rule.rule}`]({link})", sentence, lane + at_once, ", ".join([*told.facts, *events]) or "the profile"
+
+
+def _keys(model: Mapping[str, Any], names: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    required = set(model.get("required", ()))
+    for name, field in model["properties"].items():
+        if name in names:
+            default = "**required**" if name in required else _code(field.get("default"))
+            yield f"`{name}`", default, _form(field)
+
+
+def _code(value: object) -> str:
+    return "" if value in (None, [], "") else f"`{json.dumps(value).strip(chr(34))}`"
+
+
+def _form(field: Mapping[str, Any]) -> str:
+    """How a value is written, in few words."""
+    if "$ref" in field:
+        return f"`{field['$ref'].split('/')[-1]}`"
+    for word in ("anyOf", "oneOf"):
+        if word in field:
+            forms = dict.fromkeys(_form(one) for one in field[word] if one.get("type") != "null")
+            return "a condition" if "`Compare`" in forms else " or ".join(forms)
+    if "enum" in field:
+        return " · ".join(f"`{one}`" for one in field["enum"])
+    if "const" in field:
+        return f"`{field['const']}`"
+    if field.get("type") == "array":
+        return f"a list of {_form(field['items'])}"
+    examples = field.get("examples")
+    return f"such as `{examples[0]}`" if examples else str(field.get("type", "anything"))
+
+
+def _flowing(text: str) -> str:
+    return " ".join(text.split())
+
+
 def reasons() -> str:
     """Every code that decisions and retractions give, with what it means."""
     return (
@@ -141,6 +235,8 @@ def documents() -> dict[Path, str]:
         ROOT / "docs/reference/topics.md": topics(),
         ROOT / "docs/reference/settings.md": settings(),
         ROOT / "docs/reference/reasons.md": reasons(),
+        ROOT / "docs/reference/rules.md": rules(),
+        ROOT / "docs/reference/rule.schema.json": _json(rule_schema()),
         **{ROOT / "docs/reference" / path: text for path, text in contract()},
         front: readme(front.read_text()),
     }

@@ -43,7 +43,7 @@ class Base(Model):
 
     rule: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{2,63}$")]
     version: Annotated[int, Field(ge=1)] = 1
-    family: str
+    family: Annotated[str, WithJsonSchema({"type": "string", "enum": [*FAMILIES]})]
     mode: Mode = "live"
     priority: Annotated[int, Field(ge=0, le=100)] = 50
     purpose: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
@@ -264,7 +264,8 @@ def _clock(written: object) -> object:
 
 
 class Date(Base):
-    """A date of the profile comes round: every year, or once; `offset` before (-14d) or after it."""
+    """A date of the profile comes round, every year or once: at a time of the customer's own day. `days_before` it; after it
+    where that is negative."""
 
     kind: Literal["date"]
     date: Annotated[str, Field(pattern=r"^(traits|computed)\.[\w $-]{1,128}$")]
