@@ -66,7 +66,8 @@ class Life:
         self._shuffled = bool(shuffled)
         self._begin = rnd.choice((SPRING, AUTUMN))
         self.profile = _profile(rnd)
-        self._coming = sorted(self._known(rnd) for _ in range(rnd.randrange(2, 14)))
+        coming = {known.story.key: known for known in (self._known(rnd) for _ in range(rnd.randrange(2, 14)))}
+        self._coming = sorted(coming.values(), key=lambda known: (known.at, known.story.key))
         self._merge_at = at(self._begin + rnd.randrange(WEEKS)) if rnd.random() < 0.4 else None
         self._theirs = [self._other(rnd, n) for n in range(rnd.randrange(1, 5))]
         self._lags = rnd
