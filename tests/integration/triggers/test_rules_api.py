@@ -9,16 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
+from integration.triggers.operating import history, operator, put, to_mode, token
 from integration.triggers.shop import NOON
-from tern_common.access import store as access
-from tern_common.access.store import Role, StoredToken
-from tern_common.auth import Tokens, new_token
-from tern_common.clock import ManualClock, SystemClock
+from tern_common.clock import ManualClock
 from tern_common.db import Pool
-from tern_common.http import Probes, create_app
-from tern_triggers.app import SUMMARY, triggers_router
 from tern_triggers.domain.rules import RULE
-from tern_triggers.store.rule_seeds import seed
 from tern_triggers.store.rulebook import Rulebook
 from unit.triggers.saying import RULES
 
@@ -43,43 +38,8 @@ def clock() -> ManualClock:
 @pytest.fixture
 async def api(pool: Pool, clock: ManualClock) -> AsyncIterator[httpx.AsyncClient]:
     """An operator's client, of a service that was started with two rules."""
-    await seed(pool, RULES, NOON)
-    app = create_app(
-        service="triggers",
-        summary=SUMMARY,
-        probes=Probes({}),
-        routers=[triggers_router(pool, clock)],
-        tokens=Tokens(pool, SystemClock()),
-    )
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://triggers", headers=await token(pool, "admin")
-    ) as client:
+    async with operator(pool, clock) as client:
         yield client
-
-
-async def token(pool: Pool, role: Role) -> dict[str, str]:
-    made = new_token()
-    await access.create(pool, made.token_id, StoredToken(made.digest, role, "ann"), None)
-    return {"Authorization": f"Bearer {made.text}"}
-
-
-async def put(
-    api: httpx.AsyncClient, text: str, name: str = "welcome", *, as_json: bool = False, **headers: str
-) -> httpx.Response:
-    kind = "application/json" if as_json else "application/yaml"
-    sent = {"Content-Type": kind, **{key.replace("_", "-"): value for key, value in headers.items()}}
-    return await api.put(f"/v1/rules/{name}", params={"reason": "trying it"}, content=text, headers=sent)
-
-
-async def to_mode(api: httpx.AsyncClient, mode: str, name: str = "welcome", **headers: str) -> httpx.Response:
-    body = {"mode": mode, "reason": "it is time"}
-    sent = {key.replace("_", "-"): value for key, value in headers.items()}
-    return await api.post(f"/v1/rules/{name}/mode", json=body, headers=sent)
-
-
-async def history(api: httpx.AsyncClient, name: str = "welcome") -> list[tuple[int, str]]:
-    told = (await api.get(f"/v1/rules/{name}/audit")).json()["history"]
-    return [(entry["version"], entry["act"]) for entry in reversed(told)]
 
 
 async def test_the_rules_are_listed_with_what_they_wait_for(api: httpx.AsyncClient) -> None:
@@ -239,72 +199,3 @@ async def test_looking_needs_a_reader_and_changing_an_operator(api: httpx.AsyncC
     assert (await to_mode(api, "live", "none_such")).status_code == 404
     schema = (await api.get("/v1/rules/schema")).json()
     assert schema["$schema"].startswith("https://json-schema.org")
-
-
-class TestFiles:
-    """What files say is taken up at start, and never over the heads of people."""
-
-    CART = RULES[0].model_copy(update={"version": 3})
-
-    async def current(self, pool: Pool) -> tuple[int, str, int]:
-        rules = await Rulebook().read(pool)
-        (rule,) = (rule for rule in rules.rules if rule.rule == "cart_abandoned")
-        return rule.version, rule.mode, rule.priority
-
-    async def restart(self, pool: Pool, **changes: object) -> list[str]:
-        """With the cart's file as it is now; the rules whose files were left out."""
-        rule = self.CART.model_copy(update=changes)
-        return [skipped.why for skipped in await seed(pool, [rule], NOON + DAY)]
-
-    async def test_rules_of_the_first_start_have_always_decided_and_later_ones_begin_when_they_come(
-        self, pool: Pool
-    ) -> None:
-        await seed(pool, RULES, NOON)
-        assert (await Rulebook().read(pool)).since == {}
-        await seed(pool, [RULES[0].model_copy(update={"rule": "another_cart"})], NOON + DAY)
-        assert (await Rulebook().read(pool)).since == {"another_cart": NOON + DAY}
-
-    async def test_an_unchanged_file_changes_nothing(self, pool: Pool) -> None:
-        await self.restart(pool)
-        before = (await Rulebook().read(pool)).revision
-        await self.restart(pool)
-        assert (await Rulebook().read(pool)).revision == before
-
-    async def test_a_changed_file_is_a_new_version_that_keeps_the_mode_which_people_chose(
-        self, pool: Pool, api: httpx.AsyncClient
-    ) -> None:
-        await self.restart(pool)
-        await to_mode(api, "paused", "cart_abandoned")
-        assert await self.restart(pool, priority=51) == []
-        assert await self.current(pool) == (4, "paused", 51)
-        assert await self.restart(pool, priority=51, mode="shadow") == []
-        assert await self.current(pool) == (5, "shadow", 51)
-
-    async def test_an_older_file_is_left_out(self, pool: Pool) -> None:
-        await self.restart(pool)
-        (why,) = await self.restart(pool, version=2, priority=1)
-        assert "raise this one's to 3" in why
-        assert (await self.current(pool))[0] == 3
-
-    async def test_what_people_wrote_is_theirs_until_a_file_has_a_higher_version(
-        self, pool: Pool, api: httpx.AsyncClient
-    ) -> None:
-        text = self.CART.model_copy(update={"priority": 77}).model_dump_json(exclude_none=True)
-        await self.restart(pool)
-        assert (await put(api, text, "cart_abandoned", If_Match="*", as_json=True)).status_code == 200
-        assert await self.current(pool) == (4, "live", 77)
-        (why,) = await self.restart(pool, priority=60)
-        assert "raise the file's version to 5" in why
-        assert await self.current(pool) == (4, "live", 77)
-        assert await self.restart(pool, priority=60, version=5) == []
-        assert await self.current(pool) == (5, "live", 60)
-
-    async def test_a_retired_rule_stays_retired_until_a_file_has_a_higher_version(
-        self, pool: Pool, api: httpx.AsyncClient
-    ) -> None:
-        await self.restart(pool)
-        await api.delete("/v1/rules/cart_abandoned", params={"reason": "enough"})
-        assert len(await self.restart(pool)) == 1
-        assert (await self.current(pool))[1] == "paused"
-        assert await self.restart(pool, version=4) == []
-        assert (await self.current(pool))[1] == "live"

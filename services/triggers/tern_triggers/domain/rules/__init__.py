@@ -12,19 +12,8 @@ from tern_triggers.domain.rules.conditions import (
     paths,
     value_of,
 )
-from tern_triggers.domain.rules.kinds import (
-    RULE,
-    Base,
-    Change,
-    Count,
-    Date,
-    Fold,
-    Inactivity,
-    Lane,
-    Mode,
-    OnEvent,
-    Rule,
-)
+from tern_triggers.domain.rules.every_rule import Base, Lane, Mode
+from tern_triggers.domain.rules.kinds import RULE, Change, Count, Date, Fold, Inactivity, OnEvent, Rule
 from tern_triggers.domain.rules.parts import (
     Act,
     Channel,

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from tern_triggers.domain.rules.conditions import Condition, paths
-from tern_triggers.domain.rules.kinds import Base, Count, Inactivity, OnEvent, Rule
+from tern_triggers.domain.rules.every_rule import Base
+from tern_triggers.domain.rules.kinds import Count, Inactivity, OnEvent, Rule
 from tern_triggers.domain.rules.parts import EventFilter, event_key
 from tern_triggers.domain.rules.vocabulary import DECLARED, EVENTS, KNOWN, PROFILE, PURPOSES, is_profile_path
 from tern_triggers.domain.rules.wrong import Finding, Place, closest, meant

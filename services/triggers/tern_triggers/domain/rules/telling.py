@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from tern_common.durations import format_duration
-from tern_triggers.domain.rules.kinds import HISTORIC, LONG_WAIT, Change, Date, Inactivity, Lane, Rule
+from tern_triggers.domain.rules.every_rule import LONG_WAIT, Lane
+from tern_triggers.domain.rules.kinds import HISTORIC, Change, Date, Inactivity, Rule
 from tern_triggers.domain.rules.reading import reads
 from tern_triggers.domain.rules.vocabulary import KNOWN
 
