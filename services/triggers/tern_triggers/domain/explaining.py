@@ -21,7 +21,7 @@ from tern_triggers.domain.folds import stories
 from tern_triggers.domain.moments import AT_ONCE, NEVER
 from tern_triggers.domain.narrative import facts_of
 from tern_triggers.domain.policy import Policy
-from tern_triggers.domain.rounds import Safe, ready_at
+from tern_triggers.domain.rounds import Safe, ready_at, round_of
 from tern_triggers.domain.rules import Rule, Ruleset
 from tern_triggers.domain.story import Exit, Story
 from tern_triggers.domain.view import Deferral, View
@@ -204,7 +204,7 @@ class _Rule:
                 candidate=candidate,
                 view=asked.view,
                 ledger=self._ledger,
-                present=when,
+                present=asked.now if ready == AT_ONCE else round_of(ready, when, asked.policy),
                 now=when,
                 policy=asked.policy,
                 since=asked.ruleset.since.get(candidate.rule.rule),
