@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from heapq import heappop, heappush
 from typing import NamedTuple
 
@@ -126,12 +127,19 @@ class _Sitting:
         self._view = view
         self._policy = policy
         self._now = now
-        self._ledger = Ledger(view, ruleset)
-        self._taken = by_story(view.decisions)
         self._rulings: list[Ruling] = []
         self._deferrals: dict[str, Deferral] = {}
         self._asks: dict[str, Candidate] = {}
         self._arms: dict[Arm, None] = {}
+
+    @cached_property
+    def _ledger(self) -> Ledger:
+        """Made when the first candidate is judged: most looks come too early for any."""
+        return Ledger(self._view, self._ruleset)
+
+    @cached_property
+    def _taken(self) -> dict[tuple[str, str, str], list[Decision]]:
+        return by_story(self._view.decisions)
 
     def found(self) -> Decided:
         """What it came to so far."""
