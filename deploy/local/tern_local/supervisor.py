@@ -31,7 +31,8 @@ class Kept(Protocol):
 
 
 class Supervisor:
-    """One per stack. `changed` is called whenever a process took another's place."""
+    """One per stack. `changed` is called whenever a process took another's place. `longest_pause_s`: between a death
+    and the next start, for whoever dies again and again."""
 
     def __init__(self, family: Family, clock: Clock, say: Say) -> None:
         self._family = family
@@ -40,6 +41,7 @@ class Supervisor:
         self._children: dict[str, Child] = {}
         self._resting: set[str] = set()
         self.changed: Callable[[], None] = lambda: None
+        self.longest_pause_s = _LONGEST_PAUSE_S
 
     def pids(self) -> dict[str, int]:
         """Process ids by name."""
@@ -83,7 +85,7 @@ class Supervisor:
             self._family.forget(child)
             self._say(f"{kept.name} ended with {child.ended}; starting it again (log: {child.log})")
             await self._clock.sleep(pause_s)
-            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+            pause_s = min(pause_s * 2, self.longest_pause_s)
             if kept.name not in self._resting:
                 await self._again(kept)
 

@@ -22,11 +22,12 @@ import uvloop
 from pydantic_settings import BaseSettings
 from starlette.types import ASGIApp
 
+from tern_common import failpoints
 from tern_common.clock import Clock, SystemClock
 from tern_common.errors import Misconfigured, Transient
 from tern_common.logs import configure_logs, logger
 from tern_common.metrics import LOOP_RETRIES
-from tern_common.settings import read_settings
+from tern_common.settings import TroubleSettings, read_settings
 
 FINISH_REQUESTS_S = 4
 STOP_DEADLINE_S = 9.5
@@ -47,6 +48,7 @@ def start(service: str, settings: type[S], serve: Callable[[S], Coroutine[Any, A
     sys.excepthook = _last_words
     read = read_settings(settings)
     configure_logs(service, getattr(read, "log_level", "info"))
+    failpoints.look_in(read_settings(TroubleSettings).failpoints)
     _collect_seldom()
     uvloop.run(serve(read))
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import msgspec
 from sqlalchemy import BigInteger, Column, LargeBinary, Text
 
+from tern_common import failpoints
 from tern_common.bus import Message, Producer
 from tern_common.db import Connection, Pool, Row, connection
 
@@ -68,6 +69,7 @@ async def drain(pool: Pool, producer: Producer) -> int:
             rows = await conn.fetch(_READ, _ROWS)
         if rows:
             await producer.send([_message(row) for row in rows])
+            failpoints.reached("outbox.sent")
             async with connection(pool) as conn:
                 await conn.execute(_DELETE, [row[0] for row in rows])
         drained += len(rows)

@@ -53,6 +53,21 @@ class ServiceSettings(BaseSettings):
         return self
 
 
+class TroubleSettings(BaseSettings):
+    """What every process reads for itself, so that it can be made to die where that hurts most (failpoints.py)."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    deployment: Literal["development", "production"] = "production"
+    failpoints: Path | None = Field(None, description="Folder in which failpoints are armed. Never in production.")
+
+    @model_validator(mode="after")
+    def _nobody_is_killed_in_production(self) -> Self:
+        if self.failpoints and self.deployment == "production":
+            raise ValueError("TERN_FAILPOINTS: dying on purpose needs TERN_DEPLOYMENT=development")
+        return self
+
+
 class PipelineSettings(ServiceSettings):
     """For services that events pass through: they know identifiers by one keyed hash, and claim safe time."""
 

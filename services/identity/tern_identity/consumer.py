@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import get_args
 
-from tern_common import catalog, outbox
+from tern_common import catalog, failpoints, outbox
 from tern_common.bus import Message, Producer, Record
 from tern_common.consume import Batch, Rest
 from tern_common.db import Pool
@@ -67,11 +67,13 @@ class EventHandler:
         arrived = [item for item in batch.items if isinstance(item, Arrived)]
         passed = [item for item in batch.items if isinstance(item, Message)]
         filed = await self._file(arrived) if arrived else []
+        failpoints.reached("identity.filed")
 
         async def publish() -> None:
             if messages := [*passed, *resolved(arrived, filed, self._output)]:
                 await self._producer.send(messages)
             await outbox.drain(self._pool, self._producer)
+            failpoints.reached("identity.published")
 
         return publish
 

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs
 
 from starlette.types import Receive, Scope, Send
 
+from tern_common import failpoints
 from tern_common.bus import Message, Producer
 from tern_common.clock import Clock
 from tern_common.errors import Refused, Transient, Unusable
@@ -119,6 +120,7 @@ class Tracking:
             raise Refused(
                 503, "kafka-unavailable", "events cannot be stored now; send them again", waits.retry_after_s
             ) from None
+        failpoints.reached("ingest.acknowledged")
         meters.count(decided)
 
     def _new_ids(self) -> Iterator[str]:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from tern_common import failpoints
 from tern_common.bus import Producer, Record
 from tern_common.consume import Batch
 from tern_common.db import Pool
@@ -62,7 +63,10 @@ class ProfileHandler:
         """One transaction; then every public record that follows from it is acknowledged."""
         if not found.items:
             return
-        await self._publishing.publish(await batch.apply(self._pool, plan(found.items), self._basis))
+        due = await batch.apply(self._pool, plan(found.items), self._basis)
+        failpoints.reached("profile.applied")
+        await self._publishing.publish(due)
+        failpoints.reached("profile.published")
 
     async def notice_declarations(self) -> None:
         """Where others than before are declared, everybody is due once."""

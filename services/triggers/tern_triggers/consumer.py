@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from tern_common import failpoints
 from tern_common.bus import Log, Place, Record
 from tern_common.clock import Clock
 from tern_common.consume import Batch
@@ -96,6 +97,7 @@ class TriggersHandler:
         """One transaction; then what it decided and revoked is published, or left to the relay."""
         await self._positions.ensure(found.spans)
         written = await batch.apply(self._pool, self._writing, found.items, found.spans, self._clock.now())
+        failpoints.reached("triggers.applied")
         for place in written.gaps:
             logger.error("records are missing: rewind the group", topic=place.topic, partition=place.partition)
         meters.count_decisions(written.decisions)

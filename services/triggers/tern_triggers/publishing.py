@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tern_common import failpoints
 from tern_common.bus import Headers, Message, Producer, Record
 from tern_common.clock import Clock
 from tern_common.db import Pool, connection, transaction
@@ -41,6 +42,8 @@ class Publisher:
     async def publish(self) -> int:
         """One round; returns how many letters left the outbox. Raises `Transient`: they will be sent again."""
         claimed = await self._claim()
+        if claimed:
+            failpoints.reached("triggers.claimed")
         await self._send_all(claimed)
         return len(claimed)
 
@@ -69,6 +72,7 @@ class Publisher:
             async with transaction(self._pool) as conn:
                 await outbox.failed(conn, seqs, self._clock.now())
             raise
+        failpoints.reached("triggers.sent")
         async with transaction(self._pool) as conn:
             await outbox.delivered(conn, seqs)
         for one in claimed:

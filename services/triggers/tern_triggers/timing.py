@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from itertools import count
 
+from tern_common import failpoints
 from tern_common.clock import Clock
 from tern_common.db import Pool, connection, transaction
 from tern_common.logs import logger
@@ -49,6 +50,7 @@ class Timing:
         meters.LOOKS.inc(done.customers)
         meters.count_decisions(done.decisions)
         if any(decision.outcome is Outcome.FIRED for decision in done.decisions):
+            failpoints.reached("triggers.fired")
             await self._publisher.publish_now()
         return done.customers
 

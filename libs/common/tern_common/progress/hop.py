@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 
+from tern_common import failpoints
 from tern_common.bus import Log, Message, Producer
 from tern_common.clock import Clock
 from tern_common.errors import Misconfigured
@@ -99,6 +100,7 @@ class Hop:
         )
         value = encode(claim)
         key = f"{claim.service}/{claim.lane}".encode()
+        failpoints.reached("progress.covered")
         await self.producer.send([Message(PROGRESS, key, value, headers_of("claim", value, claim.lane))])
         return True
 

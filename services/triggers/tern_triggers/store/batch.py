@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from tern_common import failpoints
 from tern_common.bus import Place, Span
 from tern_common.db import Connection, Pool, transaction
 from tern_common.errors import Transient
@@ -104,6 +105,7 @@ class _Writer:
         ended = await self._end(plans, known)
         sat = await at_once.decide(conn, self._ruleset, writing, prompted(self._ruleset, batch, known), self._now)
         gaps = await positions.advance(conn, spans) if spans else []
+        failpoints.reached("triggers.advanced")
         return Written(ended, sat.decisions, sat.letters, gaps)
 
     async def _end(self, plans: Collection[str], known: Known) -> list[Ending]:
