@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from tern_common.commerce import Item
-from tern_triggers.domain.arbiter.reach import POINT_OF
+from tern_triggers.domain.arbiter.reach import POINT_OF, point_of
 from tern_triggers.domain.candidates import Candidate
 from tern_triggers.domain.contract.payload import (
     FIRED,
@@ -122,13 +122,9 @@ def _events(candidate: Candidate) -> list[EventRef]:
 
 
 def _contact(purpose: str, channel: str, view: View) -> str | None:
-    """Only ever asked for a channel that may be used; the point is one of a profile which grants it, the most
-    trustworthy of several."""
-    granting = (voice for voice in view.voices if voice.of(purpose, channel))
-    points = (voice.contacts.get(POINT_OF.get(channel, "")) for voice in granting)
-    known = (point for point in points if point is not None and point.value)
-    best = min(known, key=lambda point: (not point.trusted, point.doubtful, point.value), default=None)
-    return None if best is None else best.value
+    """Only ever asked for a channel that may be used: the point by which the arbiter found it within reach."""
+    point = point_of(view, purpose, channel) if channel in POINT_OF else None
+    return None if point is None else point.value
 
 
 def _due_by(step: Step, decision: Decision) -> datetime | None:
