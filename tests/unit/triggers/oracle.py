@@ -7,7 +7,7 @@ service's. It shares with the service only its facts, its rules and the names of
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from tern_triggers.domain.decisions import trigger_id
@@ -18,6 +18,7 @@ from tern_triggers.domain.view import Verdicts
 from unit.triggers import tallies, walks
 from unit.triggers.walks import Waiting
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ADDRESSED = ("cart_id", "order_id", "ticket_id")
 
 
@@ -167,7 +168,5 @@ class Oracle:
 
 
 def rounded(at: datetime, slot: timedelta) -> datetime:
-    """Up to the next full slot; slots here are minutes."""
-    floor = at.replace(second=0, microsecond=0)
-    assert slot == timedelta(minutes=1)
-    return floor if floor == at else floor + slot
+    """Up to the next full slot."""
+    return at + (EPOCH - at) % slot
