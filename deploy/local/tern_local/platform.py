@@ -19,6 +19,7 @@ import httpx
 from tern_local import provision
 from tern_local.children import Family
 from tern_local.folder import Folder, write_private
+from tern_local.rules import write_rules
 from tern_local.services import NAMES, Service
 from tern_local.stack import Stack, open_stack
 from tern_local.supervisor import Kept, Say, Supervisor
@@ -71,7 +72,7 @@ async def open_platform(
     """Yields once every service is ready; keeps all processes up meanwhile; stops them on the way out.
 
     With `virtual_clock`, time is the machine's plus the offset in the folder's file `clock`. `environment`: further
-    variables by the name of the service that is to have them.
+    variables by the name of the service that is to have them. Unless they name other rules, nobody is held out.
     """
     run_file = folder / "run.json"
     run_file.unlink(missing_ok=True)
@@ -134,10 +135,11 @@ def _services(
         **({"TERN_CLOCK_FILE": str(clock_file)} if clock_file else {}),
     }
     passwords = {name: stack.folder.secret(f"database_{name}") for name in NAMES}
+    own = {"triggers": {"TERN_RULES_DIR": str(write_rules(stack.folder / "rules"))}}
     urls = {name: provision.as_service(database, name, password) for name, password in passwords.items()}
+    further = {name: {**own.get(name, {}), **environment.get(name, {})} for name in NAMES}
     return [
-        Service(name, ports[name], {**shared, "TERN_DATABASE_URL": urls[name], **environment.get(name, {})}, http)
-        for name in NAMES
+        Service(name, ports[name], {**shared, "TERN_DATABASE_URL": urls[name], **further[name]}, http) for name in NAMES
     ]
 
 

@@ -148,10 +148,11 @@ async def _end(stage: Stage) -> bool:
     ids = {called: customer_id for customer_id, called in names.items()}
     decisions = await stage.doors.decisions(ids[BUYER.called])
     stage.narrator.scene(stage.clock.now(), "And the buyer? The decision log says why there is nothing.")
-    for decision in decisions:
+    about_the_cart = [decision for decision in decisions if decision["rule"] == "cart_abandoned"]
+    for decision in about_the_cart:
         stage.narrator.nothing(_why(decision))
     wrong = faults(EXPECTED, found(stage.subscriber.triggers, names))
-    if not any(decision["rule"] == "cart_abandoned" and decision["reason"] == "ordered" for decision in decisions):
+    if not any(decision["reason"] == "ordered" for decision in about_the_cart):
         wrong.append("the decision log does not say why the buyer was not reminded")
     stage.narrator.say("")
     if not wrong:
