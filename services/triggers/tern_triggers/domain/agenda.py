@@ -13,7 +13,7 @@ from tern_triggers.domain.facts import Fact
 from tern_triggers.domain.folds.matching import key_in, matches
 from tern_triggers.domain.moments import AT_ONCE, earliest, round_up
 from tern_triggers.domain.policy import Policy
-from tern_triggers.domain.rules import Count, Inactivity, OnEvent, Rule, Ruleset
+from tern_triggers.domain.rules import Inactivity, Lane, Rule, Ruleset
 from tern_triggers.domain.rules.reading import VIEWED
 
 _STARTS = {
@@ -22,6 +22,7 @@ _STARTS = {
     "orders": {"order", "refund", "cancel"},
     "first_order": {"order"},
     "presence": {"seen"},
+    "browse": {VIEWED},
 }
 
 
@@ -47,14 +48,17 @@ def plan_for(ruleset: Ruleset, fact: Fact, policy: Policy) -> Plan:
     """
     if fact.kind in _UNDOING and any(map(_may_be_due, ruleset.deciding)):
         return Plan(AT_ONCE, AT_ONCE, fact.at, fact.at)
-    planned = [
-        (rule.lane, round_up(fact.at + rule.smallest_offset + policy.grace, policy.slot))
-        for rule in ruleset.deciding
-        if starts(rule, fact) and not decides_at_once(rule, fact)
-    ]
+    ready = fact.at + policy.grace
+    by_lane: dict[Lane, datetime] = {}
+    for reader in ruleset.reading(fact.kind, fact.key):
+        decided = reader.at_once and not fact.passive
+        if not decided and starts(reader.rule, fact):
+            at = ready + reader.smallest_offset
+            by_lane[reader.lane] = min(by_lane.get(reader.lane, at), at)
+    live, rest = by_lane.get("live"), by_lane.get("all")
     return Plan(
-        earliest(*(at for lane, at in planned if lane == "live")),
-        earliest(*(at for lane, at in planned if lane == "all")),
+        None if live is None else round_up(live, policy.slot),
+        None if rest is None else round_up(rest, policy.slot),
         fact.at,
         fact.at,
     )
@@ -68,24 +72,14 @@ def _may_be_due(rule: Rule) -> bool:
     return isinstance(rule, Inactivity) and rule.fold == "first_order"
 
 
-def decides_at_once(rule: Rule, fact: Fact) -> bool:
-    """Whether a cycle that this fact starts is decided in the transaction that stores it."""
-    return rule.at_once(0) and not fact.passive
-
-
 def starts(rule: Rule, fact: Fact) -> bool:
     """Whether such a fact can start or reset a cycle of this rule. A reset that starts nothing only puts things off."""
     if fact.passive and rule.ignores_history:
         return False
-    match rule:
-        case Inactivity(fold="browse"):
-            return fact.kind == "event" and fact.key == VIEWED
-        case Inactivity(fold=str() as fold):
-            return fact.kind in _STARTS[fold]
-        case Inactivity(start=wanted) | Count(of=wanted) | OnEvent(of=wanted):
-            return matches(wanted, fact) and key_in(rule.key, fact) is not None
-        case _:
-            return False
+    if rule.kind == "inactivity" and rule.fold is not None:
+        return (fact.key if fact.kind == "event" else fact.kind) in _STARTS[rule.fold]
+    wanted = rule.start if rule.kind == "inactivity" else rule.of if rule.kind in ("count", "event") else None
+    return matches(wanted, fact) and key_in(getattr(rule, "key", None), fact) is not None
 
 
 def join(plans: Iterable[Plan]) -> Plan:

@@ -6,9 +6,10 @@ once: the least by (time, passive, body) stays, whatever order they come in.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -121,7 +122,7 @@ def _named(event: Event, wanted: Reads) -> list[_Part]:
     if kept is None:
         return []
     properties = properties_of(event)
-    said = {name: value for name in sorted(kept) if (value := _scalar(_at(properties, name))) is not None}
+    said = {name: value for name, path in _by_path(kept) if (value := _scalar(_at(properties, path))) is not None}
     return [("event", key, event.message_id, Body(said=said))]
 
 
@@ -135,10 +136,16 @@ def _seen(event: Event, wanted: Reads) -> list[_Part]:
     ]
 
 
-def _at(properties: Mapping[str, Any], path: str) -> object:
-    """What a dotted path leads to."""
+@lru_cache(maxsize=1024)
+def _by_path(kept: frozenset[str]) -> Sequence[tuple[str, Sequence[str]]]:
+    """Dotted paths, each with its parts: taken apart once for all events of a name."""
+    return tuple((name, tuple(name.split("."))) for name in sorted(kept))
+
+
+def _at(properties: Mapping[str, Any], path: Sequence[str]) -> object:
+    """What a path leads to."""
     found: object = properties
-    for name in path.split("."):
+    for name in path:
         if not isinstance(found, dict):
             return None
         found = found.get(name)

@@ -6,6 +6,7 @@ Memberships, profile copies and cart maxima are taken at their highest, facts as
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, lru_cache
 from itertools import chain
 from typing import NamedTuple, TypeVar
 from uuid import UUID
@@ -21,6 +22,9 @@ from tern_triggers.domain.view import Verdicts
 
 TRAIT_BYTES = 258
 """Of a trait's JSON: longer ones are essays."""
+
+_IDS = 65_536
+"""Ids that are remembered to be well-formed: a session's events name the same ones."""
 
 FOREVER = 2**63 - 1
 """A version that none is higher than."""
@@ -78,7 +82,7 @@ class News(msgspec.Struct, frozen=True):
     wanted: Reads | None = None
 
 
-class Batch(msgspec.Struct, frozen=True, kw_only=True):
+class Batch(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What many records say: memberships by home, former homes and profiles by customer, facts by name, carts by id.
 
     `copies` are the further statements of facts: maxima over carts are taken over all statements, since a row that
@@ -91,7 +95,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     profiles: Mapping[str, ProfileNews]
     copies: Sequence[Fact] = ()
 
-    @property
+    @cached_property
     def newest(self) -> dict[str, Newest]:
         """The newest event of each named cart, as any statement dates it."""
         found: dict[str, Newest] = {}
@@ -101,7 +105,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
                 found[fact.key] = max(found.get(fact.key, said), said)
         return found
 
-    @property
+    @cached_property
     def ordered(self) -> dict[str, list[Ordered]]:
         """The orders that name each cart, as each statement dates them."""
         found: dict[str, list[Ordered]] = {}
@@ -110,7 +114,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
                 found.setdefault(fact.body.cart_id, []).append(Ordered(fact.at, fact.message_id))
         return found
 
-    @property
+    @cached_property
     def cart_ids(self) -> list[str]:
         """The named carts that the batch speaks of, ascending."""
         return sorted({cart_id for fact in self.statements if (cart_id := cart_of(fact))})
@@ -229,6 +233,7 @@ def _keep_least(facts: dict[tuple[str, str, str, str], Fact], fact: Fact, copies
     copies.append(other)
 
 
+@lru_cache(maxsize=_IDS)
 def _home(text: str) -> str:
     try:
         return UUID(hex=text).hex
@@ -236,6 +241,7 @@ def _home(text: str) -> str:
         raise Poison("not-a-home-id") from wrong
 
 
+@lru_cache(maxsize=_IDS)
 def _customer(text: str) -> str:
     try:
         return str(UUID(text))

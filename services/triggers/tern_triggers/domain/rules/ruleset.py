@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import NamedTuple
 
 import msgspec
 
+from tern_triggers.domain.rules.every_rule import Lane
 from tern_triggers.domain.rules.kinds import Change, Count, Date, Inactivity, OnEvent, Rule
 from tern_triggers.domain.rules.reading import Reads, reads
 
 
-class Ruleset(msgspec.Struct, frozen=True, kw_only=True):
+class Reader(NamedTuple):
+    """A rule that reads some fact, and what a plan asks of it."""
+
+    rule: Rule
+    lane: Lane
+    smallest_offset: timedelta
+    at_once: bool
+
+
+class Ruleset(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """`rules`, by name; paused ones are among them. `since`: since when each decides in its mode; what began before is
     history to it, and a rule without one has always run. `older`: (name, version) → versions that running cycles began
     under. `retired` are names of paused rules for which nothing more is kept. `revision` rises with every change.
@@ -23,15 +35,30 @@ class Ruleset(msgspec.Struct, frozen=True, kw_only=True):
     retired: frozenset[str] = frozenset()
     revision: int = 0
 
-    @property
+    @cached_property
     def deciding(self) -> tuple[Rule, ...]:
         """Those that decide, live or in shadow."""
         return tuple(rule for rule in self.rules if rule.mode != "paused")
 
-    @property
+    @cached_property
     def reads(self) -> Reads:
         """What has to be kept for them, also for those that are paused."""
         return reads(rule for rule in (*self.rules, *self.older.values()) if rule.rule not in self.retired)
+
+    def reading(self, kind: str, key: str) -> Sequence[Reader]:
+        """The deciding rules that read such a fact; of events those that read them by this name."""
+        return self._readers.get((kind, key if kind == "event" else ""), ())
+
+    @cached_property
+    def _readers(self) -> Mapping[tuple[str, str], Sequence[Reader]]:
+        """Looked up for every fact: so it is worked out once."""
+        found: dict[tuple[str, str], list[Reader]] = {}
+        for rule in self.deciding:
+            reader = Reader(rule, rule.lane, rule.smallest_offset, rule.at_once(0))
+            read = reads([rule])
+            for name in (*((kind, "") for kind in read.kinds), *(("event", key) for key in read.events)):
+                found.setdefault(name, []).append(reader)
+        return found
 
     def at(self, rule: Rule, version: int) -> Rule:
         """The rule as it was in a version: its timing then, its mode and checks now (triggers.md §6.4)."""
