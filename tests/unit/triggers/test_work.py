@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tern_triggers.domain.endings import endings
+from tern_triggers.domain.facts import Fact
 from tern_triggers.domain.folds import stories
 from tern_triggers.domain.narrative import ended_notes
 from tern_triggers.domain.rounds import Safe, after, decide, next_looks
-from tern_triggers.domain.rules import ruleset
+from tern_triggers.domain.rules import Ruleset, ruleset
 from tern_triggers.domain.story import Ended, Exit, Gone, Moment, Story, last_ended
 from tern_triggers.domain.view import View
-from unit.triggers.saying import CART, DAY, POLICY, RULESET, at, order, snap, view
+from unit.triggers import fast_rules
+from unit.triggers.saying import CART, DAY, POLICY, RULESET, at, checkout, event, order, seen_on, snap, view
 
 COUNTED = [0]
 
@@ -71,13 +73,13 @@ def tallied(seen: View) -> View:
     return replace(seen, facts=facts, decisions=[replace(one, key=Key(one.key)) for one in seen.decisions])
 
 
-def look(seen: View, minutes: float) -> View:
+def look(seen: View, minutes: float, rules: Ruleset = RULESET) -> View:
     """A whole look, and the check for endings; returns the view with what was decided."""
-    told = stories(RULESET, seen, POLICY)
-    decided = decide(RULESET, told, seen, POLICY, Safe(at(minutes), at(minutes)), at(minutes))
+    told = stories(rules, seen, POLICY, at(minutes))
+    decided = decide(rules, told, seen, POLICY, Safe(at(minutes), at(minutes)), at(minutes))
     later = after(seen, decided)
-    notes = ended_notes(RULESET, told, later, POLICY, at(minutes))
-    next_looks(RULESET, told, later, POLICY)
+    notes = ended_notes(rules, told, later, POLICY, at(minutes))
+    next_looks(rules, told, later, POLICY)
     endings(told, later.decisions, at(minutes))
     return replace(later, decisions=[*later.decisions, *notes])
 
@@ -97,6 +99,35 @@ def work(carts: int, orders: int) -> int:
 @pytest.mark.parametrize(("carts", "orders"), [(2000, 0), (0, 5000), (2000, 5000)])
 def test_a_look_grows_with_what_is_looked_at_and_no_faster(carts: int, orders: int) -> None:
     assert work(carts, orders) < 60 * (carts + orders)
+
+
+def look_of_all_kinds(days: int) -> int:
+    """Comparisons in two looks by rules of every kind: each day has a home of its own, as identity files events."""
+    facts: list[Fact] = []
+    for n in range(days):
+        home, minute = f"{n % 40:032x}", n * 3
+        facts += [
+            event("Product Viewed", minute, f"v{n}", home=home, product_id=f"p{n % 9}", seconds=5),
+            event("Product Hidden", minute + 1, f"h{n}", home=home, product_id=f"p{n % 7}"),
+            event("Answer Given", minute, f"a{n}", home=home, score=n % 11, ticket_id=f"t{n % 9}"),
+            event("Inquiry Opened", minute, f"i{n}", home=home, ticket_id=f"t{n % 9}"),
+            event("Inquiry Closed", minute + 2, f"j{n}", home=home, ticket_id=f"t{n % 7}"),
+            seen_on(n * DAY, f"s{n}", home=home),
+            order(minute + 1, f"o{n}", f"p{n % 9}", home=home),
+            checkout(minute, f"k{n}", cart=f"c{n % 9}", home=home),
+            snap(minute, f"c{n}", f"p{n % 9}", cart=f"c{n % 9}", home=home),
+        ]
+    first = look(view(*facts), 4 * days, fast_rules.RULESET)
+    seen = tallied(replace(first, facts=view(*facts).facts))
+    COUNTED[0] = 0
+    look(seen, 5 * days, fast_rules.RULESET)
+    return COUNTED[0]
+
+
+def test_with_rules_of_every_kind_it_grows_no_faster_either() -> None:
+    few, many = look_of_all_kinds(150), look_of_all_kinds(600)
+    assert many < 5.5 * few, "four times the facts, and the depth of a search"
+    assert many < 9 * 600 * 60
 
 
 MINUTES = st.integers(0, 12)

@@ -23,7 +23,7 @@ from tern_triggers.domain.folds.orders import orders_story
 from tern_triggers.domain.folds.presence import presence_stories
 from tern_triggers.domain.folds.waiting import waiting_stories
 from tern_triggers.domain.policy import Policy
-from tern_triggers.domain.rules import Change, Count, Date, Inactivity, OnEvent, Rule, Ruleset
+from tern_triggers.domain.rules import Count, Date, Inactivity, OnEvent, Rule, Ruleset
 from tern_triggers.domain.story import Story
 from tern_triggers.domain.view import View
 from tern_triggers.domain.zones import zone_of
@@ -38,7 +38,18 @@ def stories(ruleset: Ruleset, view: View, policy: Policy, now: datetime | None =
     `now`: by which dates come round and classes were left; needed where rules are about these.
     """
     telling = _Telling(view, policy, now)
-    return {rule.rule: telling.of(rule) for rule in ruleset.deciding}
+    concerned = _concerned(ruleset, view)
+    return {rule.rule: telling.of(rule) if rule.rule in concerned else [] for rule in ruleset.deciding}
+
+
+def _concerned(ruleset: Ruleset, view: View) -> set[str]:
+    """The rules that can have anything to tell: those that read some fact or have decided, and those about profiles."""
+    spoken = {(fact.kind, fact.key if fact.kind == "event" else "") for fact in view.facts}
+    return {
+        *(reader.rule.rule for kind, key in spoken for reader in ruleset.reading(kind, key)),
+        *(decision.rule for decision in view.decisions),
+        *(rule.rule for rule in ruleset.deciding if rule.kind in ("date", "change")),
+    }
 
 
 class _Telling:
@@ -64,7 +75,7 @@ class _Telling:
                 return event_stories(rule, self._shelf)
             case Date():
                 return date_stories(rule, self._view, self._policy, self._present)
-            case Change():
+            case _:
                 return class_stories(rule, self._view, self._own(rule), self._present)
 
     def _quiet(self, rule: Inactivity) -> list[Story]:
@@ -82,7 +93,7 @@ class _Telling:
                 return first_order_stories(self._view.facts, self._anchors(rule))
             case "presence":
                 return presence_stories(self._shelf)
-            case None:
+            case _:
                 return waiting_stories(rule, self._shelf)
 
     @cached_property
