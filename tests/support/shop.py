@@ -170,11 +170,12 @@ async def background(*steps: Any) -> AsyncIterator[None]:
 
 
 def filled_cart(shop: Shop, user: str, cart_id: str) -> list[Json]:
-    """She says yes to e-mail and fills a cart."""
+    """She says yes to e-mail, fills a cart, and leaves her address."""
     mug = {"product_id": "mug", "name": "Mug", "price": 9.5, "quantity": 2}
     return [
         shop.event("Consent Granted", user, {"channel": "email"}),
         shop.event("Cart Updated", user, {"cart_id": cart_id, "products": [mug]}),
+        shop.event("", user, type="identify", traits={"email": f"{user}@shop.example"}),
     ]
 
 
