@@ -8,15 +8,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-import msgspec
-
 from tern_common.db import Connection
 from tern_triggers.domain.agenda import Plan
 from tern_triggers.domain.candidates import candidates
 from tern_triggers.domain.folds import stories
 from tern_triggers.domain.policy import Policy
 from tern_triggers.domain.rounds import after, decide_at_once, next_looks
-from tern_triggers.domain.rules import Ruleset, reads
+from tern_triggers.domain.rules import Ruleset
 from tern_triggers.store import agenda, sittings, views
 from tern_triggers.store.sittings import Sat, Sitting
 from tern_triggers.store.writing import Writing
@@ -33,7 +31,7 @@ async def decide(
     if not customers:
         return Sat([], [])
     policy = writing.policy
-    prompting = _prompting(ruleset)
+    prompting = ruleset.prompting
     ready = await _ready(conn, prompting, policy, customers, now)
     if not ready:
         return Sat([], [])
@@ -54,16 +52,12 @@ async def _ready(
     conn: Connection, prompting: Ruleset, policy: Policy, customers: Collection[str], now: datetime
 ) -> list[str]:
     names = [rule.rule for rule in prompting.rules]
-    seen = await views.glimpse(conn, names, reads(prompting.rules).events, customers)
+    seen = await views.glimpse(conn, names, prompting.reads.events, customers)
     return [
         view.customer_id
         for view in seen
         if any(one.at_once for one in candidates(prompting, stories(prompting, view, policy, now), view))
     ]
-
-
-def _prompting(ruleset: Ruleset) -> Ruleset:
-    return msgspec.structs.replace(ruleset, rules=tuple(rule for rule in ruleset.deciding if rule.at_once(0)))
 
 
 def _new_only(sitting: Sitting) -> Sitting:

@@ -45,6 +45,11 @@ class Ruleset(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """What has to be kept for them, also for those that are paused."""
         return reads(rule for rule in (*self.rules, *self.older.values()) if rule.rule not in self.retired)
 
+    @cached_property
+    def prompting(self) -> Ruleset:
+        """Only those whose first step is decided in the transaction that stores its event."""
+        return msgspec.structs.replace(self, rules=tuple(rule for rule in self.deciding if rule.at_once(0)))
+
     def reading(self, kind: str, key: str) -> Sequence[Reader]:
         """The deciding rules that read such a fact; of events those that read them by this name."""
         return self._readers.get((kind, key if kind == "event" else ""), ())
