@@ -9,7 +9,7 @@ COMPOSE := docker compose -f deploy/compose.yml
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run clean-local test test-fast test-deep check format lock docs bench up down
+.PHONY: help setup demo run clean-local test test-fast test-deep simulate check format lock docs bench up down
 
 help: ## list what there is
 	@echo "Tern: events in, triggers out."
@@ -36,6 +36,9 @@ test-fast: setup ## run the tier without I/O
 
 test-deep: setup ## try identity's promises on 5,000 histories each (about ten minutes)
 	@TERN_HYPOTHESIS=deep $(BIN)/pytest tests/unit/identity $(ARGS)
+
+simulate: setup ## play simulated worlds again or further ones (ARGS="1000 2000": these seeds)
+	@PYTHONPATH=tests $(BIN)/python -m simulation $(ARGS)
 
 check: setup ## check format, style, types, architecture, documents and dependencies
 	@$(BIN)/python .ci/check.py

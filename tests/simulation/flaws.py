@@ -1,0 +1,20 @@
+"""Deliberate mistakes, each a thing somebody might do in good faith. What does not notice one proves nothing."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Flaw(StrEnum):
+    """What one part of the platform does wrong."""
+
+    COMMIT_FIRST = "identity commits offsets before its outputs are acknowledged"
+    SKIP_REDELIVERED = "identity publishes nothing for what it has filed before"
+    NO_PROFILE_HOP = "triggers believe identity alone"
+    OWN_POSITIONS = "triggers look at the positions of their own partitions only"
+    EARLY_POSITIONS = "triggers move positions when records are read, not when they are applied"
+    WALL_CLOCK = "triggers decide by the clock, not by safe time"
+    LATE_MOMENT = "identity notes the moment of its claim after it has asked for the ends"
+    NOTED_AFTER_SENDING = "an attempt is noted after it was made"
+    COMMIT_UNAPPLIED = "triggers commit offsets before their transaction"
+    FORGET_NOTHING_FIRED = "an exit that comes late takes nothing back"

@@ -1,0 +1,45 @@
+"""Three hundred worlds of crashes, zombies, outages, refusals and lost acknowledgements: each keeps all promises."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+from simulation.checks import check, published
+from simulation.quiet import silence
+from simulation.world import CALM, play
+
+SEEDS = range(300)
+WORKERS = 2
+
+
+def wrong(seed: int) -> str | None:
+    """What is wrong in the world of a seed."""
+    silence()
+    try:
+        check(play(seed))
+    except AssertionError as found:
+        return str(found)
+    return None
+
+
+def test_no_weather_makes_a_trigger_false_double_or_lost() -> None:
+    with ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
+        found = [said for said in pool.map(wrong, SEEDS, chunksize=10) if said is not None]
+    assert not found, "replay with `make simulate ARGS=SEED`: " + "; ".join(found)
+
+
+def test_a_seed_is_a_world() -> None:
+    assert told(7) == told(7)
+
+
+def test_in_calm_weather_much_is_fired() -> None:
+    """Worlds in which nothing happens would prove nothing."""
+    assert sum(len(published(play(seed, CALM))) for seed in range(5)) >= 15
+
+
+def told(seed: int) -> Sequence[object]:
+    """What was decided, when, and by which safe time."""
+    judged = play(seed).tables.triggers.judged
+    return [(one.decision.trigger_id, one.decision.outcome, one.now, one.safe) for one in judged]
