@@ -175,7 +175,7 @@ def filled_cart(shop: Shop, user: str, cart_id: str) -> list[Json]:
     return [
         shop.event("Consent Granted", user, {"channel": "email"}),
         shop.event("Cart Updated", user, {"cart_id": cart_id, "products": [mug]}),
-        shop.event("", user, type="identify", traits={"email": f"{user}@shop.example"}),
+        shop.event("", user, type="identify", traits={"email": f"{user or unique('guest')}@shop.example"}),
     ]
 
 
