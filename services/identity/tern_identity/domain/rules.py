@@ -111,6 +111,8 @@ def guard_of(partners: Iterable[Partner], rules: Rules) -> Guard | None:
     `partners`; an earlier first time may lift `velocity` or bring it about.
     """
     known = list(partners)
+    if len(known) <= min(rules.partners_unique, rules.partners_other, rules.new_partners_per_hour):
+        return None  # true of nearly all
     for (_, kind), count in Counter((partner.namespace, partner.kind) for partner in known).items():
         if count > (rules.partners_unique if kind == "unique" else rules.partners_other):
             return "partners"

@@ -79,7 +79,7 @@ class Store:
             names = await names_of(conn, identifiers, self._keys, self.rules)
             ids = home_ids(facts, names, self._keys.hasher)
             batch = numbered(facts, names, ids)
-            known = await memberships(conn, batch.homes, self.rules)
+            known = await memberships(conn, batch, self.rules)
             news = await news_of(conn, batch, known)
         if news.stamps:
             known |= (await self.settle(Work(news))).memberships

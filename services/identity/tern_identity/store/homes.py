@@ -14,6 +14,7 @@ from tern_identity.domain.ledger import Home
 from tern_identity.domain.notices import Move
 from tern_identity.domain.placing import Customer, Standpoint, place, resolve
 from tern_identity.domain.reading import FOREVER
+from tern_identity.domain.regrouping import Strong
 from tern_identity.store.arrays import array, columns, hex_array
 from tern_identity.store.browsers import held_of
 from tern_identity.store.news import Membership
@@ -105,8 +106,11 @@ class Placed(NamedTuple):
     moves: list[Move]
 
 
-async def replace(conn: Connection, touched: Collection[int], new: Mapping[str, Home], epoch: int) -> Placed:
-    """Places the homes under the touched nodes, and the new ones; writes those that have another customer now."""
+async def replace(
+    conn: Connection, touched: Collection[int], new: Mapping[str, Home], known: Mapping[int, Standing], epoch: int
+) -> Placed:
+    """Places the homes under the touched nodes, and the new ones; writes those that have another customer now. `known`:
+    how nodes stand whose groups are locked."""
     if not touched and not new:
         return Placed({}, [])
     rows = await conn.fetch(_LOCK, array(touched), hex_array(new))
@@ -115,7 +119,7 @@ async def replace(conn: Connection, touched: Collection[int], new: Mapping[str, 
     for key, nodes, day, is_door, *membership in rows:
         homes[key.hex()] = Home(tuple(nodes), day, is_door)
         stored[key.hex()] = Membership(*membership)
-    standings = await standings_of(conn, {node_id for home in homes.values() for node_id in home.nodes})
+    standings = await _standings(conn, {node_id for home in homes.values() for node_id in home.nodes}, known)
     wanted = {home_id: customer_of(home, standings) for home_id, home in homes.items()}
     changed = {home_id: whose for home_id, whose in wanted.items() if whose != _whose(stored.get(home_id))}
     versions = await _versions(conn, len(changed), epoch)
@@ -132,6 +136,26 @@ async def standings_of(conn: Connection, nodes: Collection[int]) -> dict[int, St
     """What placing needs to know of these nodes, as it stands at this moment."""
     found = [_standing(row) for row in await conn.fetch(_BY_NUMBER, array(nodes))]
     return {one.at.node_id: one for one in found}
+
+
+async def _standings(conn: Connection, nodes: Collection[int], known: Mapping[int, Standing]) -> Mapping[int, Standing]:
+    asked = [node_id for node_id in nodes if node_id not in known]
+    return {**known, **await standings_of(conn, asked)} if asked else known
+
+
+def standings_in(rows: Mapping[int, Strong], tokens: Mapping[int, UUID]) -> dict[int, Standing]:
+    """The same of the strong nodes of groups, by what is known of them under their locks."""
+    return {
+        node_id: Standing(
+            Standpoint(node_id, is_weak=False, core=row.core, eligible=row.guard is None),
+            None,
+            {node_id: tokens[node_id], row.core: tokens[row.core]},
+            (tokens[node_id], None),
+            False,
+        )
+        for node_id, row in rows.items()
+        if row.core in tokens
+    }
 
 
 async def standings_by_token(conn: Connection, ids: Collection[UUID]) -> dict[UUID, Standing]:

@@ -85,11 +85,13 @@ _Birth = tuple[int, bytes, str, Kind, bytes, bytes, bool]
 
 @dataclass
 class Names:
-    """The nodes of a batch's identifiers, in all their eras. `stamps` grow whenever an operator moves facts."""
+    """The nodes of a batch's identifiers, in all their eras. `stamps` grow whenever an operator moves facts; `born`:
+    those that nobody knew before."""
 
     hashes: Mapping[Identifier, bytes]
     stamps: dict[int, int] = field(default_factory=dict)
     weak: set[int] = field(default_factory=set)
+    born: frozenset[int] = frozenset()
     _single: dict[Identifier, int] = field(default_factory=dict)
     _eras: dict[Identifier, list[_Era]] = field(default_factory=dict)
 
@@ -125,7 +127,9 @@ async def names_of(conn: Connection, identifiers: Sequence[Identifier], keys: Ke
     names = await known_names(conn, identifiers, keys)
     unborn = [one for one in identifiers if one not in names]
     if unborn:
-        names.add(await _bear(conn, unborn, names.hashes, keys, rules))
+        born = await _bear(conn, unborn, names.hashes, keys, rules)
+        names.add(born)
+        names.born = frozenset(node_id for _, node_id, *_ in born)
         if others := [one for one in unborn if one not in names]:
             await _look(conn, names, others)
         if any(one not in names for one in unborn):

@@ -59,13 +59,15 @@ class Membership(NamedTuple):
 
 @dataclass(frozen=True)
 class Batch:
-    """The facts of a batch, by the numbers of its nodes. `stamps`: of every node, as it was when it was read."""
+    """The facts of a batch, by the numbers of its nodes. `stamps`: of every node, as it was when it was read. `born`:
+    nodes that came to be with this batch, so that nothing is looked up of which they are a part."""
 
     stamps: dict[int, int] = field(default_factory=dict)
     weak: frozenset[int] = frozenset()
     pairs: dict[PairKey, At] = field(default_factory=dict)
     claims: dict[ClaimKey, At] = field(default_factory=dict)
     homes: dict[str, Home] = field(default_factory=dict)
+    born: frozenset[int] = frozenset()
 
     def strong_stamps(self) -> dict[int, int]:
         """Of the strong nodes."""
@@ -105,12 +107,14 @@ def numbered(facts: Facts, names: Names, ids: Mapping[Filing, str]) -> Batch:
             ids[filing]: Home(tuple(number(one, filing.day) for one in filing.identifiers), filing.day, is_door)
             for filing, is_door in facts.homes.items()
         },
+        names.born,
     )
 
 
-async def memberships(conn: Connection, homes: Collection[str], rules: Rules) -> dict[str, Membership]:
+async def memberships(conn: Connection, batch: Batch, rules: Rules) -> dict[str, Membership]:
     """The stored membership of each home that has one. Raises `Misread` when other rules are live."""
-    rows = await conn.fetch(_MEMBERSHIPS, hex_array(homes))
+    asked = [home_id for home_id, home in batch.homes.items() if batch.born.isdisjoint(home.nodes)]
+    rows = await conn.fetch(_MEMBERSHIPS, hex_array(asked)) if asked else ()
     if rows and rows[0][-1] != rules.version:
         raise Misread
     return {
@@ -119,9 +123,12 @@ async def memberships(conn: Connection, homes: Collection[str], rules: Rules) ->
 
 
 async def news_of(conn: Connection, batch: Batch, known: Mapping[str, Membership]) -> Batch:
-    """The part of the batch that is not stored yet, or stored with a later time; with the nodes that it names."""
-    pairs = {tuple(row) for row in await _fetch(conn, _NEW_PAIRS, pair_rows(batch.pairs))}
-    claims = {tuple(row) for row in await _fetch(conn, _NEW_CLAIMS, claim_rows(batch.claims))}
+    """The part of the batch that is not stored yet, or stored with a later time; with the nodes that it names. What
+    others stored meanwhile does no harm here: facts take a minimum, and homes are looked at again under their locks."""
+    asked = {key: at for key, at in batch.pairs.items() if batch.born.isdisjoint(key[:2])}
+    pairs = batch.pairs.keys() - asked.keys() | await _fetch(conn, _NEW_PAIRS, pair_rows(asked))
+    seen = {key: at for key, at in batch.claims.items() if batch.born.isdisjoint(key[:2])}
+    claims = batch.claims.keys() - seen.keys() | await _fetch(conn, _NEW_CLAIMS, claim_rows(seen))
     homes = {home_id: home for home_id, home in batch.homes.items() if home_id not in known}
     named = {node_id for key in (*pairs, *claims) for node_id in key[:2]}
     named |= {node_id for home in homes.values() for node_id in home.nodes}
@@ -147,5 +154,5 @@ def bringers(events: Iterable[Heard], news: Batch, ids: Mapping[Filing, str]) ->
     return len(found | {message_id for filing, message_id in first.items() if ids[filing] in news.homes})
 
 
-async def _fetch(conn: Connection, query: str, rows: Sequence[tuple[Any, ...]]) -> Sequence[Any]:
-    return await conn.fetch(query, *columns(rows)) if rows else ()
+async def _fetch(conn: Connection, query: str, rows: Sequence[tuple[Any, ...]]) -> set[tuple[Any, ...]]:
+    return {tuple(row) for row in await conn.fetch(query, *columns(rows))} if rows else set()

@@ -74,7 +74,8 @@ async def settle(conn: Connection, work: Work, numbers: Numbers) -> Settled:
     doubtful |= await browsers.claimed_by(conn, outcome.moved | recounted | work.again)
     turned = await browsers.rehold(conn, doubtful, news.weak_stamps(), outcome.moved, rules)
     dirty = outcome.moved | turned | work.again | work.again_weak
-    placed = await homes.replace(conn, dirty, news.homes, numbers.epoch)
+    known = homes.standings_in(locked.strong | outcome.after, locked.tokens)
+    placed = await homes.replace(conn, dirty, news.homes, known, numbers.epoch)
     await _tell(conn, work, locked, outcome, placed.moves)
     return Settled(placed.memberships, len(placed.moves), outcome.refolds, turned_by(placed.moves))
 
