@@ -1,6 +1,7 @@
 """`make bench`: measures, prints a table, writes bench.json. Talks to loopback only and stops by itself.
 
-`make bench ARGS="pipeline ingest"` measures these parts only: lateness, identity, drains, ingest, pipeline.
+`make bench ARGS="pipeline ingest"` measures these parts only: lateness, agenda, triggers, identity, pipeline, at-once,
+drains, ingest. `lateness=1000000` imports so many orders, `agenda=200000` stores so many rows.
 """
 
 from __future__ import annotations
@@ -14,7 +15,16 @@ import tempfile
 from collections.abc import Sequence, Set
 from pathlib import Path
 
-from load import drain_bench, identity_bench, ingest_bench, lateness_bench, pipeline_bench
+from load import (
+    agenda_bench,
+    at_once_bench,
+    drain_bench,
+    identity_bench,
+    ingest_bench,
+    lateness_bench,
+    pipeline_bench,
+    triggers_bench,
+)
 from load.rig import Rig
 from tern_common.clock import SystemClock
 from tern_common.kafka import kafka_bus
@@ -23,7 +33,9 @@ from tern_local.platform import open_platform
 
 OUTPUT = Path("bench.json")
 COLUMNS = ("what", "figure", "floor", "ratio", "aim", "p99_ms", "cpu_us_per_event", "cores", "foreign_cores", "void")
-PARTS = ("lateness", "identity", "drains", "ingest", "pipeline")
+ALONE = ("lateness", "agenda", "triggers", "identity")
+TOGETHER = ("pipeline", "at-once", "drains", "ingest")
+SIZES = {"lateness": lateness_bench.ORDERS, "agenda": agenda_bench.STORED}
 
 
 def say(line: str) -> None:
@@ -33,16 +45,23 @@ def say(line: str) -> None:
 
 async def main(parts: Sequence[str]) -> None:
     """The parts asked for, else all, on platforms of their own with durable settings."""
-    wanted = set(parts or PARTS)
+    asked = dict(part.partition("=")[::2] for part in parts or (*ALONE, *TOGETHER))
+    sizes = SIZES | {part: int(size) for part, size in asked.items() if size}
     rows: list[dict[str, object]] = []
-    if "lateness" in wanted:
+    if "lateness" in asked:
         say("waiting for timed triggers")
-        rows.append(await lateness_bench.measure(say))
-    if "identity" in wanted:
+        rows += await lateness_bench.measure(say, sizes["lateness"])
+    if "agenda" in asked:
+        say("deciding about many at once")
+        rows += await agenda_bench.measure(say, sizes["agenda"])
+    if "triggers" in asked:
+        say("draining triggers")
+        rows += await triggers_bench.measure(say)
+    if "identity" in asked:
         say("draining identity")
         rows += await identity_bench.measure(say)
-    if wanted - {"lateness", "identity"}:
-        rows += await _throughput(wanted)
+    if asked.keys() & set(TOGETHER):
+        rows += await _throughput(asked.keys())
     report(rows)
 
 
@@ -58,6 +77,9 @@ async def _throughput(wanted: Set[str]) -> list[dict[str, object]]:
             if "pipeline" in wanted:
                 say("loading the whole pipeline")
                 rows += await pipeline_bench.measure(rig)
+            if "at-once" in wanted:
+                say("waiting for triggers that are decided at once")
+                rows += await at_once_bench.measure(rig)
             if "drains" in wanted:
                 say("draining preloaded topics")
                 rows += await drain_bench.measure(rig)

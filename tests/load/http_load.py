@@ -1,10 +1,12 @@
 """An HTTP load. Closed loop: a connection sends again when it is answered. Open loop: at a fixed rate, come what may.
 
-Run as a process of its own: python -m load.http_load PORT CONNECTIONS SECONDS RATE < requests
+Run as a process of its own: python -m load.http_load PORT CONNECTIONS SECONDS RATE WHEN < requests
 Rate 0 is the closed loop. In the open one a latency counts from when the request was due, so that a stall is seen by
 all whom it keeps waiting. The requests: whole HTTP requests separated by NUL, each sent once; or a single one with
 `@@@@@@@@@@@@` in it, sent again and again with numbers that never repeat in its place.
-Ends after SECONDS or the last request. Prints a JSON object: {"ok", "failed", "seconds", "p50_ms", "p99_ms", "max_ms"}.
+Ends after SECONDS or the last request. Prints a JSON object: {"ok", "failed", "seconds", "p50_ms", "p99_ms", "max_ms",
+"answered"}; the last one, if WHEN is 1, says of each request in turn when it was answered, by the monotonic clock that
+all processes of the machine share.
 """
 
 from __future__ import annotations
@@ -46,15 +48,16 @@ class Connection(asyncio.Protocol):
         self._load = load
         self._buffer = b""
         self._due = 0.0
+        self._number = 0
         self._waits = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._load.free(self)
 
-    def send(self, request: bytes, due: float) -> None:
+    def send(self, request: bytes, due: float, number: int) -> None:
         """Sends a request whose latency counts from `due`."""
-        self._due, self._waits = due, True
+        self._due, self._number, self._waits = due, number, True
         self._transport.write(request)
 
     def close(self) -> None:
@@ -69,20 +72,21 @@ class Connection(asyncio.Protocol):
         if len(self._buffer) < head + 4 + length:
             return
         ok, self._buffer, self._waits = self._buffer[9:12] == b"200", b"", False
-        self._load.answered(ok, time.perf_counter() - self._due)
+        self._load.answered(ok, self._number, self._due)
         self._load.free(self)
 
     def connection_lost(self, _why: Exception | None) -> None:
         if self._waits:
-            self._load.answered(False, 0.0)
+            self._load.answered(False, self._number, self._due)
         self._load.closed()
 
 
 class Load:
     """The whole run: what is left to send, counts, latencies, and the moment to stop."""
 
-    def __init__(self, given: bytes, connections: int, seconds: float, rate: float) -> None:
+    def __init__(self, given: bytes, connections: int, seconds: float, rate: float, *, when: bool) -> None:
         self._requests = requests(given)
+        self._when = when
         self._open = connections
         self._start = time.perf_counter()
         self._end = self._start + seconds
@@ -92,7 +96,9 @@ class Load:
         self._late: deque[float] = deque()
         self._idle: list[Connection] = []
         self._over = False
+        self._numbers = count()
         self._latencies: list[float] = []
+        self._answered: dict[int, float] = {}
         self._failed = 0
         self._loop = asyncio.get_running_loop()
         self.done = self._loop.create_future()
@@ -116,7 +122,7 @@ class Load:
             self._finish()
             connection.close()
         else:
-            connection.send(request, due)
+            connection.send(request, due, next(self._numbers))
 
     def _pace(self) -> None:
         """Sends what has fallen due; what finds no free connection waits for the next one."""
@@ -138,12 +144,15 @@ class Load:
         while self._idle:
             self._idle.pop().close()
 
-    def answered(self, ok: bool, seconds: float) -> None:
+    def answered(self, ok: bool, number: int, due: float) -> None:
         """Counts an answer; only 200 has a latency."""
         if not ok:
             self._failed += 1
             return
-        self._latencies.append(seconds)
+        now = time.perf_counter()
+        self._latencies.append(now - due)
+        if self._when:
+            self._answered[number] = now
 
     def closed(self) -> None:
         """A connection is gone; the last one ends the run."""
@@ -151,7 +160,7 @@ class Load:
         if not self._open:
             self.done.set_result(None)
 
-    def report(self) -> dict[str, float]:
+    def report(self) -> dict[str, object]:
         """What is printed."""
         ranked = sorted(self._latencies) or [0.0]
         return {
@@ -161,12 +170,13 @@ class Load:
             "p50_ms": ranked[len(ranked) // 2] * 1000,
             "p99_ms": ranked[int(len(ranked) * 0.99)] * 1000,
             "max_ms": ranked[-1] * 1000,
+            "answered": [at for _, at in sorted(self._answered.items())],
         }
 
 
-async def run(port: int, connections: int, seconds: float, rate: float, given: bytes) -> dict[str, float]:
-    """Runs the load against 127.0.0.1 and returns the report."""
-    load = Load(given, min(connections, LIMIT_CONNECTIONS), seconds, rate)
+async def run(port: int, connections: int, seconds: float, rate: float, when: bool) -> dict[str, object]:
+    """Runs the load of standard input against 127.0.0.1 and returns the report."""
+    load = Load(sys.stdin.buffer.read(), min(connections, LIMIT_CONNECTIONS), seconds, rate, when=when)
     loop = asyncio.get_running_loop()
     await asyncio.gather(
         *(loop.create_connection(lambda: Connection(load), "127.0.0.1", port) for _ in range(connections))
@@ -176,6 +186,6 @@ async def run(port: int, connections: int, seconds: float, rate: float, given: b
 
 
 if __name__ == "__main__":
-    port, connections = int(sys.argv[1]), int(sys.argv[2])
-    report = uvloop.run(run(port, connections, float(sys.argv[3]), float(sys.argv[4]), sys.stdin.buffer.read()))
+    port, connections, when = int(sys.argv[1]), int(sys.argv[2]), sys.argv[5] == "1"
+    report = uvloop.run(run(port, connections, float(sys.argv[3]), float(sys.argv[4]), when))
     sys.stdout.write(json.dumps(report))

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from load import cpu, scraped
 from tern_common.bus import Bus, Place
@@ -87,26 +87,37 @@ class Rig:
             cpu.system_busy(),
         )
 
+    def by_process(self) -> Mapping[str, float]:
+        """CPU seconds of each process of the platform, by its name."""
+        return {name: cpu.seconds([pid]) for name, pid in self.platform.supervisor.pids().items()}
+
     async def ends(self, topic: str) -> int:
         """Records ever written to the topic."""
         return sum((await self.bus.log.ends(topic)).values())
 
     async def behind(self, *services: str) -> int:
         """Records that the services' groups have not committed."""
-        left = 0
-        for group, topic in (reading for service in services for reading in READS[service]):
-            ends, committed = await self.bus.log.ends(topic), await self.bus.log.committed(group, topic)
-            left += sum(end - committed.get(partition, 0) for partition, end in ends.items())
-        return left
+        return sum([await self.lag(*reading) for service in services for reading in READS[service]])
 
-    async def drained(self, services: Sequence[str] = CONSUMERS) -> None:
+    async def lag(self, group: str, topic: str) -> int:
+        """Records of the topic that the group has not committed."""
+        ends, committed = await self.bus.log.ends(topic), await self.bus.log.committed(group, topic)
+        return sum(end - committed.get(partition, 0) for partition, end in ends.items())
+
+    async def drained(self, services: Sequence[str] = CONSUMERS, limit_s: float = DRAIN_LIMIT_S) -> None:
         """Returns once the services have committed all there is, each one what the ones before it made of it."""
-        deadline = self.clock.monotonic() + DRAIN_LIMIT_S
+        deadline = self.clock.monotonic() + limit_s
         for service in services:
             while left := await self.behind(service):
                 if self.clock.monotonic() > deadline:
-                    raise TimeoutError(f"{service} is {left} records behind after {DRAIN_LIMIT_S:.0f} s")
+                    raise TimeoutError(f"{service} is {left} records behind after {limit_s:.0f} s")
                 await self.clock.sleep(LOOK_S)
+
+
+def shares(since: Mapping[str, float], now: Mapping[str, float], events: int) -> str:
+    """What each process took of an event between two readings, the dearest first."""
+    used = {name: (seconds - since.get(name, 0.0)) / events * 1e6 for name, seconds in now.items()}
+    return ", ".join(f"{name} {used[name]:.0f}" for name in sorted(used, key=used.__getitem__, reverse=True)) + " µs"
 
 
 class Twin:
@@ -139,18 +150,33 @@ async def seek(rig: Rig, group: str, topic: str, starts: Mapping[int, int]) -> N
         await member.commit({Place(topic, number): start for number, start in starts.items()})
 
 
+class Loaded(TypedDict):
+    """What `load.http_load` reports. `answered`: when each request was, by the monotonic clock, if that was asked."""
+
+    ok: int
+    failed: int
+    seconds: float
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
+    answered: list[float]
+
+
 async def load(
-    port: int, connections: int, seconds: float, rate: float, requests: Iterable[bytes] | bytes
-) -> Mapping[str, float]:
-    """Runs `load.http_load` in a process of its own. Raises `AssertionError` when a request failed."""
-    words = [sys.executable, "-m", "load.http_load", *map(str, (port, connections, seconds, rate))]
+    port: int, connections: int, seconds: float, rate: float, requests: Iterable[bytes] | bytes, *, when: bool = False
+) -> Loaded:
+    """Runs `load.http_load` in a process of its own; `when`: it notes when each request was answered.
+
+    Raises `AssertionError` when a request failed.
+    """
+    words = [sys.executable, "-m", "load.http_load", *map(str, (port, connections, seconds, rate, int(when)))]
     process = await asyncio.create_subprocess_exec(
         *words, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[1]
     )
     printed, _ = await process.communicate(requests if isinstance(requests, bytes) else b"\0".join(requests))
     if process.returncode:
         raise RuntimeError(f"the load ended with {process.returncode}")
-    found: Mapping[str, float] = json.loads(printed)
+    found: Loaded = json.loads(printed)
     if found["failed"]:
-        raise AssertionError(f"{found['failed']:.0f} requests failed, {found['ok']:.0f} did not")
+        raise AssertionError(f"{found['failed']} requests failed, {found['ok']} did not")
     return found

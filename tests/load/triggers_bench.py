@@ -1,0 +1,162 @@
+"""Triggers alone, from preloaded topics: all shipped rules and those of carts, one instance and two.
+
+What triggers read is made once, by identity and profile. Each drain counts from the moment at which every instance has
+applied a batch to the last commit. Before each, the tables are emptied and the group begins anew; after each, every
+home and every fact about a cart must be there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+
+from load import cpu, scraped, traffic
+from load.drain_bench import PERSONS, floor_rate, preload
+from load.rig import LOOK_S, READS, Rig, Twin, Usage, seek
+from load.stored_agenda import Counted, counted, empty
+from tern_common import commerce
+from tern_common.clock import SystemClock
+from tern_common.events import Event
+from tern_common.kafka import kafka_bus
+from tern_local.folder import Folder
+from tern_local.platform import open_platform
+from tern_local.supervisor import Say
+
+SERVICE = "triggers"
+EVENTS_COUNT = 100_000
+FLOOR_EVENTS = 50_000
+AIM = 0.25
+CARTS = "cart"
+_START_LIMIT_S = 60.0
+_APPLIED = "tern_consumed_records_total"
+_OF_CARTS = (commerce.CartSaid, commerce.CheckoutSaid, commerce.OrderSaid)
+
+
+class Drained(NamedTuple):
+    """Events per second, over how many, what that took, what triggers' own processes took of it per event, and what is
+    stored then."""
+
+    rate: float
+    events: int
+    used: Usage
+    own_us: float
+    left: Counted
+
+    def row(self, what: str, floor: float) -> dict[str, object]:
+        return {
+            "what": f"triggers, {what}",
+            "figure": f"{self.rate:,.0f} events/s ({self.events:,} events), triggers' own {self.own_us:.0f} µs; "
+            f"{self.left.facts:,} facts, {self.left.decisions:,} decisions",
+            "floor": f"{floor:,.0f} rows/s",
+            "ratio": round(self.rate / floor, 3),
+            "aim": AIM,
+            **self.used.row(self.events),
+        }
+
+
+async def measure(say: Say) -> list[dict[str, object]]:
+    """The drains, on a platform of their own."""
+    with tempfile.TemporaryDirectory(prefix="tern-bench-") as data:
+        async with (
+            Folder(Path(data)) as folder,
+            open_platform(folder, say) as platform,
+            kafka_bus(platform.kafka, "bench") as bus,
+        ):
+            rig = Rig(platform, bus, SystemClock())
+            twin = Twin(platform.servers[SERVICE], folder.ports([f"{SERVICE}-2"])[f"{SERVICE}-2"])
+            return await _Drains(rig, twin, say).rows()
+
+
+class _Drains:
+    """One after another, over the same topics."""
+
+    def __init__(self, rig: Rig, twin: Twin, say: Say) -> None:
+        self._rig = rig
+        self._twin = twin
+        self._say = say
+        self._expected = 0
+
+    async def rows(self) -> list[dict[str, object]]:
+        """All rules first: those of other families are then retired, for good."""
+        rig = self._rig
+        await rig.only()
+        end = rig.clock.now()
+        events = list(traffic.events(seed=6, count=EVENTS_COUNT, end=end, persons=PERSONS))
+        self._expected = sum(isinstance(commerce.read(event), _OF_CARTS) for event in events)
+        await self._make(events)
+        floor = await floor_rate(rig, events[:FLOOR_EVENTS])
+        rows = [
+            (await self._drain("all rules, one instance")).row("all shipped rules, one instance", floor),
+            (await self._drain("all rules, two instances", twice=True)).row("all shipped rules, two instances", floor),
+        ]
+        await rig.only(SERVICE)
+        await _retire(rig)
+        await rig.only()
+        floor = await floor_rate(rig, events[:FLOOR_EVENTS])
+        return [
+            *rows,
+            (await self._drain("cart rules, one instance")).row("the cart rules alone, one instance", floor),
+            (await self._drain("cart rules, two instances", twice=True)).row("the same, two instances", floor),
+        ]
+
+    async def _make(self, events: Sequence[Event]) -> None:
+        """What triggers read, by those who make it."""
+        self._say(f"{len(events):,} events, resolved and in profiles")
+        await preload(self._rig, events)
+        for service in ("identity", "profile"):
+            await self._rig.only(service)
+            await self._rig.drained([service])
+        await self._rig.only()
+
+    async def _drain(self, say: str, *, twice: bool = False) -> Drained:
+        self._say(f"triggers, {say}")
+        await empty(self._rig)
+        for group, topic in READS[SERVICE]:
+            await seek(self._rig, group, topic, await self._rig.bus.log.starts(topic))
+        await self._start(twice)
+        drained = await self._timed()
+        await self._rig.only()
+        await self._rig.platform.supervisor.rest(self._twin.name)
+        if drained.left.of_carts != self._expected:
+            raise AssertionError(f"{self._expected} events about carts, {drained.left.of_carts} facts")
+        return drained
+
+    async def _start(self, twice: bool) -> None:
+        """Returns when each instance has applied a batch."""
+        rig, first = self._rig, self._rig.platform.servers[SERVICE]
+        supervisor = rig.platform.supervisor
+        await asyncio.gather(supervisor.wake(first), *([supervisor.wake(self._twin)] if twice else []))
+        async with asyncio.timeout(_START_LIMIT_S):
+            for address in (rig.platform.services[SERVICE], *([self._twin.address] if twice else [])):
+                while not await scraped.counter(address, _APPLIED):
+                    await rig.clock.sleep(LOOK_S / 5)
+
+    async def _timed(self) -> Drained:
+        rig = self._rig
+        whole = sum([await rig.ends(topic) for _, topic in READS[SERVICE]])
+        records, begun, own = await rig.behind(SERVICE), rig.usage(), self._own_s()
+        await rig.drained([SERVICE])
+        used, own = rig.usage().since(begun), self._own_s() - own
+        events = round(EVENTS_COUNT * records / whole)
+        return Drained(events / used.at, events, used, own / events * 1e6, await counted(rig))
+
+    def _own_s(self) -> float:
+        """CPU seconds of the service's processes."""
+        pids = self._rig.platform.supervisor.pids()
+        return cpu.seconds(pids[name] for name in (SERVICE, self._twin.name) if name in pids)
+
+
+async def _retire(rig: Rig) -> None:
+    """All rules but those of carts: by the door that people use, so that the files do not bring them back."""
+    address, token = rig.platform.services[SERVICE], rig.platform.api_token
+    headers = {"Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(base_url=address, headers=headers, timeout=10, trust_env=False) as http:
+        for rule in (await http.get("/v1/rules")).raise_for_status().json()["rules"]:
+            if rule["family"] != CARTS:
+                params = {"reason": "the bench measures without it"}
+                (await http.delete(f"/v1/rules/{rule['rule']}", params=params)).raise_for_status()
