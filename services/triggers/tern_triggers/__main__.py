@@ -38,6 +38,7 @@ from tern_triggers.store import agenda, positions
 from tern_triggers.store.rule_seeds import seed
 from tern_triggers.store.rulebook import Rulebook
 from tern_triggers.store.writing import Writing
+from tern_triggers.sweeping import Sweeping, check
 from tern_triggers.timing import Timing
 
 SERVICE = "triggers"
@@ -46,6 +47,7 @@ SERVICE = "triggers"
 async def serve(settings: TriggersSettings) -> None:
     """Runs until it is told to stop."""
     policy = load_policy(settings.policy_file or shipped("tern_triggers", "policy.yaml"), Policy)
+    check(policy.keep)
     rules = load_rules(settings.rules_dir)
     writing = Writing(rulebook=Rulebook(), policy=policy, source=f"/tern/{settings.deployment}")
     async with ground(SERVICE, settings, _topics()) as on:
@@ -115,6 +117,7 @@ def _loops(settings: TriggersSettings, on: Ground, writing: Writing, sowing: _So
         **_reading(settings, on, handler, writing.policy.backfill, safe_time),
         "decisions": partial(timing.run, digest_of([], writing.policy)),
         "edits": timing.follow_edits,
+        "sweeping": Sweeping(pool, writing, clock).run,
     }
     return {
         **{name: sowing.before(loop) for name, loop in by_rules.items()},

@@ -156,6 +156,15 @@ class Arbiter(BaseModel):
     holds: StockHolds = StockHolds()
 
 
+class Keep(BaseModel):
+    """How long decisions are kept, and how much longer than any rule can read them facts are."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    decisions: Window = timedelta(days=400)
+    beyond: Duration = timedelta(days=7)
+
+
 class Policy(BaseModel):
     """`grace`: waited beyond due for events still on their way. `slot`: decisions of one slot are taken together.
 
@@ -177,6 +186,7 @@ class Policy(BaseModel):
     outbox: OutboxPolicy = OutboxPolicy()
     arbiter: Arbiter = Arbiter()
     backfill: BackfillPolicy = BackfillPolicy()
+    keep: Keep = Keep()
 
     @model_validator(mode="after")
     def _slot_takes_time(self) -> Self:
