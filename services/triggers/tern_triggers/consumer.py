@@ -15,6 +15,7 @@ from tern_common.errors import Misconfigured
 from tern_common.logs import logger
 from tern_common.topics import PROFILES, RESOLVED, RESOLVED_BACKFILL
 from tern_triggers import meters
+from tern_triggers.domain.days import Days
 from tern_triggers.domain.news import News, read_profile, read_resolved
 from tern_triggers.publishing import Publisher
 from tern_triggers.store import batch, positions
@@ -83,6 +84,7 @@ class TriggersHandler:
         self._clock = clock
         self._ruleset = writing.ruleset
         self._wanted = self._ruleset.reads
+        self._days = Days()
 
     def decode(self, record: Record) -> News:
         """Raises `Poison`."""
@@ -96,7 +98,9 @@ class TriggersHandler:
     async def apply(self, found: Batch[News]) -> None:
         """One transaction; then what it decided and revoked is published, or left to the relay."""
         await self._positions.ensure(found.spans)
-        written = await batch.apply(self._pool, self._writing, found.items, found.spans, self._clock.now())
+        fresh = self._days.new_only(found.items, self._wanted)
+        written = await batch.apply(self._pool, self._writing, fresh, found.spans, self._clock.now())
+        self._days.note(fresh)
         failpoints.reached("triggers.applied")
         for place in written.gaps:
             logger.error("records are missing: rewind the group", topic=place.topic, partition=place.partition)
