@@ -184,3 +184,13 @@ def test_the_digest_changes_with_whatever_moves_ready_times() -> None:
 def test_a_slot_takes_time() -> None:
     with pytest.raises(ValidationError, match="longer than 0"):
         Policy.model_validate({"version": 1, "slot": "0s"})
+
+
+def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_bytes(b"\xff")
+    with pytest.raises(Misconfigured, match=r"a\.yaml: is not UTF-8"):
+        load_rules(tmp_path)
+    (tmp_path / "a.yaml").unlink()
+    (tmp_path / "a.yaml").mkdir()
+    with pytest.raises(Misconfigured, match=r"a\.yaml: cannot be read"):
+        load_rules(tmp_path)

@@ -47,7 +47,7 @@ class Compare(Model):
     def _tests_something(self) -> Self:
         if all(getattr(self, name) is None for name in _TESTS):
             raise Wrong(f"tests nothing: add one of {', '.join(_TESTS)}, for example `at_least: 3`")
-        if self.missing is True and len(self.model_fields_set) > len({"path", "missing"}):
+        if self.missing is True and any(getattr(self, name) is not None for name in _TESTS if name != "missing"):
             raise Wrong("what is missing passes no other test: split it, under `any`", "missing")
         _require_possible([self])
         return self
