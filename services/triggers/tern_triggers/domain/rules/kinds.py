@@ -155,8 +155,8 @@ def _clock(written: object) -> object:
 
 
 class Date(Base):
-    """A date of the profile comes round, every year or once, `at` a time of the customer's own day: so many `days_before`,
-    or after where that is negative."""
+    """A date of the profile comes round, every year or once, `at` a time of the customer's own day: so many
+    `days_before`, or after where that is negative."""
 
     kind: Literal["date"]
     date: Annotated[str, Field(pattern=r"^(traits|computed)\.[\w $-]{1,128}$")]
