@@ -154,14 +154,16 @@ class Shop:
         self.bus = MemoryBus(broker)
         self.clock = ManualClock(NOON)
         self.policy = policy
-        self.writing = Writing(
-            rulebook=Rulebook(ruleset(RULES if rules is None else rules)), policy=self.policy, source="/tern/test"
-        )
-        self.publisher = Publisher(pool, self.bus.producer, self.clock, self.policy.outbox)
         self.positions = Positions(pool, self.bus.log)
-        self.handler = TriggersHandler(pool, self.writing, self.positions, self.publisher, self.clock)
-        self.timing = Timing(pool, self.writing, self.publisher, self.clock)
+        self.publisher = Publisher(pool, self.bus.producer, self.clock, self.policy.outbox)
+        self.work_by(Rulebook(ruleset(RULES if rules is None else rules)))
         self._ends = dict.fromkeys((RESOLVED, PROFILES), 0)
+
+    def work_by(self, rulebook: Rulebook) -> None:
+        """Builds what works by rules anew."""
+        self.writing = Writing(rulebook=rulebook, policy=self.policy, source="/tern/test")
+        self.handler = TriggersHandler(self.pool, self.writing, self.positions, self.publisher, self.clock)
+        self.timing = Timing(self.pool, self.writing, self.publisher, self.clock)
 
     async def take(self, *values: bytes) -> None:
         """Applies records of the resolved topic as one batch."""
