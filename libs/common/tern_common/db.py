@@ -28,7 +28,8 @@ SERVER_SETTINGS: Mapping[str, str] = {
 }
 """What every role and every connection has: a frozen process must not keep locks (architecture §6)."""
 
-_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+# The client's "internal" error is what a connection says that broke in the middle of something.
+_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 _TRANSIENT_CLASSES = frozenset({"08", "40", "53", "57", "58"})
 _TRANSIENT_STATES = frozenset({"55P03", "25P02", "25P03", "25P04", "25006"})
 _DATA_CLASSES = frozenset({"22", "23", "54"})
@@ -172,7 +173,7 @@ def translated(error: Exception, *, lost: bool = False) -> TernError | None:
             return Misconfigured("the database URL is not one of PostgreSQL")
         case asyncpg.PostgresError():
             return _by_state(error)
-        case asyncpg.InterfaceError():
+        case asyncpg.InterfaceError() | asyncpg.InternalClientError():
             return Transient("the connection to the database is gone") if lost else None
         case TimeoutError():
             return Transient("the database does not answer")
