@@ -53,7 +53,9 @@ async def main(minutes: float, seed: int, data: Path) -> Findings:
         say(f"the platform stands; {seconds:.0f} s of trouble")
         platform.supervisor.longest_pause_s = _RESTARTS_S
         clients = Clients(platform.services["ingest"], platform.write_keys["server"], seed)
-        evidence = await _play(platform, clients, Trouble(platform, failpoints, seed, deaths), seconds)
+        watch = Watch(platform.postgres)
+        trouble = Trouble(platform, failpoints, seed, deaths, watch.stands)
+        evidence = await _play(platform, clients, trouble, watch, seconds)
     say("checking")
     found = check(evidence, shop_rules.rules_of(data / "shop"), shop_rules.policy_of(data / "shop"))
     found.add("processes", deaths.by_themselves())
@@ -61,9 +63,8 @@ async def main(minutes: float, seed: int, data: Path) -> Findings:
     return found
 
 
-async def _play(platform: Platform, clients: Clients, trouble: Trouble, seconds: float) -> Evidence:
+async def _play(platform: Platform, clients: Clients, trouble: Trouble, watch: Watch, seconds: float) -> Evidence:
     """Traffic and trouble at once; then rest."""
-    watch = Watch(platform.postgres)
     async with asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(watch.watch())
         tasks.create_task(trouble.kill_at_points(seconds))

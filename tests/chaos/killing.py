@@ -6,7 +6,7 @@ import os
 import re
 import signal
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 
@@ -19,6 +19,10 @@ DECK = ("ingest", "identity", "profile", "triggers", "identity", "profile", "tri
 """Each once before any comes again. A backend is one session of the database: its death makes all others end too."""
 PAUSE_S = (0.8, 3.5)
 ARMED_AT_MOST_S = 5.0
+PATIENCE_S = 9.0
+"""So long a blow waits for the platform to be on its feet again: a dead member keeps its partitions for six seconds."""
+MERCY = 0.6
+"""So often a random one waits at all."""
 _POLL_S = 0.05
 _ENDED = re.compile(r"(\w+) ended with (-?\d+);")
 
@@ -44,19 +48,24 @@ class Deaths:
 class Trouble:
     """Of one platform, for some seconds."""
 
-    def __init__(self, platform: Platform, failpoints: Path, seed: int, deaths: Deaths) -> None:
+    def __init__(
+        self, platform: Platform, failpoints: Path, seed: int, deaths: Deaths, stands: Callable[[], bool]
+    ) -> None:
         self._platform = platform
         self._failpoints = failpoints
         self._random = Random(f"{seed}/trouble")
         self._points = Random(f"{seed}/points")
         self._clock = SystemClock()
         self._deaths = deaths
+        self._stands = stands
 
     async def kill_at_random(self, seconds: float) -> None:
         """One after the other."""
         over = self._clock.monotonic() + seconds
         for victim in _shuffled(DECK, self._random):
             await self._clock.sleep(self._random.uniform(*PAUSE_S))
+            if self._random.random() < MERCY:
+                await self._recovery(over)
             if self._clock.monotonic() > over:
                 return
             if self._kill(victim):
@@ -79,9 +88,16 @@ class Trouble:
         """One point after the other is armed, until somebody has died of it or it has been for too long."""
         over = self._clock.monotonic() + seconds
         for point in _shuffled(POINTS, self._points):
+            await self._recovery(over)
             if self._clock.monotonic() > over:
                 return
-            await self._arm(self._failpoints / point, self._points.choice([1, 1, 2, 5]), over)
+            await self._arm(self._failpoints / point, self._points.choice([1, 1, 2, 3]), over)
+
+    async def _recovery(self, over: float) -> None:
+        """Until all of it is at work, for some seconds at most."""
+        until = min(over, self._clock.monotonic() + PATIENCE_S)
+        while not self._stands() and self._clock.monotonic() < until:
+            await self._clock.sleep(_POLL_S)
 
     async def _arm(self, point: Path, times: int, over: float) -> None:
         _write(point, times)

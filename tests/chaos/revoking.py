@@ -26,18 +26,36 @@ def wrong(household: Household, made: Sequence[Made], policy: Policy) -> list[st
 def _fault(household: Household, one: Made, policy: Policy) -> str | None:
     if one.outcome not in (Outcome.FIRED, Outcome.WITHDRAWN):
         return "revoked, though it never fired" if one.retracted_at or one.cancelled_at else None
-    then = [fact for fact in household.facts if fact.at <= one.decided_at]
-    refuted = _is_gone(household, one, then, policy)
-    over = refuted or _is_gone(household, one, household.facts, policy)
+    refuted = _gone(household, one, policy, before=True)
+    over = refuted or _gone(household, one, policy)
     if one.outcome == Outcome.WITHDRAWN:
-        return None if over else "withdrawn, though its reason stands"
+        return None if _ever(household, one, policy) else "withdrawn, though its reason stands"
     if refuted:
         return None if one.retracted_at else "its reason had gone before it fired, and it was not retracted"
-    if one.retracted_at:
+    if one.retracted_at and not _ever(household, one, policy, before=True):
         return "retracted, though its reason stood when it fired"
-    if over != (one.cancelled_at is not None):
-        return "its reason went later, and it was not cancelled" if over else "cancelled, though its reason stands"
+    if over and not one.cancelled_at and not one.retracted_at:
+        return "its reason went later, and it was not cancelled"
+    if one.cancelled_at and not _ever(household, one, policy):
+        return "cancelled, though its reason stands"
     return None
+
+
+def _gone(household: Household, one: Made, policy: Policy, *, before: bool = False) -> bool:
+    """Whether its reason has gone, as far as is known in the end; `before` it was decided."""
+    facts = [fact for fact in household.facts if not before or fact.at <= one.decided_at]
+    return _is_gone(household, one, facts, policy)
+
+
+def _ever(household: Household, one: Made, policy: Policy, *, before: bool = False) -> bool:
+    """The same, or as far as was known at some moment: a second order that ended it may be refunded later, and what
+    was said is said."""
+    facts = [fact for fact in household.facts if not before or fact.at <= one.decided_at]
+    told = [call.message_id for call in household.calls]
+    return any(
+        _is_gone(household, one, [fact for fact in facts if fact.message_id in told[:upto]], policy)
+        for upto in range(len(told), told.index(one.cycle_ref), -1)
+    )
 
 
 def _is_gone(household: Household, one: Made, facts: Sequence[Fact], policy: Policy) -> bool:

@@ -13,12 +13,13 @@ from tern_common.errors import Transient
 from tern_triggers.domain.moments import ALWAYS, NEVER
 
 LOOK_S = 0.1
+SOON = timedelta(seconds=3)
 QUIET_WITHIN = timedelta(seconds=90)
 
 _LOOK = """
 SELECT (SELECT at FROM safe_time WHERE lane = 'live'), (SELECT at FROM safe_time WHERE lane = 'backfill'),
   (SELECT min(next_live) FROM agenda), (SELECT min(next_all) FROM agenda), (SELECT count(*) FROM outbox),
-  (SELECT count(*) FROM identity.outbox)
+  (SELECT count(*) FROM identity.outbox) + (SELECT count(*) FROM identity.parcel)
 """
 
 
@@ -61,6 +62,10 @@ class Watch:
                 await self._clock.sleep(LOOK_S)
         finally:
             pool.terminate()
+
+    def stands(self) -> bool:
+        """Whether what happens is decided soon."""
+        return bool(self.looks) and self.looks[-1].safe > self._clock.now() - SOON
 
     def _rests(self, until: datetime) -> bool:
         last = self.looks[-1] if self.looks else None

@@ -14,7 +14,7 @@ from tern_common.errors import Transient
 class Broken:
     """A connection that broke, and its pool: as asyncpg says it when the server is killed at the wrong moment."""
 
-    async def acquire(self, timeout: float) -> Broken:  # noqa: ASYNC109 - the pool's own name
+    async def acquire(self, timeout: float) -> Broken:  # noqa: ASYNC109, ARG002 - the name is of the pool
         return self
 
     async def release(self, _connection: Broken) -> None:
