@@ -9,7 +9,7 @@ COMPOSE := docker compose -f deploy/compose.yml
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run clean-local test test-fast test-deep simulate check format lock docs bench up down
+.PHONY: help setup demo run clean-local test test-fast test-deep simulate chaos check format lock docs bench up down
 
 help: ## list what there is
 	@echo "Tern: events in, triggers out."
@@ -39,6 +39,9 @@ test-deep: setup ## try identity's promises on 5,000 histories each (about ten m
 
 simulate: setup ## play simulated worlds again or further ones (ARGS="1000 2000": these seeds)
 	@PYTHONPATH=tests $(BIN)/python -m simulation $(ARGS)
+
+chaos: setup ## kill everything with -9 under traffic, then hold the result against an oracle (ARGS="--minutes 10 --seed 7")
+	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
 check: setup ## check format, style, types, architecture, documents and dependencies
 	@$(BIN)/python .ci/check.py
