@@ -23,7 +23,7 @@ from sqlalchemy import (
     text,
 )
 
-from tern_common.outbox import outbox_columns
+from tern_common.outbox import outbox_columns, parcel_columns
 
 SCHEMA = "identity"
 metadata = MetaData(schema=SCHEMA)
@@ -198,3 +198,4 @@ job = Table(
 )
 
 outbox = Table("outbox", metadata, *outbox_columns())
+parcel = Table("parcel", metadata, *parcel_columns())

@@ -16,19 +16,21 @@ from tern_common.bus import SEND_TIMEOUT_S, Message, Producer
 from tern_common.db import Pool, connection, open_pool, transaction
 from tern_common.errors import Transient
 from tern_common.memory import MemoryBus
-from tern_common.outbox import drain, outbox_columns, put
+from tern_common.outbox import drain, outbox_columns, parcel_columns, put
 from tern_common.topics import IDENTITY, RESOLVED
 
 
 @pytest.fixture
 async def pool(postgres_admin_url: str) -> AsyncIterator[Pool]:
-    """A database with nothing but an outbox, in the schema `post`."""
-    table = Table("outbox", MetaData(schema="post"), *outbox_columns())
+    """A database with nothing but an outbox and its parcels, in the schema `post`."""
+    metadata = MetaData(schema="post")
+    tables = [Table("outbox", metadata, *outbox_columns()), Table("parcel", metadata, *parcel_columns())]
     async with databases.database(postgres_admin_url) as url:
         admin = await asyncpg.connect(url)
         await admin.execute("CREATE SCHEMA post")
         dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]  # SQLAlchemy has no type for it
-        await admin.execute(str(CreateTable(table).compile(dialect=dialect)))
+        for table in tables:
+            await admin.execute(str(CreateTable(table).compile(dialect=dialect)))
         await admin.close()
         opened = await open_pool(url, service="post", size=4)
         yield opened
@@ -41,7 +43,7 @@ def message(key: str, text: str) -> Message:
 
 async def waiting(pool: Pool) -> int:
     async with connection(pool) as conn:
-        found: int = await conn.fetchval("SELECT count(*) FROM outbox")
+        found: int = await conn.fetchval("SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM parcel)")
         return found
 
 
@@ -65,6 +67,20 @@ async def test_more_than_one_portion_is_published_in_one_go(pool: Pool) -> None:
         await put(conn, [message("ann", str(n)) for n in range(2_500)])
     assert await drain(pool, bus.producer) == 2_500
     assert [record.value for record in bus.sent(RESOLVED)] == [str(n).encode() for n in range(2_500)]
+
+
+async def test_what_the_version_before_put_comes_first(pool: Pool) -> None:
+    bus = MemoryBus()
+    async with transaction(pool) as conn:
+        await put(conn, [message("ann", "2"), message("ann", "3")])
+        await conn.execute(
+            "INSERT INTO outbox (topic, key, value, headers) VALUES ($1, $2, $3, $4)",
+            *(RESOLVED, b"ann", b"1", b'[["message-id","MQ=="]]'),
+        )
+    assert await drain(pool, bus.producer) == 3
+    assert [record.value for record in bus.sent(RESOLVED)] == [b"1", b"2", b"3"]
+    assert bus.sent(RESOLVED)[0].headers == (("message-id", b"1"),)
+    assert await waiting(pool) == 0
 
 
 async def test_what_was_rolled_back_is_never_published(pool: Pool) -> None:

@@ -18,7 +18,7 @@ from tern_identity.store import Keys, Membership, Numbers, Store
 
 KEYS = Keys(Hasher(b"a key for tests only"), Sealer({"test": bytes(32)}, "test"), SystemClock())
 
-_TABLES = "node, grp, pair, claim, home, home_node, refusal, outbox, control, ruling, merge, ruleset, job"
+_TABLES = "node, grp, pair, claim, home, home_node, refusal, outbox, parcel, control, ruling, merge, ruleset, job"
 
 
 @dataclass(frozen=True)

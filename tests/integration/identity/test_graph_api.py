@@ -108,7 +108,7 @@ async def test_rules_are_tried_then_applied_and_what_moves_is_published(
     said = [decode_resolved(one.value) for one in bus.sent(RESOLVED)]
     assert {"kind": "rules", "version": 2} in [one.cause for one in said if isinstance(one, MembershipChange)]
     async with connection(graphs.pool) as conn:
-        assert await conn.fetchval("SELECT count(*) FROM outbox") == 0
+        assert await conn.fetchval("SELECT count(*) FROM parcel") == 0
 
 
 async def test_a_sample_is_said_to_be_one(api: httpx.AsyncClient, bus: MemoryBus) -> None:

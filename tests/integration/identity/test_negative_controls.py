@@ -48,7 +48,7 @@ RACES: dict[str, tuple[Race, Tampering]] = {
             stored=heard([Said(1, 0, user=1, phone=1), Said(2, 1, user=2, phone=1), Said(3, 2, phone=1, email=1)]),
             first=heard([Said(4, 30, user=3, phone=1)]),
             second=heard([Said(5, 50, phone=1, email=1)]),
-            at=homes._BY_NUMBER,
+            at=homes._CHANGE,
         ),
         WITHOUT_GROUP_LOCK,
     ),

@@ -70,7 +70,7 @@ async def test_an_event_about_a_product_is_passed_on_and_filed_under_nobody(bus:
         assert (rejected.header("reason"), rejected.value) == ("product-id-missing", encode(nameless))
     assert await _resolved(bus) == before
     async with connection(graphs.pool) as conn:
-        for table in ("node", "home", "outbox"):
+        for table in ("node", "home", "parcel"):
             assert await conn.fetchval(f"SELECT count(*) FROM {table}") == 0
 
 

@@ -63,7 +63,7 @@ async def replayed(bus: Bus, graphs: Graphs, source: str, rules: Rules, count: i
 
 async def _nothing_waits(graphs: Graphs) -> bool:
     async with connection(graphs.pool) as conn:
-        return bool(await conn.fetchval("SELECT count(*) = 0 FROM outbox"))
+        return bool(await conn.fetchval("SELECT count(*) = 0 FROM parcel"))
 
 
 @pytest.mark.parametrize("rules", [TIGHT, HASTY], ids=["tight", "hasty"])

@@ -187,7 +187,7 @@ async def test_what_a_crash_left_in_the_outbox_is_published_by_whoever_comes_nex
     _, found = await graphs.assert_canonical(TIGHT)
     assert reader.members.keys() == found.members.keys()
     async with connection(graphs.pool) as conn:
-        assert await conn.fetchval("SELECT count(*) FROM outbox") == 0
+        assert await conn.fetchval("SELECT count(*) FROM parcel") == 0
 
 
 async def test_an_empty_batch_still_publishes_what_waits(graphs: Graphs) -> None:
