@@ -16,7 +16,7 @@ from tern_common.lanes import BACKFILL, LIVE
 from tern_common.progress import Passage
 from tern_common.topics import CATALOG, EVENTS, EVENTS_BACKFILL, RESOLVED, RESOLVED_BACKFILL
 from tern_identity.domain.collapsing import Heard
-from tern_identity.domain.reading import read
+from tern_identity.domain.reading import reader
 from tern_identity.store import Filed, Misread, Store
 
 SERVICE = "identity"
@@ -52,6 +52,7 @@ class EventHandler:
         self._pool = pool
         self._producer = producer
         self._output = output
+        self._reader = reader(store.rules.known)
 
     def decode(self, record: Record) -> Arrived | Message:
         """An event of a person, or one of a product as it is passed on. Raises `Poison`."""
@@ -78,7 +79,10 @@ class EventHandler:
         return publish
 
     def _hear(self, event: Event, value: bytes, without: Collection[Identifier] = ()) -> Arrived:
-        reading = read(event, self._store.rules.known, without)
+        known = self._store.rules.known
+        if self._reader.namespaces is not known:
+            self._reader = reader(known)
+        reading = self._reader.read(event, without)
         return Arrived(reading, event.event_time, event.message_id, event.source_id, event.mode, value)
 
     async def _file(self, items: Sequence[Arrived]) -> list[Filed]:

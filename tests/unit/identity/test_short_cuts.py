@@ -19,7 +19,7 @@ from tern_common.identifiers import (
     identifiers_of,
     says_ids_alone,
 )
-from tern_identity.domain.reading import EPOCH, day_of, read, read_plainly
+from tern_identity.domain.reading import EPOCH, day_of, reader
 
 OWN = Namespaces({"pos_member": Declared("strong"), "kiosk": Declared("weak")})
 MOMENTS = st.integers(-(10**8), 32 * 10**9).map(lambda seconds: EPOCH + timedelta(seconds=seconds))
@@ -73,8 +73,8 @@ def test_an_event_that_is_read_quickly_says_what_it_says_when_read_plainly(
     events: list[Event], namespaces: Namespaces
 ) -> None:
     for event in events + events:
-        plainly = read_plainly(event, (event.event_time - EPOCH).days, namespaces, ())
-        assert astuple(read(event, namespaces)) == astuple(plainly)
+        plainly = reader(namespaces).read_plainly(event, (event.event_time - EPOCH).days, ())
+        assert astuple(reader(namespaces).read(event)) == astuple(plainly)
 
 
 @given(EVENTS, st.sampled_from([NAMESPACES, OWN]))

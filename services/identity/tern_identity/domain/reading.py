@@ -23,10 +23,13 @@ from tern_common.identifiers import (
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FOREVER = 2_147_483_646
 CACHED_READINGS = 1 << 16
+CACHED_READERS = 4
 UNSAYABLE = "\x01"
 _EPOCH_ORDINAL = EPOCH.toordinal()
 
 Rank = Literal[1, 2]
+_Circumstances = tuple[bool, tuple[str, ...], int]
+"""Whether its source is trusted, what its user token vouches for, and its day."""
 
 
 class Filing(NamedTuple):
@@ -67,28 +70,58 @@ def day_of(moment: datetime) -> int:
     return (moment - EPOCH).days
 
 
+class Reader:
+    """Reads events by some namespaces. Depends on an event and on these alone; equal events get the same object."""
+
+    def __init__(self, namespaces: Namespaces) -> None:
+        self.namespaces = namespaces
+        self._of_ids = lru_cache(maxsize=CACHED_READINGS)(self._read_ids)
+        self._of = lru_cache(maxsize=CACHED_READINGS)(self._read)
+
+    def read(self, event: Event, without: Collection[Identifier] = ()) -> Reading:
+        """An event with nothing to be filed under is filed under its own message id. `without`: identifiers that were
+        erased, which no event has any more."""
+        day = day_of(event.event_time)
+        if not without and says_ids_alone(event):
+            previous_id = event.previous_id if event.type == "alias" else None
+            reading = self._of_ids(event.user_id, event.anonymous_id, previous_id, event.trusted, event.vouched, day)
+            if reading is not None:
+                return reading
+        return self.read_plainly(event, day, without)
+
+    def read_plainly(self, event: Event, day: int, without: Collection[Identifier]) -> Reading:
+        """The same, whatever the event says, with no short cut."""
+        trusted, vouched = event.trusted, event.vouched
+        identifiers = tuple(one for one in identifiers_of(event, self.namespaces) if one not in without)
+        if any(_can_file(one, trusted, vouched, self.namespaces) for one in identifiers):
+            return self._of(identifiers, trusted, vouched, day)
+        own = Identifier("anonymous_id", event.message_id)
+        if own in without:  # a name that no event can state and nobody can erase
+            own = Identifier("anonymous_id", f"{UNSAYABLE}{event.message_id}")
+        return self._of((*identifiers, own), trusted, vouched, day)
+
+    def _read_ids(
+        self, user_id: str | None, anonymous_id: str | None, previous_id: str | None, *rest: *_Circumstances
+    ) -> Reading | None:
+        """By nothing but an event's own ids. None: they file it nowhere."""
+        identifiers = tuple(identifiers_among(user_id, anonymous_id, previous_id))
+        if not any(_can_file(one, rest[0], rest[1], self.namespaces) for one in identifiers):
+            return None
+        return _reading(identifiers, *rest, self.namespaces)
+
+    def _read(self, said: tuple[Identifier, ...], *rest: *_Circumstances) -> Reading:
+        return _reading(said, *rest, self.namespaces)
+
+
+@lru_cache(maxsize=CACHED_READERS)
+def reader(namespaces: Namespaces) -> Reader:
+    """The one for these namespaces. Whoever reads many events keeps it: to look for it takes as long as to read one."""
+    return Reader(namespaces)
+
+
 def read(event: Event, namespaces: Namespaces, without: Collection[Identifier] = ()) -> Reading:
-    """Depends on the event and the namespaces alone. An event with nothing to be filed under is filed under its own
-    message id. `without`: identifiers that were erased, which no event has any more."""
-    day = day_of(event.event_time)
-    if not without and says_ids_alone(event):
-        previous_id = event.previous_id if event.type == "alias" else None
-        ids = (event.user_id, event.anonymous_id, previous_id)
-        reading = _read_ids(ids, event.trusted, event.vouched, day, namespaces)
-        if reading is not None:
-            return reading
-    return read_plainly(event, day, namespaces, without)
-
-
-def read_plainly(event: Event, day: int, namespaces: Namespaces, without: Collection[Identifier]) -> Reading:
-    """The same, whatever the event says, with no short cut."""
-    identifiers = tuple(one for one in identifiers_of(event, namespaces) if one not in without)
-    if any(_can_file(one, event.trusted, event.vouched, namespaces) for one in identifiers):
-        return _read(identifiers, event.trusted, event.vouched, day, namespaces)
-    own = Identifier("anonymous_id", event.message_id)
-    if own in without:  # a name that no event can state and nobody can erase
-        own = Identifier("anonymous_id", f"{UNSAYABLE}{event.message_id}")
-    return _read((*identifiers, own), event.trusted, event.vouched, day, namespaces)
+    """What one event says, as a `Reader` reads it."""
+    return reader(namespaces).read(event, without)
 
 
 def door(identifier: Identifier) -> Filing:
@@ -103,28 +136,6 @@ def _can_file(one: Identifier, trusted: bool, vouched: tuple[str, ...], namespac
 
 def _is_sure(one: Identifier, trusted: bool, vouched: tuple[str, ...]) -> bool:
     return trusted or one.namespace in vouched
-
-
-@lru_cache(maxsize=CACHED_READINGS)
-def _read_ids(
-    ids: tuple[str | None, str | None, str | None],
-    trusted: bool,
-    vouched: tuple[str, ...],
-    day: int,
-    namespaces: Namespaces,
-) -> Reading | None:
-    """By nothing but an event's own ids. None: they file it nowhere."""
-    identifiers = tuple(identifiers_among(*ids))
-    if not any(_can_file(one, trusted, vouched, namespaces) for one in identifiers):
-        return None
-    return _reading(identifiers, trusted, vouched, day, namespaces)
-
-
-@lru_cache(maxsize=CACHED_READINGS)
-def _read(
-    said: tuple[Identifier, ...], trusted: bool, vouched: tuple[str, ...], day: int, namespaces: Namespaces
-) -> Reading:
-    return _reading(said, trusted, vouched, day, namespaces)
 
 
 def _reading(
