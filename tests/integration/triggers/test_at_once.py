@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -14,10 +14,12 @@ from tern_common.bus import Record
 from tern_common.db import Connection
 from tern_common.errors import Transient
 from tern_common.topics import RESOLVED
+from tern_triggers.domain.facts import Fact
 from tern_triggers.domain.rules import RULE, Rule, Ruleset
 from tern_triggers.domain.view import View
 from tern_triggers.publishing import Publisher
-from tern_triggers.store import batch, views
+from tern_triggers.store import batch, facts, outbox, views
+from tern_triggers.store.outbox import Claimed, Letter
 from unit.triggers.saying import POLICY
 
 DETRACTOR = RULE.validate_python(
@@ -174,3 +176,31 @@ async def test_events_that_complete_nothing_load_nobody(shop: Shop, monkeypatch:
     assert loaded == []
     await look_at(shop, 2)
     assert len(loaded) == 1
+
+
+async def test_were_it_not_leased_by_its_insert_two_could_send_it(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The negative control of the lease: a relay that comes between commit and send would send it as well."""
+    put = outbox.put
+
+    async def unleased(conn: Connection, letters: Sequence[Letter], lease: timedelta | None = None) -> list[Claimed]:
+        await put(conn, letters)
+        rows = await conn.fetch("SELECT seq FROM outbox ORDER BY seq")
+        return [Claimed(row[0], letter) for row, letter in zip(rows, letters, strict=True)] if lease else []
+
+    monkeypatch.setattr(outbox, "put", unleased)
+    with pytest.raises(AssertionError, match="it is leased"):
+        await test_what_a_process_left_behind_when_it_died_is_published_by_another_with_the_same_id(shop)
+
+
+async def test_did_it_decide_before_the_exit_was_seen_it_would_say_what_is_false(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The negative control of the order inside a batch: facts are written first."""
+
+    async def nothing(conn: Connection, said: Iterable[Fact]) -> None:
+        await add(conn, [fact for fact in said if fact.key != "ticket solved"])
+
+    add = facts.add
+    monkeypatch.setattr(facts, "add", nothing)
+    with pytest.raises(AssertionError):
+        await test_an_exit_in_the_same_batch_leaves_nothing_to_decide(shop)
