@@ -11,7 +11,6 @@ from tern_common.clock import Clock
 from tern_common.db import Pool, connection, transaction
 from tern_common.logs import logger
 from tern_triggers import meters
-from tern_triggers.domain.decisions import Outcome
 from tern_triggers.publishing import Publisher
 from tern_triggers.store import agenda, firing, positions, rule_plans, rulesets
 from tern_triggers.store.writing import Writing
@@ -49,7 +48,7 @@ class Timing:
             done = await firing.fire_overdue(self._pool, self._writing, safe, self._clock.now())
         meters.LOOKS.inc(done.customers)
         meters.count_decisions(done.decisions)
-        if any(decision.outcome is Outcome.FIRED for decision in done.decisions):
+        if done.speaks:
             failpoints.reached("triggers.fired")
             await self._publisher.publish_now()
         return done.customers

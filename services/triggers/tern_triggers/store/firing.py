@@ -24,10 +24,12 @@ from tern_triggers.store.writing import Writing
 
 
 class Pass(NamedTuple):
-    """What one fire transaction did: how many customers it looked at, and its decisions, notes of ended cycles too."""
+    """What one fire transaction did: how many customers it looked at, its decisions, notes of ended cycles too, and
+    whether there is anything to publish."""
 
     customers: int
     decisions: list[Decision]
+    speaks: bool = False
 
 
 async def fire_due(pool: Pool, writing: Writing, safe: Safe, now: datetime) -> Pass:
@@ -79,7 +81,7 @@ async def _decide_for(
         await facts.forget(conn, never_read(view.facts))
     written = await sittings.write(conn, sat, notes, writing.source, now)
     await agenda.plan_next(conn, plans)
-    return Pass(len(customers), written.decisions)
+    return Pass(len(customers), written.decisions, written.speaks)
 
 
 def _span(view: View) -> tuple[datetime | None, datetime | None]:

@@ -41,10 +41,12 @@ class Sitting(NamedTuple):
 
 
 class Sat(NamedTuple):
-    """What was written: decisions, and letters that the caller publishes as soon as it has committed."""
+    """What was written: decisions, letters that the caller publishes as soon as it has committed, and whether there is
+    anything to publish at all."""
 
     decisions: list[Decision]
     letters: list[Claimed]
+    speaks: bool = False
 
 
 def concluded(ruleset: Ruleset, told: Stories, view: View, found: Decided, policy: Policy, now: datetime) -> Sitting:
@@ -96,7 +98,8 @@ async def write(
     stock = await _write_holds(conn, sittings, now)
     claimed = await outbox.put(conn, fired, lease)
     await outbox.put(conn, stock)
-    return Sat([*(one for one in said if one.row_id in added), *again, *notes], claimed)
+    written = [*(one for one in said if one.row_id in added), *again, *notes]
+    return Sat(written, claimed, bool(fired or stock))
 
 
 async def _write_what_waits(conn: Connection, sittings: Sequence[Sitting]) -> None:
