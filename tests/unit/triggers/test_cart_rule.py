@@ -9,7 +9,7 @@ from tern_triggers.domain.facts import Fact
 from tern_triggers.domain.folds import stories
 from tern_triggers.domain.folds.cart import Newest, Ordered
 from tern_triggers.domain.narrative import ended_notes
-from tern_triggers.domain.rules import ruleset
+from tern_triggers.domain.rules import Rule, ruleset
 from tern_triggers.domain.story import Gone
 from unit.triggers.saying import (
     CART,
@@ -193,9 +193,15 @@ def test_a_note_stays_a_note_when_a_late_event_undoes_the_exit() -> None:
     assert starts(*story, said("add", 20, "m3", item("cup")), decisions=[note]) == ["m1"]
 
 
-def notes(*facts: Fact, decisions: tuple[Decision, ...] = ()) -> list[Decision]:
-    seen = view(*facts, decisions=decisions)
-    return ended_notes(ruleset([CART]), stories(ruleset([CART]), seen, POLICY), seen, POLICY, at(70))
+def test_the_note_of_a_rule_in_shadow_is_a_shadow_too() -> None:
+    story = (snap(0, "m1", "tea"), order(30, "o1", "tea"))
+    (note,) = notes(*story, rule=CART.model_copy(update={"mode": "shadow"}))
+    assert (note.mode, note.outcome) == ("shadow", Outcome.ENDED)
+
+
+def notes(*facts: Fact, decisions: tuple[Decision, ...] = (), rule: Rule = CART) -> list[Decision]:
+    seen, rules = view(*facts, decisions=decisions), ruleset([rule])
+    return ended_notes(rules, stories(rules, seen, POLICY), seen, POLICY, at(70))
 
 
 def test_a_cycle_is_noted_once_and_not_when_something_was_decided_in_it() -> None:

@@ -78,6 +78,7 @@ def _note(rule: Rule, story: Story, ended: Ended, view: View, policy: Policy, no
         outcome=Outcome.ENDED,
         reason=ended.end.why,
         decided_at=now,
+        mode="shadow" if rule.mode == "shadow" else "live",
         facts={
             "start": ended.start.message_id,
             "anchor": anchor.isoformat(),

@@ -16,7 +16,7 @@ OUTCOMES: Mapping[Outcome, str] = {
     Outcome.HELD_OUT: "All checks passed, but the customer is in the rule's control group, so nothing was published.",
     Outcome.SUPPRESSED: "A check failed for good, so this step is not taken.",
     Outcome.WITHDRAWN: "It was decided, and taken back before anybody could see it.",
-    Outcome.ENDED: "A note: the reason was gone before the step fell due.",
+    Outcome.ENDED: "A note: the reason was gone before the step was decided.",
 }
 
 WHY: Mapping[Why, str] = {
@@ -94,7 +94,7 @@ def decided(step: str, outcome: Outcome, reason: Why | Gone | None, when: dateti
         case Outcome.SUPPRESSED:
             return f"{step} was not taken on {at(when)}{because}."
         case _:
-            return f"Nothing fell due by {at(due)}{because}."
+            return f"{step} was due on {at(due)} and never decided{because}."
 
 
 def taken_back(retracted: datetime | None, cancelled: datetime | None, released: datetime | None) -> Sequence[str]:

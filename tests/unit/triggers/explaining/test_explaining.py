@@ -163,7 +163,7 @@ def test_a_cycle_that_ended_names_the_exit_and_the_note_of_the_log() -> None:
     told = stories(ruleset([CART]), seen, POLICY)
     notes: list[Decision] = ended_notes(ruleset([CART]), told, seen, POLICY, at(40))
     said_now = text(replace(seen, decisions=notes), 70, 70)
-    assert "Nothing fell due by 2026-03-02 13:00:00 UTC: the checkout was started." in said_now
+    assert "It was due on 2026-03-02 13:00:00 UTC and never decided: the checkout was started." in said_now
     assert said_now.endswith("Nothing is going on: the checkout was started on 2026-03-02 12:30:00 UTC (event m2).")
 
 
