@@ -17,12 +17,12 @@ from tern_local.platform import Platform
 
 DECK = ("ingest", "identity", "profile", "triggers", "identity", "profile", "triggers", "kafka", "postgres", "backend")
 """Each once before any comes again. A backend is one session of the database: its death makes all others end too."""
-PAUSE_S = (0.8, 3.5)
-ARMED_AT_MOST_S = 5.0
+PAUSE_S = (1.5, 4.5)
+ARMED_AT_MOST_S = 10.0
 PATIENCE_S = 9.0
 """So long a blow waits for the platform to be on its feet again: a dead member keeps its partitions for six seconds."""
-MERCY = 0.6
-"""So often a random one waits at all."""
+MERCY = 0.8
+"""So often one waits at all."""
 _POLL_S = 0.05
 _ENDED = re.compile(r"(\w+) ended with (-?\d+);")
 
@@ -88,7 +88,6 @@ class Trouble:
         """One point after the other is armed, until somebody has died of it or it has been for too long."""
         over = self._clock.monotonic() + seconds
         for point in _shuffled(POINTS, self._points):
-            await self._recovery(over)
             if self._clock.monotonic() > over:
                 return
             await self._arm(self._failpoints / point, self._points.choice([1, 1, 2, 3]), over)
@@ -108,6 +107,8 @@ class Trouble:
             return
         self._deaths.at_points[point.name] += 1
         await self._clock.sleep(self._points.uniform(0.2, 1.5))
+        if self._points.random() < MERCY:
+            await self._recovery(over)
 
 
 def _write(point: Path, times: int) -> None:
