@@ -22,8 +22,10 @@ from tern_local.demo.venue import Venue, of_platform, of_run_file
 from tern_local.folder import HOST, Folder
 from tern_local.platform import open_platform
 
-_TITLE = "Tern, the bird that always comes back: a story in a shop, in three people"
-_BELOW = "Everything here is real but the people and the time: Kafka, PostgreSQL, four services, Segment's SDK."
+_TITLE = "Tern, the bird that always comes back: a story in a shop, in seven people"
+_BELOW = """\
+Everything here is real but the people and the time: Kafka, PostgreSQL, four services, Segment's SDK.
+The clock on the shop's wall is Berlin's; the decision log speaks UTC."""
 
 
 async def demo(data: Path) -> int:
@@ -31,6 +33,8 @@ async def demo(data: Path) -> int:
     narrator = _narrator()
     async with Folder(data) as folder:
         folder.wipe()
+        clock = VirtualClock(folder / "clock")
+        clock.move_to(story.opening(clock.now()))
         async with (
             open_platform(folder, narrator.step, fast=True, virtual_clock=True) as platform,
             _stage(of_platform(platform), narrator) as stage,
@@ -43,6 +47,7 @@ async def demo(data: Path) -> int:
 async def demo_at(run_file: Path) -> int:
     """The same on a platform that stands already, on a virtual clock, and has not seen the story before."""
     async with _stage(of_run_file(run_file), _narrator()) as stage:
+        await stage.doors.hold_nobody_out()
         return 0 if await story.play(stage) else 1
 
 

@@ -9,38 +9,21 @@ from __future__ import annotations
 import atexit
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Self
 
 from segment.analytics.client import Client
 
-from tern_common.clock import Clock
+from tern_common.clock import Clock, SystemClock
 from tern_common.errors import TernError
+from tern_local.demo.cast import Product, Shopper
 
 _POLL_S = 0.01
+_NOW = timedelta()
 
 
 class NotDelivered(TernError):
     """The platform did not take an event."""
-
-
-@dataclass(frozen=True)
-class Shopper:
-    """Somebody who comes to the shop; `called` is how the story calls them."""
-
-    called: str
-    user_id: str
-    email: str
-    anonymous_id: str
-    cart_id: str
-
-
-@dataclass(frozen=True)
-class Product:
-    """Something the shop sells."""
-
-    product_id: str
-    name: str
-    price: float
 
 
 @dataclass
@@ -71,10 +54,17 @@ class Shop:
             anonymous_id=who.anonymous_id, event="Product Viewed", properties={"product_id": product.product_id}
         )
 
+    def fills_nameless_cart(self, who: Shopper, products: Sequence[Product]) -> None:
+        """A cart of which nothing is known but the browser that it was filled in."""
+        self._sent += 1
+        self._client.track(anonymous_id=who.anonymous_id, event="Cart Updated", properties=_cart(who.cart_id, products))
+
     def signs_in(self, who: Shopper) -> None:
         """From here on the browser's id and the account belong together."""
         self._sent += 2
-        self._client.identify(who.user_id, traits={"email": who.email}, anonymous_id=who.anonymous_id)
+        said = {"email": who.email, "phone": who.phone, "timezone": who.zone.key}
+        traits = {name: value for name, value in said.items() if value is not None}
+        self._client.identify(who.user_id, traits=traits, anonymous_id=who.anonymous_id)
         self._track(who, "Signed In", {})
 
     def allows_mail(self, who: Shopper) -> None:
@@ -82,17 +72,22 @@ class Shop:
         self._sent += 1
         self._track(who, "Consent Granted", {"channel": "email", "purpose": "marketing", "email": who.email})
 
-    def fills_cart(self, who: Shopper, products: Sequence[Product]) -> None:
+    def allows_texts(self, who: Shopper) -> None:
+        """The same for text messages."""
+        self._sent += 1
+        self._track(who, "Consent Granted", {"channel": "sms", "purpose": "marketing", "phone": who.phone})
+
+    def fills_cart(self, who: Shopper, products: Sequence[Product], cart_id: str | None = None) -> None:
         """The whole cart, as it stands now."""
         self._sent += 1
-        self._track(who, "Cart Updated", {"cart_id": who.cart_id, "products": _lines(products)})
+        self._track(who, "Cart Updated", _cart(cart_id or who.cart_id, products))
 
-    def orders(self, who: Shopper, order_id: str, products: Sequence[Product]) -> None:
-        """Ordered and paid."""
+    def orders(self, who: Shopper, order_id: str, products: Sequence[Product], *, ago: timedelta = _NOW) -> None:
+        """Ordered and paid, `ago` before anybody hears of it. It is the account's order: no browser stands on it."""
         self._sent += 1
         total = round(sum(product.price for product in products), 2)
-        order = {"order_id": order_id, "cart_id": who.cart_id, "total": total, "currency": "EUR"}
-        self._track(who, "Order Completed", {**order, "products": _lines(products)})
+        order = {"order_id": order_id, "total": total, "currency": "EUR", **_cart(who.cart_id, products)}
+        self._client.track(who.user_id, "Order Completed", order, timestamp=SystemClock().now() - ago)
 
     async def delivered(self) -> int:
         """Waits until the platform has answered for every event; their number. Raises `NotDelivered`."""
@@ -110,8 +105,9 @@ class Shop:
         self._wrong.append(str(error))
 
 
-def _lines(products: Sequence[Product]) -> list[dict[str, object]]:
-    return [
+def _cart(cart_id: str, products: Sequence[Product]) -> dict[str, object]:
+    lines = [
         {"product_id": product.product_id, "name": product.name, "price": product.price, "quantity": 1}
         for product in products
     ]
+    return {"cart_id": cart_id, "products": lines}

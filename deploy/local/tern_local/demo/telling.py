@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 from rich.console import Console
 
+from tern_local.demo.cast import SHOP_ZONE
+
 _WIDTH = 84
 
 
@@ -23,8 +25,8 @@ class Narrator:
         self._print(f"  [dim]· {text}[/]")
 
     def scene(self, now: datetime, text: str) -> None:
-        """A new moment in the shop, by the shop's own clock."""
-        moment = f"{now:%A %d %B %Y, %H:%M}"
+        """A new moment in the shop, by the clock on its wall."""
+        moment = f"{now.astimezone(SHOP_ZONE):%A %d %B %Y, %H:%M}"
         self._print(f"\n[bold]{moment}[/] [dim]{'─' * (_WIDTH - len(moment) - 1)}[/]\n{text}")
 
     def act(self, who: str, does: str) -> None:
@@ -40,8 +42,9 @@ class Narrator:
     def read(self, topic: str, text: str) -> None:
         self._print(f"  [magenta]✉[/] [bold]{topic}[/]\n    {text}")
 
-    def nothing(self, text: str) -> None:
-        self._print(f"  [dim]∅[/] {text}")
+    def decided(self, who: str, heading: str, text: str) -> None:
+        """Why, or why not, in the platform's own words."""
+        self._print(f"  [yellow]?[/] [bold]{who}[/] [dim]{heading}[/]\n    {text}")
 
     def right(self, text: str) -> None:
         self._print(f"  [green]✔[/] {text}")
@@ -57,8 +60,10 @@ class Narrator:
 
 
 def spoken(span: timedelta) -> str:
-    """89 days and 22 hours."""
-    hours, minutes = divmod(span.seconds // 60, 60)
-    counted = [(span.days, "day"), (hours, "hour"), (minutes, "minute")]
+    """89 days and 22 hours. Where there are days nobody counts minutes."""
+    finest = timedelta(hours=1) if span >= timedelta(days=1) else timedelta(minutes=1)
+    rounded = finest * round(span / finest)
+    hours, minutes = divmod(rounded.seconds // 60, 60)
+    counted = [(rounded.days, "day"), (hours, "hour"), (minutes, "minute")]
     words = [f"{count} {unit}{'s' * (count != 1)}" for count, unit in counted if count]
     return " and ".join(words) or "a moment"
