@@ -127,9 +127,7 @@ class Publisher:
         async with transaction(self._pool) as conn:
             safe = await positions.safe(conn)
             await outbox.stamp_stale(conn, self._clock.now(), policy.recheck_after)
-            return await outbox.claim(
-                conn, safe.all if safe else None, policy.batch, policy.lease, policy.recheck_after
-            )
+            return await outbox.claim(conn, safe, policy.batch, policy.lease, policy.recheck_after)
 
 
 def _message(letter: Letter) -> Message:

@@ -196,6 +196,7 @@ outbox = Table(
     _time("attempted_at"),
     _time("lease"),
     _time("checked_at"),
+    Column("lane", Text, nullable=False, server_default="all"),
     Index("outbox_trigger", "trigger_id", "seq"),
     comment="To be published. created_at, attempted_at and lease are real time, checked_at is domain time.",
 )

@@ -7,18 +7,20 @@ from datetime import timedelta
 
 import pytest
 
-from integration.triggers.shop import HOUR, MINUTE, NOON, READY, Shop, cart, customer, moved, order, profile
+from integration.triggers.shop import DAY, HOUR, MINUTE, NOON, READY, Shop, cart, customer, moved, order, profile
 from support.running import running
 from support.waiting import eventually
 from tern_common.bus import Message, Producer, Record
 from tern_common.clock import SystemClock
 from tern_common.consume import Batch
 from tern_common.errors import Transient, Unusable
+from tern_common.lanes import LIVE
 from tern_common.topics import REJECTED, RESOLVED
 from tern_triggers.consumer import TriggersHandler
 from tern_triggers.domain.policy import OutboxPolicy
+from tern_triggers.domain.rules import Lane
 from tern_triggers.publishing import Publisher
-from tern_triggers.store import firing
+from tern_triggers.store import firing, positions
 from tern_triggers.timing import Timing
 
 AWAY = Transient("the broker is away")
@@ -154,6 +156,23 @@ async def test_a_row_that_waited_too_long_is_checked_against_safe_time_first(sho
     await shop.safe(shop.clock.now())
     assert await stale.publish() == 0
     assert await shop.outcomes("ann") == ["cart_abandoned withdrawn ordered"]
+
+
+@pytest.mark.parametrize("lane", ["live", "all"])
+async def test_a_row_that_waited_too_long_waits_for_the_lane_of_its_rule_alone(shop: Shop, lane: Lane) -> None:
+    """An import that goes on for hours holds back no reminder of a cart."""
+    await shop.meet(profile("ann"))
+    await shop.take(cart("ann", NOON, "m1", "tea") if lane == "live" else order("ann", NOON, "o1", "tea"))
+    due = NOON + (READY if lane == "live" else 91 * DAY)
+    await shop.unpublished_at(due)
+    stale = Publisher(shop.pool, shop.bus.producer, shop.clock, OutboxPolicy(recheck_after=timedelta()))
+    shop.clock.advance(MINUTE)
+    assert await stale.publish() == 0
+    async with shop.transaction() as conn:
+        await positions.raise_safe(conn, LIVE, shop.clock.now())
+    assert await stale.publish() == (lane == "live")
+    await shop.safe(shop.clock.now())
+    assert await stale.publish() == (lane == "all")
 
 
 async def test_a_lease_keeps_others_away_until_it_ends(shop: Shop) -> None:

@@ -22,7 +22,8 @@ from tern_triggers.store.outbox import Letter
 
 def of_ruling(ruling: Ruling, view: View, source: str) -> Letter:
     """The trigger of a ruling that fired."""
-    return _letter(ruling.decision, ruling.candidate.rule.family, contract.fired(ruling, view, source))
+    rule = ruling.candidate.rule
+    return _letter(ruling.decision, rule.family, contract.fired(ruling, view, source))._replace(lane=rule.lane)
 
 
 def of_ending(rules: Sequence[Rule], ending: Ending, now: datetime, source: str) -> Letter:

@@ -1,7 +1,8 @@
 """Rows of `outbox`: what is to be published, in order, at least once (triggers.md §4.5).
 
 A row is claimed (noted as attempted, leased) in a transaction of its own *before* it is sent, so that whoever finds it
-unattempted knows that nobody has seen it. Ages and leases are real time; the re-check is against safe time.
+unattempted knows that nobody has seen it. Ages and leases are real time; the re-check is against the safe time by which
+the trigger was decided: an import holds back only what waits for history anyway.
 """
 
 from __future__ import annotations
@@ -12,10 +13,15 @@ from typing import NamedTuple
 
 from tern_common.db import Connection
 from tern_triggers.domain.contract import FIRED
+from tern_triggers.domain.rounds import Safe
+from tern_triggers.domain.rules import Lane
 
 
 class Letter(NamedTuple):
-    """A CloudEvent on its way: `message_id` is its id, `key` the customer id that was stored when it fired."""
+    """A CloudEvent on its way: `message_id` is its id, `key` the customer id that was stored when it fired.
+
+    `lane`: whose safe time the trigger's rule waits for; all else waits for none.
+    """
 
     trigger_id: str
     type: str
@@ -23,6 +29,7 @@ class Letter(NamedTuple):
     key: bytes
     message_id: str
     value: bytes
+    lane: Lane = "live"
 
 
 class Claimed(NamedTuple):
@@ -41,11 +48,11 @@ async def put(conn: Connection, letters: Sequence[Letter], lease: timedelta | No
         return []
     rows = await conn.fetch(
         """
-        INSERT INTO outbox (trigger_id, type, topic, key, message_id, value, attempted_at, lease)
-        SELECT trigger_id, type, topic, key, message_id, value,
-          CASE WHEN $7::interval IS NOT NULL THEN clock_timestamp() END, clock_timestamp() + $7::interval
-        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::bytea[]) WITH ORDINALITY
-          AS said (trigger_id, type, topic, key, message_id, value, place)
+        INSERT INTO outbox (trigger_id, type, topic, key, message_id, value, lane, attempted_at, lease)
+        SELECT trigger_id, type, topic, key, message_id, value, lane,
+          CASE WHEN $8::interval IS NOT NULL THEN clock_timestamp() END, clock_timestamp() + $8::interval
+        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::bytea[], $7::text[])
+          WITH ORDINALITY AS said (trigger_id, type, topic, key, message_id, value, lane, place)
         ORDER BY place
         RETURNING seq
         """,
@@ -89,32 +96,32 @@ async def stamp_stale(conn: Connection, now: datetime, after: timedelta) -> None
     )
 
 
-async def claim(
-    conn: Connection, safe: datetime | None, limit: int, lease: timedelta, after: timedelta
-) -> list[Claimed]:
+async def claim(conn: Connection, safe: Safe | None, limit: int, lease: timedelta, after: timedelta) -> list[Claimed]:
     """Notes an attempt at the first rows that may be sent; never past an earlier row of the same trigger."""
+    live, rest = (None, None) if safe is None else safe
     rows = await conn.fetch(
         """
-        UPDATE outbox SET attempted_at = clock_timestamp(), lease = clock_timestamp() + $3::interval
+        UPDATE outbox SET attempted_at = clock_timestamp(), lease = clock_timestamp() + $4::interval
         WHERE seq IN (
           SELECT seq FROM outbox AS mine
           WHERE (lease IS NULL OR lease < clock_timestamp())
-            AND (type <> $5 OR checked_at <= $1
-                 OR (checked_at IS NULL AND created_at >= clock_timestamp() - $4::interval))
+            AND (type <> $6 OR checked_at <= CASE lane WHEN 'live' THEN $1::timestamptz ELSE $2::timestamptz END
+                 OR (checked_at IS NULL AND created_at >= clock_timestamp() - $5::interval))
             AND NOT EXISTS (
               SELECT FROM outbox AS earlier WHERE earlier.trigger_id = mine.trigger_id AND earlier.seq < mine.seq
             )
-          ORDER BY seq LIMIT $2 FOR UPDATE SKIP LOCKED
+          ORDER BY seq LIMIT $3 FOR UPDATE SKIP LOCKED
         )
-        RETURNING seq, trigger_id, type, topic, key, message_id, value
+        RETURNING seq, trigger_id, type, topic, key, message_id, value, lane
         """,
-        safe,
+        live,
+        rest,
         limit,
         lease,
         after,
         FIRED,
     )
-    claimed = [Claimed(row[0], Letter(str(row[1]), row[2], row[3], row[4], row[5], row[6])) for row in rows]
+    claimed = [Claimed(row[0], Letter(str(row[1]), *list(row)[2:])) for row in rows]
     return sorted(claimed, key=lambda one: one.seq)
 
 
