@@ -23,8 +23,9 @@ from integration.triggers.shop import (
     profile,
 )
 from tern_common.db import connection
+from tern_triggers.domain.reports import OutcomeReported
 from tern_triggers.domain.story import Gone
-from tern_triggers.store import firing, memberships
+from tern_triggers.store import firing, memberships, reports
 
 _KEPT = """
 SELECT 'fact', replace(home_id::text, '-', ''), message_id FROM fact
@@ -91,6 +92,17 @@ async def test_a_trigger_that_is_out_is_cancelled_and_its_decision_says_no_more_
     assert (decision.outcome, decision.facts) == ("fired", {})
     assert decision.cancelled_at is not None
     assert await shop.decisions("ann") == []
+
+
+async def test_what_became_of_a_trigger_goes_with_the_home_and_is_not_noted_again(shop: Shop) -> None:
+    await reminded(shop)
+    trigger_id = shop.published()[0]["id"]
+    said = [OutcomeReported(trigger_id=trigger_id, status="opened", at=shop.clock.now(), channel="email")]
+    assert await reports.take_outcomes(shop.pool, said, shop.clock.now()) == (1, 0)
+    await shop.take(erased("ann", {"ann": 2}))
+    assert await shop.count("outcome") == 0
+    assert await reports.take_outcomes(shop.pool, said, shop.clock.now()) == (0, 1)
+    assert await shop.count("outcome") == 0
 
 
 async def test_a_trigger_that_nobody_has_seen_is_withdrawn(shop: Shop) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from integration.triggers.shop import DAY, HOUR, MINUTE, NOON, READY, Shop, cart, order, profile
+from integration.triggers.shop import DAY, HOUR, MINUTE, NOON, READY, Shop, cart, erased, order, profile
 from tern_common.bus import Record
 from tern_common.consume import Batch
 from tern_common.errors import Poison
@@ -67,6 +67,28 @@ async def test_what_is_confirmed_is_promised_in_the_reminder(shop: Shop) -> None
     (fired,) = shop.published()
     assert fired["data"]["hold"]["held_until"] == until.isoformat().replace("+00:00", "Z")
     assert kinds(shop) == ["requested"]
+
+
+async def test_a_shop_that_names_no_time_holds_it_for_as_long_as_it_was_asked_to(shop: Shop) -> None:
+    await answer(shop, "confirmed")
+    await shop.at(shop.clock.now() + SOON)
+    (fired,) = shop.published()
+    assert fired["data"]["hold"]["held_until"] == stock(shop)[0]["expires_at"]
+
+
+async def test_what_the_shop_holds_no_longer_is_not_promised(shop: Shop) -> None:
+    await answer(shop, "confirmed", shop.clock.now() + MINUTE)
+    await shop.at(shop.clock.now() + SOON)
+    (fired,) = shop.published()
+    assert "hold" not in fired["data"]
+
+
+async def test_stock_for_somebody_who_is_erased_meanwhile_is_given_back_at_once(shop: Shop) -> None:
+    await shop.take(erased("ann", {"ann": 2}))
+    await publish(shop)
+    assert kinds(shop) == ["requested", "released"]
+    assert stock(shop)[1]["reason"] == "erased"
+    assert await shop.count("hold") == 0
 
 
 @pytest.mark.parametrize("status", ["rejected", None])

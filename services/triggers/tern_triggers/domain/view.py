@@ -61,7 +61,8 @@ class Arm(NamedTuple):
 
 
 class Hold(NamedTuple):
-    """What the shop said to a request to hold a cart's stock. `until` is of those it (partly) confirmed."""
+    """What the shop said to a request to hold a cart's stock. `until`: how long it was asked to hold it, or says it
+    does; a promise only where it (partly) confirmed."""
 
     hold_id: str
     trigger_id: str

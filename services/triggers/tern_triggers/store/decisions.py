@@ -104,7 +104,7 @@ async def open_under(conn: Connection, homes: Collection[str], now: datetime) ->
 
 async def erase(conn: Connection, homes: Collection[str]) -> None:
     """Empties what led to the decisions under these homes. That they were taken stays."""
-    await conn.execute("UPDATE decision SET facts = '{}' WHERE home_id = ANY($1::uuid[])", list(homes))
+    await conn.execute("UPDATE decision SET facts = '{}', category = NULL WHERE home_id = ANY($1::uuid[])", list(homes))
 
 
 async def add(conn: Connection, decisions: Iterable[Decision]) -> set[str]:

@@ -50,30 +50,32 @@ async def ask(conn: Connection, made: Sequence[tuple[str, HoldRequested]], now: 
     rows = sorted(made, key=lambda pair: pair[1].hold_id)
     await conn.execute(
         """
-        INSERT INTO hold (hold_id, trigger_id, home_id, customer_id, cart_id, status, asked_at)
-        SELECT hold_id, trigger_id, home_id, customer_id, cart_id, 'requested', $6
-        FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[])
-          AS said (hold_id, trigger_id, home_id, customer_id, cart_id)
+        INSERT INTO hold (hold_id, trigger_id, home_id, customer_id, cart_id, until, status, asked_at)
+        SELECT hold_id, trigger_id, home_id, customer_id, cart_id, until, 'requested', $7
+        FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::timestamptz[])
+          AS said (hold_id, trigger_id, home_id, customer_id, cart_id, until)
         ON CONFLICT (hold_id) DO UPDATE SET home_id = excluded.home_id, customer_id = excluded.customer_id,
-          status = excluded.status, until = NULL, asked_at = excluded.asked_at
+          status = excluded.status, until = excluded.until, asked_at = excluded.asked_at
         """,
         [request.hold_id for _, request in rows],
         [request.trigger_id for _, request in rows],
         [home_id for home_id, _ in rows],
         [request.customer_id for _, request in rows],
         [request.cart_id or "" for _, request in rows],
+        [request.expires_at for _, request in rows],
         now,
     )
 
 
 async def answer(conn: Connection, answers: Mapping[str, HoldAnswered]) -> None:
-    """Notes what the shop said, by request; nothing of those that were given up."""
+    """Notes what the shop said, by request; nothing of those that were given up. It holds them for as long as it was
+    asked to, unless it says otherwise."""
     if not answers:
         return
     said = [answers[hold_id] for hold_id in sorted(answers)]
     await conn.execute(
         """
-        UPDATE hold SET status = said.status, until = said.until
+        UPDATE hold SET status = said.status, until = coalesce(said.until, hold.until)
         FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS said (hold_id, status, until)
         WHERE hold.hold_id = said.hold_id AND hold.status <> 'released'
         """,
@@ -81,6 +83,11 @@ async def answer(conn: Connection, answers: Mapping[str, HoldAnswered]) -> None:
         [one.status for one in said],
         [one.until for one in said],
     )
+
+
+async def erase(conn: Connection, homes: Collection[str]) -> None:
+    """Deletes all under these homes: whoever holds something for them was told to give it up."""
+    await conn.execute("DELETE FROM hold WHERE home_id = ANY($1::uuid[])", list(homes))
 
 
 async def release(conn: Connection, trigger_ids: Collection[str]) -> list[Given]:

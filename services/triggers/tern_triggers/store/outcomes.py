@@ -12,11 +12,13 @@ _ANSWERED = ("opened", "clicked")
 
 
 async def homes_of(conn: Connection, trigger_ids: Collection[str]) -> dict[str, str]:
-    """The homes under which these triggers were published, as far as they were."""
+    """The homes under which these triggers were published, as far as they were; of erased homes nothing is kept."""
     rows = await conn.fetch(
         """
         SELECT trigger_id, home_id FROM decision
-        WHERE trigger_id = ANY($1::uuid[]) AND outcome = 'fired' AND mode = 'live'
+        WHERE trigger_id = ANY($1::uuid[]) AND outcome = 'fired' AND mode = 'live' AND NOT EXISTS (
+          SELECT FROM membership WHERE membership.home_id = decision.home_id AND customer_id IS NULL
+        )
         """,
         list(trigger_ids),
     )
@@ -70,6 +72,11 @@ async def release(conn: Connection, trigger_ids: Collection[str]) -> set[str]:
         sorted(REACHED),
     )
     return {str(row[0]) for row in rows if row[1] is not None}
+
+
+async def erase(conn: Connection, homes: Collection[str]) -> None:
+    """Deletes all under these homes."""
+    await conn.execute("DELETE FROM outcome WHERE home_id = ANY($1::uuid[])", list(homes))
 
 
 async def responses(conn: Connection, homes: Collection[str]) -> list[tuple[str, str, Responses]]:

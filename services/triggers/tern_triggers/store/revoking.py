@@ -17,7 +17,20 @@ from tern_triggers.domain.endings import Ending, Revocation
 from tern_triggers.domain.folds import stories
 from tern_triggers.domain.folds.cart import Ordered
 from tern_triggers.domain.rules import Ruleset
-from tern_triggers.store import agenda, arms, decisions, deferrals, facts, letters, outbox, sittings, views
+from tern_triggers.domain.story import Gone
+from tern_triggers.store import (
+    agenda,
+    arms,
+    decisions,
+    deferrals,
+    facts,
+    holds,
+    letters,
+    outbox,
+    outcomes,
+    sittings,
+    views,
+)
 from tern_triggers.store.writing import Writing
 
 
@@ -57,8 +70,17 @@ async def erase(conn: Connection, ruleset: Ruleset, homes: Sequence[str], source
     await decisions.erase(conn, homes)
     await deferrals.erase(conn, homes)
     await arms.erase(conn, homes)
+    await outcomes.erase(conn, homes)
     await _carry_out(conn, ruleset, found, source, now)
+    await _give_up(conn, homes, now)
     return found
+
+
+async def _give_up(conn: Connection, homes: Sequence[str], now: datetime) -> None:
+    """Of stock that is held for erased homes the shop is told, also where no trigger spoke of it yet."""
+    held = {hold.trigger_id: str(Gone.ERASED) for _, hold in await holds.of_homes(conn, homes)}
+    await outbox.put(conn, await sittings.release(conn, held, now))
+    await holds.erase(conn, homes)
 
 
 def _of_these(ruleset: Ruleset, names: Collection[str]) -> Ruleset:

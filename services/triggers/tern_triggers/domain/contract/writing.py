@@ -65,7 +65,7 @@ def fired(ruling: Ruling, view: View, source: str) -> CloudEvent[Fired]:
         step_name=step.name,
         due_by=_due_by(step, decision),
         offer=Offer(ruling.incentive) if step.incentive else None,
-        hold=_held(view.holds.get(decision.trigger_id)),
+        hold=_held(view.holds.get(decision.trigger_id), decision.decided_at),
         attribution=attribution(decision.trigger_id),
     )
     return _envelope(decision, decision.trigger_id, FIRED, decision.decided_at, source, data)
@@ -131,9 +131,9 @@ def _due_by(step: Step, decision: Decision) -> datetime | None:
     return None if step.due_in is None else decision.decided_at + step.due_in
 
 
-def _held(hold: Hold | None) -> Held | None:
-    """Nothing is promised but what the shop has confirmed."""
-    if hold is None or hold.until is None or hold.status not in ("confirmed", "partial"):
+def _held(hold: Hold | None, now: datetime) -> Held | None:
+    """Nothing is promised but what the shop has confirmed and still holds: a trigger may have waited for the morning."""
+    if hold is None or hold.until is None or hold.until <= now or hold.status not in ("confirmed", "partial"):
         return None
     return Held(hold.hold_id, hold.status, hold.until)
 
