@@ -8,6 +8,8 @@ import httpx
 
 from tern_local.demo.venue import Venue
 
+_NOBODY = "0%"
+
 
 class Doors:
     """The APIs of profile and triggers, with the platform's token."""
@@ -51,12 +53,12 @@ class Doors:
         """Rules go on without control groups: a story that one customer in twenty is left out of cannot be told."""
         found = await self._ask("GET", f"{self._triggers}/v1/rules")
         for rule in found["rules"]:
-            if rule.pop("holdout", 0):
+            if rule["holdout"] != _NOBODY:
                 await self._ask(
                     "PUT",
                     f"{self._triggers}/v1/rules/{rule['rule']}",
                     params={"reason": "a story is told"},
-                    json=rule,
+                    json={**rule, "holdout": _NOBODY},
                     headers={"If-Match": f'"{found["tags"][rule["rule"]]}"'},
                 )
 
