@@ -120,8 +120,9 @@ async def _pass(rig: Rig, stored: int) -> Passed:
     end = due + timedelta(seconds=1)
     decided_s = await _decided_after(rig, end)
     fired = (await stored_agenda.decided(rig)).fired
-    while await rig.ends(topic) - published < fired:
-        await rig.clock.sleep(LOOK_S)
+    async with asyncio.timeout(LIMIT_S):
+        while await rig.ends(topic) - published < fired:
+            await rig.clock.sleep(LOOK_S)
     published_s = (rig.clock.now() - end).total_seconds()
     counts.append(await window)
     await sending

@@ -1,7 +1,7 @@
 """Triggers' tables made empty, or filled with customers who are no part of the traffic: the bench's SQL about them.
 
-A stored customer has one home, one cart with one product in it, and a row of the agenda. Of those who are due the
-profile is known too: they may be written to.
+A stored customer has one home, whose id is also its own, one cart with one product in it, and a row of the agenda. Of
+those who are due the profile is known too: they may be written to.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ _VERDICTS = (
     b'{"consent":{"marketing":{"email":true}},"contacts":{"email":{"value":"stored@shop.example","trusted":true}}}'
 )
 
-_CUSTOMER = "CREATE TEMP TABLE customer AS SELECT n, gen_random_uuid() AS id, gen_random_uuid() AS home FROM {series}"
-_MEMBERSHIP = "INSERT INTO membership (home_id, customer_id, version, shared) SELECT home, id, n, false FROM customer"
+_CUSTOMER = "CREATE TEMP TABLE customer AS SELECT n, gen_random_uuid() AS id FROM {series} ORDER BY id"
+_MEMBERSHIP = "INSERT INTO membership (home_id, customer_id, version, shared) SELECT id, id, n, false FROM customer"
 _FACT = """
 INSERT INTO fact (home_id, kind, key, message_id, at, passive, body)
-SELECT home, 'cart', 'stored-' || n, 'stored-' || n, $1, false, $2 FROM customer
+SELECT id, 'cart', 'stored-' || n, 'stored-' || n, $1, false, $2 FROM customer
 """
 _CART = """
 INSERT INTO cart_key (cart_id, newest_at, newest_message, newest_home)
-SELECT 'stored-' || n, $1, 'stored-' || n, home FROM customer
+SELECT 'stored-' || n, $1, 'stored-' || n, id FROM customer
 """
 _PROFILE = "INSERT INTO profile_copy (customer_id, rev, verdicts) SELECT id, 1, $1 FROM customer"
 _AGENDA = """
 INSERT INTO agenda (customer_id, next_live, oldest_at, newest_at)
-SELECT id, $1::timestamptz + n * $2::interval, $3, $3 FROM customer
+SELECT id, $1::timestamptz + (n - $4::int) * $2::interval, $3, $3 FROM customer
 """
 
 _DECIDED = """
@@ -80,8 +80,11 @@ async def empty(rig: Rig) -> None:
 
 async def fill(rig: Rig, count: int, due: datetime) -> None:
     """So many customers whose reminders are due from then on, one a second. Triggers must be at rest."""
+    filled = due - timedelta(hours=1)
     async with _connected(rig) as conn:
-        await _store(conn, 1, count, due - timedelta(hours=1), due, timedelta(seconds=1))
+        await conn.execute("SET statement_timeout = 0")
+        await _store(conn, 1, count, filled)
+        await conn.execute(_AGENDA, due, timedelta(seconds=1), filled, 1, timeout=_LIMIT_S)
         for table in metadata.tables.values():
             await conn.execute(f"ANALYZE {table.name}", timeout=_LIMIT_S)
         await conn.execute("CHECKPOINT", timeout=_LIMIT_S)
@@ -90,7 +93,9 @@ async def fill(rig: Rig, count: int, due: datetime) -> None:
 async def add_due(rig: Rig, first: int, count: int, filled: datetime, due: datetime) -> None:
     """So many more, whose carts were filled then and whose reminders fall due within one second of `due`."""
     async with _connected(rig) as conn:
-        await _store(conn, first, count, filled, due, timedelta(seconds=1) / count)
+        await _store(conn, first, count, filled)
+        await conn.execute(_PROFILE, _VERDICTS)
+        await conn.execute(_AGENDA, due, timedelta(seconds=1) / count, filled, first)
 
 
 async def counted(rig: Rig) -> Counted:
@@ -113,17 +118,13 @@ async def taken_in(rig: Rig, topic: str) -> int:
         return int(await conn.fetchval(_TAKEN_IN, topic))
 
 
-async def _store(conn: Connection, first: int, count: int, filled: datetime, due: datetime, apart: timedelta) -> None:
-    """Everything at once: a customer without a look is one that nobody would ever look at."""
+async def _store(conn: Connection, first: int, count: int, filled: datetime) -> None:
+    """All but the looks, which come last: nobody is looked at before everything about him is there."""
     last = first + count - 1
-    await conn.execute("SET statement_timeout = 0")
     await conn.execute(_CUSTOMER.format(series=f"generate_series({first}, {last}) AS n"), timeout=_LIMIT_S)
     await conn.execute(_MEMBERSHIP, timeout=_LIMIT_S)
     await conn.execute(_FACT, filled, _BODY, timeout=_LIMIT_S)
     await conn.execute(_CART, filled, timeout=_LIMIT_S)
-    await conn.execute(_PROFILE, _VERDICTS, timeout=_LIMIT_S)
-    await conn.execute(_AGENDA, due - first * apart, apart, filled, timeout=_LIMIT_S)
-    await conn.execute("DROP TABLE customer")
 
 
 @asynccontextmanager
