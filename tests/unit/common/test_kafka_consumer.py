@@ -183,12 +183,14 @@ async def test_a_partition_that_moves_without_a_record_is_told() -> None:
     assert (await stage.consumer.poll(100, 0)).spans == {PLACE: Span(10, 15)}
 
 
-async def test_an_error_of_the_group_makes_the_member_join_anew() -> None:
+@pytest.mark.parametrize("wrong", [KafkaConnectionError(), RuntimeError("the handler is closed")])
+async def test_an_error_of_the_group_makes_the_member_join_anew(wrong: RuntimeError) -> None:
+    """The second is what the event loop says of a connection that was closed under a heartbeat."""
     stage = Stage()
     await stage.consumer.join()
 
     def fail(_: Player) -> None:
-        raise KafkaConnectionError
+        raise wrong
 
     stage.player.meddle = fail
     with pytest.raises(Transient):
@@ -273,3 +275,15 @@ async def test_nothing_is_held_by_who_left_and_joined_again() -> None:
     assert not stage.consumer.holds(poll)
     await stage.consumer.join()
     assert not stage.consumer.holds(poll)
+
+
+async def test_a_bug_of_the_kind_of_such_an_error_is_no_reason_to_try_again() -> None:
+    stage = Stage()
+    await stage.consumer.join()
+
+    def fail(_: Player) -> None:
+        raise RecursionError
+
+    stage.player.meddle = fail
+    with pytest.raises(RecursionError):
+        await stage.consumer.poll(10, 0)

@@ -96,3 +96,7 @@ def translated(doing: str) -> Iterator[None]:
         raise Misconfigured(f"kafka refuses to {doing} ({type(wrong).__name__}): check user, password, ACLs") from wrong
     except (KafkaError, OSError) as wrong:
         raise Transient(f"kafka: could not {doing} ({type(wrong).__name__})") from wrong
+    except RuntimeError as wrong:
+        if type(wrong) is not RuntimeError:  # a bug, such as a recursion without end
+            raise
+        raise Transient(f"kafka: could not {doing} ({type(wrong).__name__})") from wrong

@@ -83,7 +83,7 @@ class KafkaConsumer:
                 return await self._fetch(client, limit, wait_s)
         except (TimeoutError, IllegalStateError):  # a rebalance is under way
             return Poll([], {})
-        except KafkaError:
+        except RuntimeError:  # KafkaError is one, and what the loop says of a connection closed under a heartbeat
             await self.leave()
             with translated("poll"):
                 raise
