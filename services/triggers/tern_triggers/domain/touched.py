@@ -20,7 +20,7 @@ from tern_triggers.domain.folds.dates import said_at
 from tern_triggers.domain.folds.matching import matches
 from tern_triggers.domain.news import Batch, Membership
 from tern_triggers.domain.policy import Policy
-from tern_triggers.domain.rules import Change, Count, Date, OnEvent, Ruleset
+from tern_triggers.domain.rules import Change, Count, Date, OnEvent, Rule, Ruleset
 from tern_triggers.domain.view import Verdicts
 
 
@@ -131,7 +131,7 @@ def of_interest(ruleset: Ruleset, batch: Batch, known: Known) -> set[str]:
 
     Those with news of their profile, and those that a home is new to: a date may have waited for one.
     """
-    if not any(isinstance(rule, Date | Change) for rule in ruleset.deciding):
+    if not any(isinstance(rule, Date | Change) for rule in _kept(ruleset)):
         return set()
     return {*batch.profiles, *_newly_homed(batch, known)}
 
@@ -141,10 +141,15 @@ def _newly_homed(batch: Batch, known: Known) -> set[str]:
     return {customer for customer in found if customer is not None}
 
 
+def _kept(ruleset: Ruleset) -> list[Rule]:
+    """Also those that pause: what they decided can end."""
+    return [rule for rule in ruleset.rules if rule.rule not in ruleset.retired]
+
+
 def _counted_from(ruleset: Ruleset, batch: Batch, known: Known) -> set[str | None]:
     """Customers of whose profile a date, a class or, where dates count, the time zone is news."""
-    dates = sorted({rule.date for rule in ruleset.deciding if isinstance(rule, Date)})
-    classes = sorted({rule.enters for rule in ruleset.deciding if isinstance(rule, Change)})
+    dates = sorted({rule.date for rule in _kept(ruleset) if isinstance(rule, Date)})
+    classes = sorted({rule.enters for rule in _kept(ruleset) if isinstance(rule, Change)})
 
     def counted(one: Verdicts) -> tuple[object, ...]:
         said = [said_at(one, path) for path in dates]

@@ -13,11 +13,14 @@ import msgspec
 from tern_common.db import Connection
 from tern_triggers.domain import endings
 from tern_triggers.domain.agenda import LOOK_NOW
+from tern_triggers.domain.decisions import Decision
 from tern_triggers.domain.endings import Ending, Revocation
 from tern_triggers.domain.folds import stories
 from tern_triggers.domain.folds.cart import Ordered
-from tern_triggers.domain.rules import Ruleset
+from tern_triggers.domain.policy import Policy
+from tern_triggers.domain.rules import Mode, Ruleset
 from tern_triggers.domain.story import Gone
+from tern_triggers.domain.view import View
 from tern_triggers.store import (
     agenda,
     arms,
@@ -52,8 +55,11 @@ async def end(
         more = {key: (*view.foreign.get(key, ()), *orders) for key, orders in ordered.items()}
         seen = msgspec.structs.replace(view, foreign={**view.foreign, **more})
         own = [one for one in seen.decisions if one.home_id in seen.homes and endings.is_open(one, now)]
-        told = stories(_of_these(ruleset, {one.rule for one in own}), seen, writing.policy, now)
-        ended = endings.endings(told, own, now)
+        ended = [
+            ending
+            for mode in sorted({one.mode for one in own})
+            for ending in _ended_of(ruleset, mode, own, seen, writing.policy, now)
+        ]
         found.extend(ended)
         freed.extend([view.customer_id] if ended else [])
     await _carry_out(conn, ruleset, found, writing.source, now)
@@ -83,11 +89,16 @@ async def _give_up(conn: Connection, homes: Sequence[str], now: datetime) -> Non
     await holds.erase(conn, homes)
 
 
-def _of_these(ruleset: Ruleset, names: Collection[str]) -> Ruleset:
-    """Only these rules, and those that pause among them: they decide nothing, but what they decided can end."""
-    rules = tuple(rule for rule in ruleset.rules if rule.rule in names)
-    told = tuple(rule.model_copy(update={"mode": "live"}) if rule.mode == "paused" else rule for rule in rules)
-    return msgspec.structs.replace(ruleset, rules=told)
+def _ended_of(
+    ruleset: Ruleset, mode: Mode, own: Sequence[Decision], view: View, policy: Policy, now: datetime
+) -> list[Ending]:
+    """The endings of what was decided in one mode, whichever mode its rule is in by now: what it decided can end, also
+    while it pauses or has gone back into shadow."""
+    mine = [one for one in own if one.mode == mode]
+    names = {one.rule for one in mine}
+    rules = tuple(rule.model_copy(update={"mode": mode}) for rule in ruleset.rules if rule.rule in names)
+    told = stories(msgspec.structs.replace(ruleset, rules=rules), view, policy, now)
+    return endings.endings(told, mine, now)
 
 
 async def _carry_out(conn: Connection, ruleset: Ruleset, ended: Sequence[Ending], source: str, now: datetime) -> None:

@@ -132,7 +132,7 @@ def _due_by(step: Step, decision: Decision) -> datetime | None:
 
 
 def _held(hold: Hold | None, now: datetime) -> Held | None:
-    """Nothing is promised but what the shop has confirmed and still holds: a trigger may have waited for the morning."""
+    """Nothing is promised but what the shop has confirmed and still holds: a trigger may have waited for hours."""
     if hold is None or hold.until is None or hold.until <= now or hold.status not in ("confirmed", "partial"):
         return None
     return Held(hold.hold_id, hold.status, hold.until)
