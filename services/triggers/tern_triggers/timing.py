@@ -54,7 +54,8 @@ class Timing:
         return done.customers
 
     async def plan_anew(self, digest: str) -> AsyncGenerator[int, None]:
-        """Looks at everybody with facts once, if the rules are not those that the agenda was planned with.
+        """Looks at everybody with facts once, if the rules are not those that the agenda was planned with. Who is known
+        by a profile alone is left to `follow_edits`.
 
         Yields the number of each page that is planned. Raises `Transient`.
         """
@@ -69,6 +70,7 @@ class Timing:
                 break
             yield page
         async with transaction(self._pool) as conn:
+            await rule_plans.ask_about_profiles(conn, await self._writing.rulebook.of(conn))
             await rulesets.note(conn, digest)
         logger.info("agenda planned anew", digest=digest[:12])
 

@@ -97,6 +97,18 @@ async def test_a_rule_about_profiles_looks_at_every_customer_who_has_one(shop: S
     assert await planned(shop.pool) == {customer(f"p{number}") for number in range(5)}
 
 
+async def test_numbers_that_change_look_at_every_customer_with_a_profile_where_rules_are_about_them(shop: Shop) -> None:
+    """A shop that moves to another zone has its birthdays at other hours."""
+    await seed(shop.pool, [BIRTHDAY], NOON)
+    shop.work_by(Rulebook())
+    await shop.meet(*(profile(f"p{number}") for number in range(3)))
+    await forget_plans(shop.pool)
+    async for _ in shop.timing.plan_anew("other numbers"):
+        pass
+    await plan_all(shop.pool)
+    assert await planned(shop.pool) == {customer(f"p{number}") for number in range(3)}
+
+
 async def test_a_rule_that_decides_nothing_looks_at_nobody(shop: Shop) -> None:
     await seed(shop.pool, RULES, NOON)
     await shop.take(order("o1", NOON, "o1", "tea"))

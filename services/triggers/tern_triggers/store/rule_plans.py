@@ -10,7 +10,7 @@ from uuid import UUID
 
 from tern_common.db import Connection, Pool, connection, transaction
 from tern_triggers.domain.moments import AT_ONCE
-from tern_triggers.domain.rules import Change, Date, Rule, reads
+from tern_triggers.domain.rules import Change, Date, Rule, Ruleset, reads
 from tern_triggers.store.rulebook import Rulebook
 
 PAGE = 2000
@@ -57,6 +57,13 @@ _LAST = UUID(int=(1 << 128) - 1)
 async def ask(conn: Connection, name: str) -> None:
     """Asks for a look at everybody whom the rule concerns; one that was going on begins anew."""
     await conn.execute(_ASK, name)
+
+
+async def ask_about_profiles(conn: Connection, ruleset: Ruleset) -> None:
+    """Asks for a look at everybody with a profile, if there are rules about profiles."""
+    for rule in ruleset.deciding:
+        if isinstance(rule, Date | Change):
+            await ask(conn, rule.rule)
 
 
 async def pending(pool: Pool) -> bool:
