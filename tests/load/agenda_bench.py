@@ -18,6 +18,7 @@ from load import calls, stored_agenda, traffic
 from load.drain_bench import PERSONS
 from load.rig import CONSUMERS, LOOK_S, Rig, load, shares
 from tern_common.clock import SystemClock
+from tern_common.db import Connection
 from tern_common.kafka import kafka_bus
 from tern_common.topics import RESOLVED, triggers_topic
 from tern_local.folder import Folder
@@ -66,7 +67,8 @@ async def measure(say: Say, stored: int = STORED) -> list[dict[str, object]]:
         await rig.drained()
         say(f"{DUE:,} more, due in one second")
         begun, own = rig.usage(), rig.by_process()
-        passed = await _pass(rig, stored)
+        async with stored_agenda.connected(rig) as conn:
+            passed = await _pass(rig, conn, stored)
         used, each = rig.usage().since(begun), shares(own, rig.by_process(), DUE)
     return [
         {
@@ -105,7 +107,7 @@ def _configuration(home: Path) -> dict[str, str]:
     return {"TERN_POLICY_FILE": str(policy)}
 
 
-async def _pass(rig: Rig, stored: int) -> Passed:
+async def _pass(rig: Rig, conn: Connection, stored: int) -> Passed:
     now = rig.clock.now()
     due = now.replace(microsecond=0) + timedelta(seconds=LEAD_S + WARM_S + WINDOW_S)
     topic, published = triggers_topic("cart"), await rig.ends(triggers_topic("cart"))
@@ -113,13 +115,13 @@ async def _pass(rig: Rig, stored: int) -> Passed:
     await _until(rig, due - timedelta(seconds=WARM_S + WINDOW_S))
     sending = asyncio.ensure_future(_stream(rig))
     await _until(rig, due - timedelta(seconds=WINDOW_S))
-    counts = [await stored_agenda.taken_in(rig, RESOLVED)]
+    counts = [await stored_agenda.taken_in(conn, RESOLVED)]
     await _until(rig, due)
-    counts.append(await stored_agenda.taken_in(rig, RESOLVED))
+    counts.append(await stored_agenda.taken_in(conn, RESOLVED))
     window = asyncio.ensure_future(_taken_in_at(rig, due + timedelta(seconds=WINDOW_S)))
     end = due + timedelta(seconds=1)
-    decided_s = await _decided_after(rig, end)
-    fired = (await stored_agenda.decided(rig)).fired
+    decided_s = await _decided_after(rig, conn, end)
+    fired = (await stored_agenda.decided(conn)).fired
     async with asyncio.timeout(LIMIT_S):
         while await rig.ends(topic) - published < fired:
             await rig.clock.sleep(LOOK_S)
@@ -142,16 +144,17 @@ async def _stream(rig: Rig) -> None:
 
 async def _taken_in_at(rig: Rig, moment: datetime) -> int:
     await _until(rig, moment)
-    return await stored_agenda.taken_in(rig, RESOLVED)
+    async with stored_agenda.connected(rig) as conn:
+        return await stored_agenda.taken_in(conn, RESOLVED)
 
 
-async def _decided_after(rig: Rig, end: datetime) -> float:
+async def _decided_after(rig: Rig, conn: Connection, end: datetime) -> float:
     """Seconds from `end` until all who are due are decided. Raises `AssertionError` when that takes too long."""
-    while (found := await stored_agenda.decided(rig)).all < DUE:
+    while (found := await stored_agenda.decided(conn)).all < DUE:
         late_s = (rig.clock.now() - end).total_seconds()
         if late_s > LIMIT_S:
             raise AssertionError(f"{found.all:,} of {DUE:,} decided after {late_s:.0f} s")
-        await rig.clock.sleep(LOOK_S)
+        await rig.clock.sleep(2 * LOOK_S)
     return (rig.clock.now() - end).total_seconds()
 
 

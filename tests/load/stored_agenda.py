@@ -73,7 +73,7 @@ class Decided(NamedTuple):
 async def empty(rig: Rig) -> None:
     """Empties the tables. Triggers must be at rest."""
     names = ", ".join(table.name for table in metadata.tables.values() if table.name not in KEPT)
-    async with _connected(rig) as conn:
+    async with connected(rig) as conn:
         await conn.execute(f"TRUNCATE {names}", timeout=_LIMIT_S)
         await conn.execute("CHECKPOINT", timeout=_LIMIT_S)
 
@@ -81,18 +81,18 @@ async def empty(rig: Rig) -> None:
 async def fill(rig: Rig, count: int, due: datetime) -> None:
     """So many customers whose reminders are due from then on, one a second. Triggers must be at rest."""
     filled = due - timedelta(hours=1)
-    async with _connected(rig) as conn:
+    async with connected(rig) as conn:
         await conn.execute("SET statement_timeout = 0")
         await _store(conn, 1, count, filled)
         await conn.execute(_AGENDA, due, timedelta(seconds=1), filled, 1, timeout=_LIMIT_S)
         for table in metadata.tables.values():
-            await conn.execute(f"ANALYZE {table.name}", timeout=_LIMIT_S)
+            await conn.execute(f"VACUUM (ANALYZE) {table.name}", timeout=_LIMIT_S)
         await conn.execute("CHECKPOINT", timeout=_LIMIT_S)
 
 
 async def add_due(rig: Rig, first: int, count: int, filled: datetime, due: datetime) -> None:
     """So many more, whose carts were filled then and whose reminders fall due within one second of `due`."""
-    async with _connected(rig) as conn:
+    async with connected(rig) as conn:
         await _store(conn, first, count, filled)
         await conn.execute(_PROFILE, _VERDICTS)
         await conn.execute(_AGENDA, due, timedelta(seconds=1) / count, filled, first)
@@ -100,22 +100,20 @@ async def add_due(rig: Rig, first: int, count: int, filled: datetime, due: datet
 
 async def counted(rig: Rig) -> Counted:
     """What is stored now."""
-    async with _connected(rig) as conn:
+    async with connected(rig) as conn:
         row = await conn.fetchrow(_COUNTED)
     return Counted(*row) if row is not None else Counted(0, 0, 0)
 
 
-async def decided(rig: Rig) -> Decided:
-    """What has been decided about carts so far."""
-    async with _connected(rig) as conn:
-        row = await conn.fetchrow(_DECIDED, RULE)
+async def decided(conn: Connection) -> Decided:
+    """What has been decided about the stored carts so far."""
+    row = await conn.fetchrow(_DECIDED, RULE)
     return Decided(*row) if row is not None else Decided(0, 0)
 
 
-async def taken_in(rig: Rig, topic: str) -> int:
+async def taken_in(conn: Connection, topic: str) -> int:
     """Records of the topic that triggers have stored."""
-    async with _connected(rig) as conn:
-        return int(await conn.fetchval(_TAKEN_IN, topic))
+    return int(await conn.fetchval(_TAKEN_IN, topic))
 
 
 async def _store(conn: Connection, first: int, count: int, filled: datetime) -> None:
@@ -128,7 +126,8 @@ async def _store(conn: Connection, first: int, count: int, filled: datetime) -> 
 
 
 @asynccontextmanager
-async def _connected(rig: Rig) -> AsyncIterator[Connection]:
+async def connected(rig: Rig) -> AsyncIterator[Connection]:
+    """One connection to triggers' tables: to open one costs the database more than to ask it."""
     pool = await open_pool(rig.platform.postgres, service=SCHEMA, size=1)
     try:
         async with connection(pool) as conn:
