@@ -17,12 +17,12 @@ from simulation.world import END_S, POLICY, RULES, Ended
 from tern_common.events import Event, encode
 from tern_identity.consumer import Arrived
 from tern_identity.domain.reading import read
-from tern_triggers.domain import folds
 from tern_triggers.domain.candidates import candidate_of
 from tern_triggers.domain.contract import FIRED, REVOKED
 from tern_triggers.domain.decisions import Decision, Outcome
 from tern_triggers.domain.endings import Revocation
 from tern_triggers.domain.facts import facts_of
+from tern_triggers.domain.folds import telling
 from tern_triggers.domain.news import Membership, News
 from tern_triggers.domain.rules import Rule
 from tern_triggers.domain.story import Story
@@ -83,7 +83,7 @@ class World:
         seen = self.view_of(decision.home_id)
         if seen is None:
             return None
-        told = folds.stories(self.node.rules, seen, POLICY)[decision.rule]
+        told = telling.stories(self.node.rules, seen, POLICY)[decision.rule]
         return next(((one, seen) for one in told if (one.key, one.about) == (decision.key, decision.about)), None)
 
 

@@ -11,11 +11,12 @@ import msgspec
 from simulation.flaws import Flaw
 from tern_common.bus import Message, Place, Record, Span
 from tern_common.topics import PROFILES
-from tern_triggers.domain import agenda, endings, folds, narrative, rounds
+from tern_triggers.domain import agenda, endings, narrative, rounds
 from tern_triggers.domain.agenda import Plan
 from tern_triggers.domain.contract import FIRED
 from tern_triggers.domain.decisions import Decision, Outcome
 from tern_triggers.domain.endings import Ending, Revocation
+from tern_triggers.domain.folds import telling
 from tern_triggers.domain.news import Batch, News, read_profile, read_resolved
 from tern_triggers.domain.policy import Policy
 from tern_triggers.domain.rounds import Decided, Safe
@@ -168,7 +169,7 @@ class _Node(Node):
     def look(self, customer: str, safe: Safe, now: datetime) -> None:
         """Decides all rounds that are due, and plans the next look."""
         seen = self.view(customer)
-        told = folds.stories(self.rules, seen, self.policy)
+        told = telling.stories(self.rules, seen, self.policy)
         decided = rounds.decide(self.rules, told, seen, self.policy, safe, now)
         self._keep(seen, decided, safe.live, now)
         notes = narrative.ended_notes(self.rules, told, rounds.after(seen, decided), self.policy, now)
@@ -189,7 +190,7 @@ class _Node(Node):
 
     def _end(self, customer: str, said: Batch, now: datetime) -> None:
         seen = self.view(customer, said)
-        told = folds.stories(self.rules, seen, self.policy)
+        told = telling.stories(self.rules, seen, self.policy)
         own = [one for one in seen.decisions if one.home_id in seen.homes]
         if self.tables.flaw is Flaw.FORGET_NOTHING_FIRED:
             return

@@ -15,7 +15,7 @@ from integration.triggers.shop import Shop
 from tern_common.db import connection
 from tern_common.topics import FAMILIES
 from tern_triggers.domain.agenda import Plan
-from tern_triggers.domain.folds import stories
+from tern_triggers.domain.folds.telling import stories
 from tern_triggers.domain.news import News
 from tern_triggers.domain.rounds import Safe, next_looks
 from tern_triggers.domain.rules import ruleset

@@ -7,11 +7,12 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from tern_triggers.domain import agenda, endings, facts, folds, narrative, rounds, touched
+from tern_triggers.domain import agenda, endings, facts, narrative, rounds, touched
 from tern_triggers.domain.agenda import Plan
 from tern_triggers.domain.decisions import Decision, Outcome
 from tern_triggers.domain.endings import Revocation
 from tern_triggers.domain.facts import Fact, cart_of, precedence
+from tern_triggers.domain.folds import telling
 from tern_triggers.domain.folds.addressing import addressed
 from tern_triggers.domain.folds.cart import Newest, Ordered
 from tern_triggers.domain.moments import EPOCH
@@ -119,7 +120,7 @@ class Node:
         ):
             return
         seen = self.view(customer, said)
-        told = folds.stories(self.rules, seen, self.policy, self.now)
+        told = telling.stories(self.rules, seen, self.policy, self.now)
         own = [one for one in seen.decisions if one.home_id in seen.homes]
         for decision, revocation, _ in endings.endings(told, own, now):
             noted = {"retracted_at": now} if revocation is Revocation.RETRACTED else {"cancelled_at": now}
@@ -127,7 +128,7 @@ class Node:
 
     def _decide_at_once(self, customer: str) -> None:
         seen = self.view(customer)
-        told = folds.stories(self.rules, seen, self.policy, self.now)
+        told = telling.stories(self.rules, seen, self.policy, self.now)
         decided = rounds.decide_at_once(self.rules, told, seen, self.policy, self.now)
         looks = rounds.next_looks(self.rules, told, rounds.after(seen, decided), self.policy)
         self.agenda[customer] = agenda.join([self.agenda[customer], Plan(looks.live, looks.all)])
@@ -144,7 +145,7 @@ class Node:
     def _decide(self, customer: str, safe: Safe) -> None:
         self.looks += 1
         seen = self.view(customer)
-        told = folds.stories(self.rules, seen, self.policy, self.now)
+        told = telling.stories(self.rules, seen, self.policy, self.now)
         decided = rounds.decide(self.rules, told, seen, self.policy, safe, safe.live)
         made = [ruling.decision for ruling in decided.rulings]
         notes = narrative.ended_notes(self.rules, told, seen, self.policy, safe.live)
@@ -164,7 +165,7 @@ class Node:
         """The one promise of the agenda: it may be early, never late."""
         for customer in {one.customer_id for one in self.memberships.values() if one.customer_id is not None}:
             seen = self.view(customer)
-            told = folds.stories(self.rules, seen, self.policy, self.now)
+            told = telling.stories(self.rules, seen, self.policy, self.now)
             true = rounds.next_looks(self.rules, told, seen, self.policy)
             planned = self.agenda.get(customer, Plan())
             for ready, look in ((true.live, planned.live), (true.all, planned.all)):

@@ -12,8 +12,8 @@ from tern_triggers.catalogue import load_rules
 from tern_triggers.domain.candidates import Candidate, candidates
 from tern_triggers.domain.decisions import Decision
 from tern_triggers.domain.facts import Body, Fact, How, Kind, Said, distinct
-from tern_triggers.domain.folds import stories
 from tern_triggers.domain.folds.cart import Newest
+from tern_triggers.domain.folds.telling import stories
 from tern_triggers.domain.policy import Arbiter, Policy
 from tern_triggers.domain.rounds import Ruling, Safe, decide
 from tern_triggers.domain.rules import Inactivity, Rule, event_key, ruleset

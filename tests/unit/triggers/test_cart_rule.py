@@ -6,8 +6,8 @@ import pytest
 
 from tern_triggers.domain.decisions import Decision, Outcome, Why, trigger_id
 from tern_triggers.domain.facts import Fact
-from tern_triggers.domain.folds import stories
 from tern_triggers.domain.folds.cart import Newest, Ordered
+from tern_triggers.domain.folds.telling import stories
 from tern_triggers.domain.narrative import ended_notes
 from tern_triggers.domain.rules import Rule, ruleset
 from tern_triggers.domain.story import Gone

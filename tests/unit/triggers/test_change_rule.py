@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from tern_triggers.domain.decisions import Decision, trigger_id
 from tern_triggers.domain.endings import Revocation, endings
-from tern_triggers.domain.folds import stories
+from tern_triggers.domain.folds.telling import stories
 from tern_triggers.domain.rules import RULE, ruleset
 from tern_triggers.domain.story import Gone, ReasonShown
 from tern_triggers.domain.view import Verdicts, View

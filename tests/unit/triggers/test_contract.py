@@ -17,7 +17,7 @@ from tern_common.events import Contact
 from tern_triggers.domain import contract
 from tern_triggers.domain.endings import endings
 from tern_triggers.domain.facts import Fact
-from tern_triggers.domain.folds import stories
+from tern_triggers.domain.folds.telling import stories
 from tern_triggers.domain.reports import hold_id_of
 from tern_triggers.domain.rules import Rule
 from tern_triggers.domain.story import ReasonShown

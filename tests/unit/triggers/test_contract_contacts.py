@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tern_common.events import Contact
 from tern_triggers.domain import contract
-from tern_triggers.domain.folds import stories
+from tern_triggers.domain.folds.telling import stories
 from tern_triggers.domain.policy import Arbiter
 from tern_triggers.domain.rounds import Safe, decide
 from tern_triggers.domain.rules import ruleset

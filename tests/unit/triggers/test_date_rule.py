@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from tern_common.events import Computed
 from tern_triggers.domain.decisions import Decision, trigger_id
-from tern_triggers.domain.folds import stories
+from tern_triggers.domain.folds.telling import stories
 from tern_triggers.domain.moments import at_local
 from tern_triggers.domain.rounds import Next, Safe, decide, next_looks
 from tern_triggers.domain.rules import RULE, Rule, ruleset

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from tern_triggers.domain.decisions import Decision, Outcome
 from tern_triggers.domain.endings import Ending, Revocation, endings
 from tern_triggers.domain.facts import Fact
-from tern_triggers.domain.folds import stories
+from tern_triggers.domain.folds.telling import stories
 from tern_triggers.domain.rules import ruleset
 from tern_triggers.domain.story import Gone
 from unit.triggers.saying import (

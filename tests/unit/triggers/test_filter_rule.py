@@ -6,7 +6,7 @@ from typing import Any
 
 from tern_triggers.domain.endings import Revocation, endings
 from tern_triggers.domain.facts import Fact
-from tern_triggers.domain.folds import stories
+from tern_triggers.domain.folds.telling import stories
 from tern_triggers.domain.narrative import ended_notes
 from tern_triggers.domain.rules import RULE, ruleset
 from tern_triggers.domain.story import Gone, ReasonShown

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from tern_triggers.domain.decisions import Decision
 from tern_triggers.domain.endings import Revocation, endings
 from tern_triggers.domain.facts import Fact
-from tern_triggers.domain.folds import stories
+from tern_triggers.domain.folds.telling import stories
 from tern_triggers.domain.rules import RULE, ruleset
 from tern_triggers.domain.story import Gone, ReasonShown
 from unit.triggers.saying import DAY, OTHER, POLICY, at, cancel, candidates_of, fired, order, refund, story_of, view

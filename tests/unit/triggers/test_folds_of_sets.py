@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tern_triggers.domain.facts import Fact
-from tern_triggers.domain.folds import stories
 from tern_triggers.domain.folds.addressing import addressed, is_addressed
 from tern_triggers.domain.folds.cart import KEEP
 from tern_triggers.domain.folds.forgetting import EVENTS, never_read
+from tern_triggers.domain.folds.telling import stories
 from tern_triggers.domain.rules import ruleset
 from tern_triggers.domain.story import Story
 from tern_triggers.domain.view import View

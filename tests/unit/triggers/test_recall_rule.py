@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tern_triggers.domain.decisions import Decision
 from tern_triggers.domain.facts import Fact
-from tern_triggers.domain.folds import stories
 from tern_triggers.domain.folds.orders import orders_story, threshold
+from tern_triggers.domain.folds.telling import stories
 from tern_triggers.domain.narrative import ended_notes
 from tern_triggers.domain.rules import Waits, ruleset
 from tern_triggers.domain.story import Gone, OrdersShown

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from tern_triggers.domain.decisions import Outcome, Why
-from tern_triggers.domain.folds import stories
+from tern_triggers.domain.folds.telling import stories
 from tern_triggers.domain.moments import EPOCH, earliest, round_down, round_up
 from tern_triggers.domain.rounds import Next, Safe, after, decide, next_looks, round_of
 from tern_triggers.domain.rules import RULE, Rule, ruleset

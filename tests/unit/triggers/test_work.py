@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from tern_triggers.domain.endings import endings
 from tern_triggers.domain.facts import Fact
-from tern_triggers.domain.folds import stories
+from tern_triggers.domain.folds.telling import stories
 from tern_triggers.domain.narrative import ended_notes
 from tern_triggers.domain.rounds import Safe, after, decide, next_looks
 from tern_triggers.domain.rules import Ruleset, ruleset

@@ -9,7 +9,7 @@ import msgspec
 
 from tern_common.durations import LONGEST
 from tern_triggers.domain.decisions import ENDS_CYCLE, Decision, Outcome, trigger_id
-from tern_triggers.domain.folds import Stories
+from tern_triggers.domain.folds.telling import Stories
 from tern_triggers.domain.rules import Inactivity, Rule, Ruleset
 from tern_triggers.domain.story import Moment, Story
 from tern_triggers.domain.view import Deferral, View

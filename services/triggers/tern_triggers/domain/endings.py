@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from tern_triggers.domain.decisions import Decision, Outcome
-from tern_triggers.domain.folds import Stories
+from tern_triggers.domain.folds.telling import Stories
 from tern_triggers.domain.story import Exit, Gone
 
 

@@ -17,7 +17,7 @@ from tern_triggers.domain.arbiter.judging import Case, Check, Heard, Verdict, he
 from tern_triggers.domain.arbiter.ledger import Ledger
 from tern_triggers.domain.candidates import Candidate, by_story, candidates, next_step, taken_in_cycle
 from tern_triggers.domain.decisions import Decision, Outcome
-from tern_triggers.domain.folds import stories
+from tern_triggers.domain.folds.telling import stories
 from tern_triggers.domain.moments import AT_ONCE, NEVER
 from tern_triggers.domain.narrative import facts_of
 from tern_triggers.domain.policy import Policy

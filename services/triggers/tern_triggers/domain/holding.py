@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from tern_triggers.domain.candidates import Candidate
 from tern_triggers.domain.decisions import Decision, Outcome, Why
-from tern_triggers.domain.folds import Stories
+from tern_triggers.domain.folds.telling import Stories
 from tern_triggers.domain.moments import TICK, earliest
 from tern_triggers.domain.reports import HeldItem, HoldRequested, hold_id_of
 from tern_triggers.domain.story import CartShown, Gone

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from tern_triggers.domain.candidates import Candidate, by_story, is_history, max_hold, offset
 from tern_triggers.domain.decisions import Decision, Outcome, trigger_id
-from tern_triggers.domain.folds import Stories
+from tern_triggers.domain.folds.telling import Stories
 from tern_triggers.domain.moments import round_up
 from tern_triggers.domain.policy import Policy
 from tern_triggers.domain.rules import Inactivity, Rule, Ruleset

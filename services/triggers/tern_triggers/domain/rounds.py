@@ -16,7 +16,7 @@ from tern_triggers.domain.arbiter.ledger import OFFERED, Ledger
 from tern_triggers.domain.arbiter.stock import is_answered
 from tern_triggers.domain.candidates import Candidate, by_story, candidate_of, candidates
 from tern_triggers.domain.decisions import Decision, Outcome, Why
-from tern_triggers.domain.folds import Stories
+from tern_triggers.domain.folds.telling import Stories
 from tern_triggers.domain.moments import AT_ONCE, earliest, round_down, round_up
 from tern_triggers.domain.narrative import facts_of
 from tern_triggers.domain.policy import Policy

@@ -11,7 +11,7 @@ from datetime import datetime
 from tern_common.db import Connection
 from tern_triggers.domain.agenda import Plan
 from tern_triggers.domain.candidates import candidates
-from tern_triggers.domain.folds import stories
+from tern_triggers.domain.folds.telling import stories
 from tern_triggers.domain.policy import Policy
 from tern_triggers.domain.rounds import after, decide_at_once, next_looks
 from tern_triggers.domain.rules import Ruleset

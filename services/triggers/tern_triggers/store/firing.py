@@ -10,8 +10,8 @@ from typing import NamedTuple
 from tern_common.db import Connection, Pool, transaction
 from tern_triggers.domain.agenda import Plan
 from tern_triggers.domain.decisions import Decision
-from tern_triggers.domain.folds import stories
 from tern_triggers.domain.folds.forgetting import never_read
+from tern_triggers.domain.folds.telling import stories
 from tern_triggers.domain.holding import next_release
 from tern_triggers.domain.moments import earliest
 from tern_triggers.domain.narrative import ended_notes

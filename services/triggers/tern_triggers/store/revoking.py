@@ -15,8 +15,8 @@ from tern_triggers.domain import endings
 from tern_triggers.domain.agenda import LOOK_NOW
 from tern_triggers.domain.decisions import Decision
 from tern_triggers.domain.endings import Ending, Revocation
-from tern_triggers.domain.folds import stories
 from tern_triggers.domain.folds.cart import Ordered
+from tern_triggers.domain.folds.telling import stories
 from tern_triggers.domain.policy import Policy
 from tern_triggers.domain.rules import Mode, Ruleset
 from tern_triggers.domain.story import Gone

@@ -15,7 +15,7 @@ from tern_common.db import Connection
 from tern_triggers.domain import holding
 from tern_triggers.domain.candidates import Candidate, candidates
 from tern_triggers.domain.decisions import Decision, Outcome, Why
-from tern_triggers.domain.folds import Stories
+from tern_triggers.domain.folds.telling import Stories
 from tern_triggers.domain.policy import Policy
 from tern_triggers.domain.reports import HoldRequested
 from tern_triggers.domain.rounds import Decided, Ruling, after

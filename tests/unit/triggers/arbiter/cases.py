@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from tern_common.commerce import Item
 from tern_common.events import Contact
 from tern_triggers.domain.decisions import Decision, Outcome, Why
-from tern_triggers.domain.folds import Stories
+from tern_triggers.domain.folds.telling import Stories
 from tern_triggers.domain.policy import Policy
 from tern_triggers.domain.rounds import Decided, Safe, after, decide, next_looks
 from tern_triggers.domain.rules import RULE, Rule, ruleset

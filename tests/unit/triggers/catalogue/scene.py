@@ -18,8 +18,8 @@ from tern_common.events import Contact, Event
 from tern_triggers.catalogue import load_rules
 from tern_triggers.domain.decisions import Decision, Outcome
 from tern_triggers.domain.facts import Fact, distinct, facts_of
-from tern_triggers.domain.folds import Stories, stories
 from tern_triggers.domain.folds.cart import Newest
+from tern_triggers.domain.folds.telling import Stories, stories
 from tern_triggers.domain.policy import Policy
 from tern_triggers.domain.rounds import Decided, Safe, after, decide, decide_at_once, next_looks
 from tern_triggers.domain.rules import Ruleset, ruleset

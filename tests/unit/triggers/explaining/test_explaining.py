@@ -14,7 +14,7 @@ from tern_triggers.domain import explaining
 from tern_triggers.domain.arbiter.judging import Check, Heard, Verdict
 from tern_triggers.domain.decisions import Decision, Outcome, Why
 from tern_triggers.domain.explaining import Explained, Passed, Question, State, outlook_of
-from tern_triggers.domain.folds import stories
+from tern_triggers.domain.folds.telling import stories
 from tern_triggers.domain.narrative import ended_notes
 from tern_triggers.domain.rounds import Safe
 from tern_triggers.domain.rules import Rule, Step, ruleset

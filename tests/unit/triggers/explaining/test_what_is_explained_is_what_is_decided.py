@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from tern_common.events import Contact
 from tern_triggers.domain.decisions import Outcome, Why
 from tern_triggers.domain.explaining import Question, State, Told, explain
-from tern_triggers.domain.folds import stories
+from tern_triggers.domain.folds.telling import stories
 from tern_triggers.domain.policy import Arbiter, QuietHours
 from tern_triggers.domain.rounds import Decided, Safe, decide, next_looks, rank
 from tern_triggers.domain.rules import Frequency, Rule, ruleset
