@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from integration.triggers.shop import NOON, Shop, cart, customer, order, profile
+from integration.triggers.shop import NOON, READY, Shop, cart, customer, order, profile
 from tern_common.db import Pool, connection, transaction
 from tern_common.errors import Misconfigured
 from tern_triggers.domain.moments import AT_ONCE
@@ -119,6 +119,17 @@ async def test_a_rule_that_decides_nothing_looks_at_nobody(shop: Shop) -> None:
     await rule_edits.set_mode(shop.pool, "recall", "live", None, BY)
     await plan_all(shop.pool)
     assert await planned(shop.pool) == {customer("o1")}
+
+
+async def test_a_clock_that_waits_for_this_service_waits_for_its_plans_too(shop: Shop) -> None:
+    """A virtual clock must not pass a moment that nobody has planned for yet."""
+    await seed(shop.pool, RULES, NOON)
+    await shop.take(cart("ann", NOON, "m1", "tea"))
+    await plan_all(shop.pool)
+    await shop.at(NOON)
+    assert await shop.next_look() == NOON + READY
+    await rule_edits.put(shop.pool, CART.model_copy(update={"priority": 41}), "*", BY)
+    assert await shop.next_look() == AT_ONCE
 
 
 async def test_an_edit_begins_the_looks_anew(shop: Shop) -> None:

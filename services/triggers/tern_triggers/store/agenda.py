@@ -117,9 +117,11 @@ async def plan_next(conn: Connection, plans: Mapping[str, Plan]) -> None:
 
 
 async def next_look(conn: Connection) -> datetime | None:
-    """The smallest moment of all rows; at once while something that was decided is not published yet."""
+    """The smallest moment of all rows; at once while something that was decided is not published yet, or somebody whom
+    a changed rule concerns is still to be planned for."""
     row = await conn.fetchrow(
-        "SELECT (SELECT min(next_live) FROM agenda), (SELECT min(next_all) FROM agenda), EXISTS (SELECT FROM outbox)"
+        "SELECT (SELECT min(next_live) FROM agenda), (SELECT min(next_all) FROM agenda),"
+        " EXISTS (SELECT FROM outbox) OR EXISTS (SELECT FROM rule_plan)"
     )
     return earliest(row[0], row[1], AT_ONCE if row[2] else None) if row else None
 
