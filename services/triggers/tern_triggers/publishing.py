@@ -123,10 +123,13 @@ class Publisher:
         meters.OUTBOX_AGE.set(age_s)
 
     async def _claim(self) -> list[Claimed]:
-        policy = self._policy
+        """An outage suppresses, it does not flood: what has expired before anybody saw it is withdrawn."""
+        policy, now = self._policy, self._clock.now()
         async with transaction(self._pool) as conn:
             safe = await positions.safe(conn)
-            await outbox.stamp_stale(conn, self._clock.now(), policy.recheck_after)
+            await outbox.stamp_stale(conn, now, policy.recheck_after)
+            expired = await outbox.take_back_expired(conn, now)
+            await decisions.withdraw(conn, dict.fromkeys(expired, Why.EXPIRED))
             return await outbox.claim(conn, safe, policy.batch, policy.lease, policy.recheck_after)
 
 

@@ -158,6 +158,20 @@ async def test_a_row_that_waited_too_long_is_checked_against_safe_time_first(sho
     assert await shop.outcomes("ann") == ["cart_abandoned withdrawn ordered"]
 
 
+@pytest.mark.parametrize("is_ordered", [True, False])
+async def test_a_row_that_expired_before_anybody_saw_it_is_withdrawn(shop: Shop, is_ordered: bool) -> None:
+    """An exit ends nothing that has expired: so what nobody has seen by then must not come out after an order."""
+    await unpublished(shop)
+    stale = Publisher(shop.pool, shop.bus.producer, shop.clock, OutboxPolicy(recheck_after=timedelta()))
+    shop.clock.advance(25 * HOUR)
+    if is_ordered:
+        await shop.take(order("ann", LATE, "o1", "tea"))
+    await shop.safe(shop.clock.now())
+    assert await stale.publish() == 0
+    assert (await shop.outcomes("ann"))[0] == "cart_abandoned withdrawn expired"
+    assert (shop.published(), await shop.count("outbox")) == ([], 0)
+
+
 @pytest.mark.parametrize("lane", ["live", "all"])
 async def test_a_row_that_waited_too_long_waits_for_the_lane_of_its_rule_alone(shop: Shop, lane: Lane) -> None:
     """An import that goes on for hours holds back no reminder of a cart."""

@@ -96,6 +96,24 @@ async def stamp_stale(conn: Connection, now: datetime, after: timedelta) -> None
     )
 
 
+async def take_back_expired(conn: Connection, now: datetime) -> set[str]:
+    """Removes old triggers on which nobody may act any more, and which nobody can have seen; returns their ids."""
+    rows = await conn.fetch(
+        """
+        WITH unseen AS (
+          SELECT seq FROM outbox JOIN decision USING (trigger_id)
+          WHERE type = $1 AND checked_at IS NOT NULL AND attempted_at IS NULL
+            AND outcome = 'fired' AND decision.expires < $2
+          ORDER BY seq FOR UPDATE OF outbox SKIP LOCKED
+        )
+        DELETE FROM outbox USING unseen WHERE outbox.seq = unseen.seq RETURNING outbox.trigger_id
+        """,
+        FIRED,
+        now,
+    )
+    return {str(row[0]) for row in rows}
+
+
 async def claim(conn: Connection, safe: Safe | None, limit: int, lease: timedelta, after: timedelta) -> list[Claimed]:
     """Notes an attempt at the first rows that may be sent; never past an earlier row of the same trigger."""
     live, rest = (None, None) if safe is None else safe
