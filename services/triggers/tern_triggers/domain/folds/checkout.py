@@ -24,9 +24,7 @@ def checkout_stories(carts: CartsTold, anchors: Mapping[str, Sequence[datetime]]
 def _of_something(told: CartTold) -> list[Fact]:
     """Whoever begins to pay for nothing that anybody knows of leaves nothing behind."""
     listed = next((place for place, fact in enumerate(told.checkouts) if fact.body.items), len(told.checkouts))
-    return [
-        fact for place, fact in enumerate(told.checkouts) if place >= listed or told.cart.held_something(fact.at)
-    ]
+    return [fact for place, fact in enumerate(told.checkouts) if place >= listed or told.cart.held_something(fact.at)]
 
 
 def _story(told: CartTold, anchors: Sequence[datetime], settle: timedelta) -> Story:
