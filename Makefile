@@ -29,7 +29,7 @@ clean-local: setup ## forget everything that the local platform stored
 	@$(RUN) clean
 
 test: setup ## run the whole suite on a real Kafka and PostgreSQL, with its coverage floors
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile --cov --cov-report=term:skip-covered $(ARGS)
+	@$(BIN)/pytest --cov --cov-report=term:skip-covered $(ARGS)
 
 test-fast: setup ## run the tier without I/O
 	@$(BIN)/pytest tests/unit $(ARGS)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
+import pytest
+
 from simulation.checks import check, published
 from simulation.quiet import silence
 from simulation.world import CALM, play
@@ -24,7 +26,10 @@ def wrong(seed: int) -> str | None:
     return None
 
 
-def test_no_weather_makes_a_trigger_false_double_or_lost() -> None:
+def test_no_weather_makes_a_trigger_false_double_or_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(
+        "COVERAGE_PROCESS_CONFIG", raising=False
+    )  # to trace three hundred worlds would treble their time
     with ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
         found = [said for said in pool.map(wrong, SEEDS, chunksize=10) if said is not None]
     assert not found, "replay with `make simulate ARGS=SEED`: " + "; ".join(found)
