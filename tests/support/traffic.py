@@ -62,7 +62,7 @@ class Traffic:
     async def _send(self, person: str, events: list[Json]) -> None:
         await self._shop.send(events)
         self.requests += 1
-        self.acknowledged.setdefault(person, Counter()).update(event["event"] for event in events)
+        self.acknowledged.setdefault(person, Counter()).update(event["event"] or event["type"] for event in events)
 
     async def verify_counts(self) -> None:
         """Each acknowledged event counts once."""
