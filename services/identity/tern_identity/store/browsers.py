@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 
+from tern_common.arrays import array, columns
 from tern_common.db import Connection
 from tern_identity.domain.holding import NEVER, Claimed, Held, holder
 from tern_identity.domain.rules import Rules
-from tern_identity.store.arrays import array, columns
 from tern_identity.store.errors import Misread
 
 _CLAIMED_BY = """

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any, Literal, NamedTuple
 
+from tern_common.arrays import columns
 from tern_common.db import Connection
 from tern_identity.domain.rulings import Ruling
-from tern_identity.store.arrays import columns
 from tern_identity.store.ruleset import Act
 
 Kind = Literal["revert", "split", "block", "allow", "retire", "cannot-link", "erase"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from tern_common.arrays import array, columns
 from tern_common.db import Connection
 from tern_identity.domain.ledger import ClaimKey
 from tern_identity.domain.rules import Rules
-from tern_identity.store.arrays import array, columns
 from tern_identity.store.groups import Locked
 
 _COUNT_BROWSERS = """

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from tern_common.arrays import array, columns
 from tern_common.db import Connection
 from tern_identity.domain.ledger import At, ClaimKey, Link, PairKey
 from tern_identity.domain.rulings import Ruling, Rulings, rulings_of
-from tern_identity.store.arrays import array, columns
 
 _KEEP_PAIRS = """
 INSERT INTO pair AS p (a, b, day, source, at, event_id, place)

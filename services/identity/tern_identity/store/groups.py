@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
+from tern_common.arrays import array, columns
 from tern_common.db import Connection
 from tern_identity.domain.ledger import At, Link, Node, PairKey, in_fold_order
 from tern_identity.domain.regrouping import (
@@ -22,7 +23,6 @@ from tern_identity.domain.regrouping import (
 )
 from tern_identity.domain.rules import Guard, Rules
 from tern_identity.domain.rulings import Rulings, both
-from tern_identity.store.arrays import array, columns
 from tern_identity.store.errors import GroupsMoved
 from tern_identity.store.facts import links_of, rulings_on
 from tern_identity.store.news import Batch

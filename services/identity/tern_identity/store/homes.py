@@ -9,13 +9,13 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from tern_common.arrays import array, columns, hex_array
 from tern_common.db import Connection
 from tern_identity.domain.ledger import Home
 from tern_identity.domain.notices import Move
 from tern_identity.domain.placing import Customer, Standpoint, place, resolve
 from tern_identity.domain.reading import FOREVER
 from tern_identity.domain.regrouping import Strong
-from tern_identity.store.arrays import array, columns, hex_array
 from tern_identity.store.browsers import held_of
 from tern_identity.store.news import Membership
 

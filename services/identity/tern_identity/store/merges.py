@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from uuid import UUID
 
+from tern_common.arrays import columns
 from tern_common.db import Connection
 from tern_identity.domain.ledger import Link
-from tern_identity.store.arrays import columns
 
 _REMEMBER = """
 INSERT INTO merge (merge_id, a, b, at)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tern_common.arrays import array, columns
 from tern_common.clock import Clock
 from tern_common.db import Connection
 from tern_common.hashing import Hasher
@@ -16,7 +17,6 @@ from tern_common.identifiers import Identifier, Kind
 from tern_common.ids import new_uuid7s
 from tern_common.sealing import Sealer
 from tern_identity.domain.rules import Rules
-from tern_identity.store.arrays import array, columns
 from tern_identity.store.errors import Misread
 from tern_identity.store.ruleset import HOLD_LIVE
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from tern_common.arrays import columns, hex_array
 from tern_common.db import Connection
 from tern_common.hashing import Hasher
 from tern_identity.domain.collapsing import Facts, Heard
 from tern_identity.domain.ledger import At, ClaimKey, Home, PairKey
 from tern_identity.domain.reading import FOREVER, Filing, Reading
 from tern_identity.domain.rules import Rules
-from tern_identity.store.arrays import columns, hex_array
 from tern_identity.store.errors import Misread
 from tern_identity.store.facts import claim_rows, pair_rows
 from tern_identity.store.names import Names
