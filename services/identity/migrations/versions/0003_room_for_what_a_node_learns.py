@@ -30,4 +30,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    raise NotImplementedError("migrations go forward")
+    op.drop_index("node_shared_token", "node", schema=SCHEMA)
+    op.create_unique_constraint("node_shared_token_key", "node", ["shared_token"], schema=SCHEMA)
+    op.execute("ALTER TABLE identity.node RESET (fillfactor)")

@@ -10,6 +10,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from tern_common.errors import Misconfigured
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
@@ -30,4 +32,11 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    raise NotImplementedError("migrations go forward")
+    """Raises `Misconfigured` while a parcel waits: nobody of the version before would publish it."""
+    op.execute("LOCK TABLE identity.parcel IN ACCESS EXCLUSIVE MODE")  # nobody puts one between the look and the drop
+    if op.get_bind().execute(sa.text("SELECT EXISTS (SELECT FROM identity.parcel)")).scalar_one():
+        raise Misconfigured(
+            "identity.parcel holds messages that are not published yet: let one process of identity run until it is "
+            "empty, stop all of them, and go down then"
+        )
+    op.drop_table("parcel", schema=SCHEMA)

@@ -13,6 +13,20 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+_TABLES = (
+    "agenda",
+    "cart_key",
+    "decision",
+    "fact",
+    "former",
+    "membership",
+    "outbox",
+    "position",
+    "profile_copy",
+    "ruleset",
+    "safe_time",
+)
+
 
 def upgrade() -> None:
     op.create_table(
@@ -199,5 +213,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ():
+    for table in _TABLES:
         op.drop_table(table, schema="triggers")
