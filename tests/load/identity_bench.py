@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 from typing import NamedTuple, cast
 
 from load import cpu, pipeline_bench, scraped, stored, traffic
@@ -100,21 +101,27 @@ class _Bench:
         whole = cast(float, (await pipeline_bench.burst(self._rig))["rate"])
         await self._rig.only()
         even = await self._write(self._traffic())
-        floor = await floor_rate(self._rig, even.events[:FLOOR_EVENTS])
+        before = await self._floor(even)
         one = await self._drain(even, "one instance")
+        between = await self._floor(even)
         two = await self._drain(even, "two instances", twice=True)
+        after = await self._floor(even)
         filled = await self._drain(even, f"{STORED:,} persons stored", persons=STORED)
         narrow = await self._drain(await self._write(self._traffic(), key=HOT), "one partition")
         hot = await self._drain(await self._write(self._traffic(hot=0.5)), "one hot person", ordered=HOT)
         return [
-            {**one.row("one instance"), **_against(one.rate, floor, FLOOR_AIM, "rows/s")},
-            {**two.row("two instances"), **_against(two.rate, floor, FLOOR_AIM, "rows/s")},
+            {**one.row("one instance"), **_against(one.rate, mean((before, between)), FLOOR_AIM, "rows/s")},
+            {**two.row("two instances"), **_against(two.rate, mean((between, after)), FLOOR_AIM, "rows/s")},
             {**one.row("one instance, and the whole pipeline"), **_against(one.rate, whole, 1.6)},
             {**filled.row(f"{STORED:,} persons stored, and none"), **_against(filled.rate, one.rate, 0.8)},
             {**narrow.row("one partition, and eight"), **_against(narrow.rate, one.rate, 0.9)},
             {**hot.row("half of all events of one person, and even"), **_against(hot.rate, one.rate, 0.8)},
             {"what": "identity, what it did", "figure": one.done},
         ]
+
+    async def _floor(self, written: Written) -> float:
+        """Taken on both sides of what is held against it: a machine's pace changes within a minute."""
+        return await floor_rate(self._rig, written.events[:FLOOR_EVENTS])
 
     def _traffic(self, hot: float = 0.0) -> list[Event]:
         end = self._rig.clock.now()

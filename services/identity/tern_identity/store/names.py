@@ -27,10 +27,22 @@ FROM node WHERE hash IN (SELECT unnest($1::text::bytea[])) AND instead IS NULL
 
 _SINCE_EVER = -2_147_483_648
 
-_NUMBERS = "SELECT nextval('node_id') FROM generate_series(1, $1)"
+# A birth that a crash of the database undoes was nobody's yet: whatever refers to it stands behind it in the log, and
+# is waited for. So nobody waits for the disk here, except in a transaction that holds more than births.
+_UNHURRIED = """
+unhurried AS MATERIALIZED (
+    SELECT set_config(
+        'synchronous_commit', CASE WHEN {} THEN 'off' ELSE current_setting('synchronous_commit') END, true
+    )
+)
+"""
+
+_NUMBERS = f"""
+WITH {_UNHURRIED.format("$2::boolean")} SELECT nextval('node_id') FROM unhurried, generate_series(1, $1)
+"""  # noqa: S608
 
 _BEAR_STRONG = f"""
-WITH live AS ({HOLD_LIVE}), born AS (
+WITH {_UNHURRIED.format("$9::boolean")}, live AS ({HOLD_LIVE}), born AS (
     INSERT INTO node (node_id, hash, ns, kind, token, original, blocked, guard, grp, core, crowded)
     SELECT n.node_id, n.hash, n.ns, n.kind, encode(n.token, 'hex')::uuid, n.original, n.blocked,
            CASE WHEN n.blocked THEN 'blocked' END, n.node_id, n.node_id, false
@@ -39,6 +51,7 @@ WITH live AS ({HOLD_LIVE}), born AS (
         $5::text::bytea[], $6::text::bytea[], $7::text::boolean[]
     )
          AS n (node_id, hash, ns, kind, token, original, blocked)
+    CROSS JOIN unhurried
     WHERE (SELECT version FROM live) = $8
     ORDER BY n.hash
     ON CONFLICT (hash, era) DO NOTHING
@@ -48,15 +61,16 @@ INSERT INTO grp (grp) SELECT node_id FROM born
 """  # noqa: S608
 
 _BEAR_WEAK = f"""
-WITH live AS ({HOLD_LIVE})
+WITH {_UNHURRIED.format("$9::boolean")}, live AS ({HOLD_LIVE})
 INSERT INTO node (node_id, hash, ns, kind, token, original, blocked, shared_from, shared_token)
 SELECT n.node_id, n.hash, n.ns, n.kind, encode(n.token, 'hex')::uuid, n.original, n.blocked,
        CASE WHEN n.blocked THEN -1 END, encode(n.shared_token, 'hex')::uuid
 FROM unnest(
     $1::text::bigint[], $2::text::bytea[], $3::text::text[], $4::text::text[],
-    $5::text::bytea[], $6::text::bytea[], $7::text::boolean[], $9::text::bytea[]
+    $5::text::bytea[], $6::text::bytea[], $7::text::boolean[], $10::text::bytea[]
 )
      AS n (node_id, hash, ns, kind, token, original, blocked, shared_token)
+CROSS JOIN unhurried
 WHERE (SELECT version FROM live) = $8
 ORDER BY n.hash
 ON CONFLICT (hash, era) DO NOTHING
@@ -163,19 +177,20 @@ async def _bear(
     conn: Connection, unborn: Sequence[Identifier], hashes: Mapping[Identifier, bytes], keys: Keys, rules: Rules
 ) -> list[_Seen]:
     """Those that were all born by this; of a kind that others bore some of, none."""
-    now = keys.clock.now()
-    numbers = sorted(number for (number,) in await conn.fetch(_NUMBERS, len(unborn)))
+    now, alone = keys.clock.now(), not conn.is_in_transaction()
+    numbers = sorted(number for (number,) in await conn.fetch(_NUMBERS, len(unborn), alone))
     strong: list[_Birth] = []
     weak: list[_Birth] = []
     drawn = zip(numbers, new_uuid7s(now, len(unborn)), keys.sealer.seal_all([one.value for one in unborn]), strict=True)
     for (number, token, sealed), one in zip(drawn, unborn, strict=True):
         kind, blocked = rules.known[one.namespace].kind, rules.blocks(*one)
         (weak if kind == "weak" else strong).append((number, hashes[one], one.namespace, kind, token, sealed, blocked))
+    said = rules.version, alone
     born: list[_Birth] = []
-    if strong and _count(await conn.execute(_BEAR_STRONG, *columns(strong), rules.version)) == len(strong):
+    if strong and _count(await conn.execute(_BEAR_STRONG, *columns(strong), *said)) == len(strong):
         born += strong
     tokens = new_uuid7s(now, len(weak))
-    if weak and _count(await conn.execute(_BEAR_WEAK, *columns(weak), rules.version, array(tokens))) == len(weak):
+    if weak and _count(await conn.execute(_BEAR_WEAK, *columns(weak), *said, array(tokens))) == len(weak):
         born += weak
     by_number = dict(zip(numbers, unborn, strict=True))
     return [(by_number[row[0]], row[0], _SINCE_EVER, 0, row[3] == "weak") for row in born]
