@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from tern_common.arrays import columns
 from tern_common.db import Connection, Row
 from tern_triggers.domain.facts import Fact, decode_body, encode_body
 from tern_triggers.domain.folds.cart import Newest, Ordered
@@ -19,18 +20,13 @@ async def add(conn: Connection, facts: Iterable[Fact]) -> None:
     await conn.execute(
         """
         INSERT INTO fact AS kept (home_id, kind, key, message_id, at, passive, body)
-        SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bool[], $7::bytea[])
+        SELECT * FROM unnest($1::text::uuid[], $2::text::text[], $3::text::text[], $4::text::text[],
+          $5::text::timestamptz[], $6::text::bool[], $7::text::bytea[])
         ON CONFLICT (home_id, kind, key, message_id) DO UPDATE
         SET at = excluded.at, passive = excluded.passive, body = excluded.body
         WHERE (excluded.at, excluded.passive, excluded.body) < (kept.at, kept.passive, kept.body)
         """,
-        [fact.home_id for fact in said],
-        [fact.kind for fact in said],
-        [fact.key for fact in said],
-        [fact.message_id for fact in said],
-        [fact.at for fact in said],
-        [fact.passive for fact in said],
-        [encode_body(fact.body) for fact in said],
+        *columns((*fact.name, fact.at, fact.passive, encode_body(fact.body)) for fact in said),
     )
 
 
@@ -153,18 +149,16 @@ async def raise_carts(conn: Connection, batch: Batch, known: Mapping[str, CartKn
         UPDATE cart_key AS kept SET
           newest_at = said.newest_at, newest_message = said.newest_message, newest_home = said.newest_home,
           order_at = said.order_at, order_message = said.order_message
-        FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::uuid[], $5::timestamptz[], $6::text[])
+        FROM unnest($1::text::text[], $2::text::timestamptz[], $3::text::text[], $4::text::uuid[],
+          $5::text::timestamptz[], $6::text::text[])
           AS said (cart_id, newest_at, newest_message, newest_home, order_at, order_message)
         WHERE kept.cart_id = said.cart_id
         """,
-        [cart_id for cart_id, _, _ in changed],
-        [first and first.at for _, first, _ in changed],
-        [first and first.message_id for _, first, _ in changed],
-        [first and first.home_id for _, first, _ in changed],
-        [last and last.at for _, _, last in changed],
-        [last and last.message_id for _, _, last in changed],
+        *columns((cart_id, *(first or _NOTHING * 3), *(last or _NOTHING * 2)) for cart_id, first, last in changed),
     )
 
+
+_NOTHING = (None,)
 
 _CART = "SELECT cart_id, newest_at, newest_message, newest_home, order_at, order_message FROM cart_key"
 

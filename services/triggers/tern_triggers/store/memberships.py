@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
+from tern_common.arrays import columns
 from tern_common.db import Connection
 from tern_triggers.domain.news import Former, Membership
 
@@ -40,11 +41,11 @@ async def add(conn: Connection, memberships: Iterable[Membership]) -> bool:
     added = await conn.fetch(
         """
         INSERT INTO membership (home_id, customer_id, version, shared)
-        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bool[])
+        SELECT * FROM unnest($1::text::uuid[], $2::text::uuid[], $3::text::bigint[], $4::text::bool[])
         ON CONFLICT (home_id) DO NOTHING
         RETURNING 1
         """,
-        *_columns(said),
+        *columns(said),
     )
     return len(added) == len(said)
 
@@ -60,10 +61,10 @@ async def raise_to(conn: Connection, memberships: Iterable[Membership]) -> None:
     await conn.execute(
         """
         WITH said AS (
-          SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bool[])
+          SELECT * FROM unnest($1::text::uuid[], $2::text::uuid[], $3::text::bigint[], $4::text::bool[])
             AS said (home_id, customer_id, version, shared)
         ), locked AS (
-          SELECT home_id FROM membership WHERE home_id = ANY($1::uuid[]) ORDER BY home_id FOR UPDATE
+          SELECT home_id FROM membership WHERE home_id IN (SELECT home_id FROM said) ORDER BY home_id FOR UPDATE
         )
         UPDATE membership AS kept
         SET customer_id = said.customer_id, version = said.version, shared = said.shared
@@ -71,16 +72,7 @@ async def raise_to(conn: Connection, memberships: Iterable[Membership]) -> None:
         WHERE kept.home_id = said.home_id
           AND (kept.customer_id IS NULL, kept.version) < (said.customer_id IS NULL, said.version)
         """,
-        *_columns(said),
-    )
-
-
-def _columns(said: list[Membership]) -> tuple[list[str], list[str | None], list[int], list[bool]]:
-    return (
-        [home.home_id for home in said],
-        [home.customer_id for home in said],
-        [home.version for home in said],
-        [home.shared for home in said],
+        *columns(said),
     )
 
 
@@ -92,13 +84,11 @@ async def note_former(conn: Connection, former: Mapping[str, Former]) -> None:
     await conn.execute(
         """
         INSERT INTO former AS kept (customer_id, into_id, version)
-        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[])
+        SELECT * FROM unnest($1::text::uuid[], $2::text::uuid[], $3::text::bigint[])
         ON CONFLICT (customer_id) DO UPDATE SET into_id = excluded.into_id, version = excluded.version
         WHERE kept.version < excluded.version
         """,
-        [gone.customer_id for gone in said],
-        [gone.into_id for gone in said],
-        [gone.version for gone in said],
+        *columns(said),
     )
 
 

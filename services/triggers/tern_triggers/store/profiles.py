@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from tern_common.arrays import columns
 from tern_common.db import Connection
 from tern_triggers.domain.news import ProfileNews
 from tern_triggers.domain.view import Verdicts
@@ -35,7 +36,7 @@ async def raise_to(conn: Connection, profiles: Iterable[ProfileNews], now: datet
         """
         INSERT INTO profile_copy AS kept (customer_id, rev, merged_into, verdicts, merged_at)
         SELECT customer_id, rev, merged_into, verdicts, CASE WHEN merged_into IS NOT NULL THEN $5::timestamptz END
-        FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::bytea[])
+        FROM unnest($1::text::uuid[], $2::text::bigint[], $3::text::uuid[], $4::text::bytea[])
           AS said (customer_id, rev, merged_into, verdicts)
         ON CONFLICT (customer_id) DO UPDATE
         SET rev = excluded.rev, merged_into = excluded.merged_into, merged_at = excluded.merged_at,
@@ -50,10 +51,7 @@ async def raise_to(conn: Connection, profiles: Iterable[ProfileNews], now: datet
                 )))::text, 'UTF8') END
         WHERE kept.rev < excluded.rev
         """,
-        [profile.customer_id for profile in said],
-        [profile.rev for profile in said],
-        [profile.merged_into for profile in said],
-        [msgspec.json.encode(profile.verdicts) for profile in said],
+        *columns((one.customer_id, one.rev, one.merged_into, msgspec.json.encode(one.verdicts)) for one in said),
         now,
     )
 
