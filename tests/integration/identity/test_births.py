@@ -12,16 +12,18 @@ WHO = [user(1), email(1), browser(1)]
 
 
 async def test_a_transaction_that_holds_more_than_births_waits_for_the_disk(graphs: Graphs) -> None:
+    rules = (await graphs.store(SHIPPED)).rules
     async with transaction(graphs.pool) as conn:
         before = await _waits(conn)
-        await names_of(conn, WHO, KEYS, SHIPPED)
+        await names_of(conn, WHO, KEYS, rules)
         assert await _waits(conn) == before != "off"
 
 
 async def test_births_by_themselves_leave_the_connection_as_it_was(graphs: Graphs) -> None:
+    rules = (await graphs.store(SHIPPED)).rules
     async with connection(graphs.pool) as conn:
         before = await _waits(conn)
-        names = await names_of(conn, WHO, KEYS, SHIPPED)
+        names = await names_of(conn, WHO, KEYS, rules)
         assert len(names.born) == len(WHO)
         assert await _waits(conn) == before != "off"
 
