@@ -174,7 +174,7 @@ class _Node(Node):
         self._keep(seen, decided, safe.live, now)
         notes = narrative.ended_notes(self.rules, told, rounds.after(seen, decided), self.policy, now)
         self.decisions |= {one.row_id: one for one in notes if one.row_id not in self.decisions}
-        looks = rounds.next_looks(self.rules, told, rounds.after(seen, decided), self.policy)
+        looks = rounds.next_looks(decided.left, self.policy)
         newest = seen.facts[-1].at if seen.facts else None
         known = agenda.join([self.agenda.get(customer, Plan()), Plan(None, None, newest, newest)])
         self.agenda[customer] = known._replace(live=looks.live, all=looks.all)

@@ -17,7 +17,7 @@ from tern_common.topics import FAMILIES
 from tern_triggers.domain.agenda import Plan
 from tern_triggers.domain.folds.telling import stories
 from tern_triggers.domain.news import News
-from tern_triggers.domain.rounds import Safe, next_looks
+from tern_triggers.domain.rounds import Safe, next_looks, standing
 from tern_triggers.domain.rules import ruleset
 from tern_triggers.store import batch, firing, views
 from tern_triggers.store.rulebook import Rulebook
@@ -70,7 +70,7 @@ async def check_agenda(shop: Shop, writing: Writing, now: datetime) -> None:
         planned = {str(row[0]): Plan(row[1], row[2]) for row in rows}
         rules = writing.ruleset
         for view in await views.load(conn, rules, holders, lock=False):
-            true = next_looks(rules, stories(rules, view, POLICY, now), view, POLICY)
+            true = next_looks(standing(rules, stories(rules, view, POLICY, now), view), POLICY)
             known = planned.get(view.customer_id, Plan())
             for ready, look in ((true.live, known.live), (true.all, known.all)):
                 assert ready is None or (look is not None and look <= ready)

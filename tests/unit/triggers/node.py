@@ -130,7 +130,7 @@ class Node:
         seen = self.view(customer)
         told = telling.stories(self.rules, seen, self.policy, self.now)
         decided = rounds.decide_at_once(self.rules, told, seen, self.policy, self.now)
-        looks = rounds.next_looks(self.rules, told, rounds.after(seen, decided), self.policy)
+        looks = rounds.next_looks(decided.left, self.policy)
         self.agenda[customer] = agenda.join([self.agenda[customer], Plan(looks.live, looks.all)])
         self._note([ruling.decision for ruling in decided.rulings])
 
@@ -149,7 +149,7 @@ class Node:
         decided = rounds.decide(self.rules, told, seen, self.policy, safe, safe.live)
         made = [ruling.decision for ruling in decided.rulings]
         notes = narrative.ended_notes(self.rules, told, seen, self.policy, safe.live)
-        looks = rounds.next_looks(self.rules, told, rounds.after(seen, decided), self.policy)
+        looks = rounds.next_looks(decided.left, self.policy)
         newest = seen.facts[-1].at if seen.facts else None
         known = agenda.join([self.agenda[customer], Plan(None, None, newest, newest)])
         self.agenda[customer] = known._replace(live=looks.live, all=looks.all)
@@ -166,7 +166,7 @@ class Node:
         for customer in {one.customer_id for one in self.memberships.values() if one.customer_id is not None}:
             seen = self.view(customer)
             told = telling.stories(self.rules, seen, self.policy, self.now)
-            true = rounds.next_looks(self.rules, told, seen, self.policy)
+            true = rounds.next_looks(rounds.standing(self.rules, told, seen), self.policy)
             planned = self.agenda.get(customer, Plan())
             for ready, look in ((true.live, planned.live), (true.all, planned.all)):
                 assert ready is None or (look is not None and look <= ready), f"late: {look} for {ready}"

@@ -13,7 +13,7 @@ from tern_common.events import Computed
 from tern_triggers.domain.decisions import Decision, trigger_id
 from tern_triggers.domain.folds.telling import stories
 from tern_triggers.domain.moments import at_local
-from tern_triggers.domain.rounds import Next, Safe, decide, next_looks
+from tern_triggers.domain.rounds import Next, Safe, decide, next_looks, standing
 from tern_triggers.domain.rules import RULE, Rule, ruleset
 from tern_triggers.domain.story import ReasonShown, Story
 from tern_triggers.domain.view import View
@@ -80,7 +80,7 @@ def test_so_somebody_looks_at_the_next_one_without_any_fact() -> None:
     now = utc(2026, 5, 20, 8)
     (done,) = made(BIRTHDAY, seen, now)
     after = replace(seen, decisions=[done])
-    looks = next_looks(rules, stories(rules, after, POLICY, now), after, POLICY)
+    looks = next_looks(standing(rules, stories(rules, after, POLICY, now), after), POLICY)
     assert looks == Next(utc(2027, 5, 20, 7, 5), None)
 
 

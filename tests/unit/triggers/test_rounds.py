@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from tern_triggers.domain.decisions import Outcome, Why
 from tern_triggers.domain.folds.telling import stories
 from tern_triggers.domain.moments import EPOCH, earliest, round_down, round_up
-from tern_triggers.domain.rounds import Next, Safe, after, decide, next_looks, round_of
+from tern_triggers.domain.rounds import Next, Safe, decide, next_looks, round_of, standing
 from tern_triggers.domain.rules import RULE, Rule, ruleset
 from tern_triggers.domain.story import Gone
 from tern_triggers.domain.view import Verdicts, View
@@ -67,7 +67,7 @@ def test_a_rule_with_a_long_wait_waits_for_all_lanes() -> None:
     safe = Safe(at(91 * DAY), at(89 * DAY))
     found = decide(RULESET, told, seen, POLICY, safe, at(91 * DAY))
     assert [ruling.decision.rule for ruling in found.rulings] == ["cart_abandoned"]
-    assert next_looks(RULESET, told, after(seen, found), POLICY) == Next(None, at(90 * DAY + 5))
+    assert next_looks(found.left, POLICY) == Next(None, at(90 * DAY + 5))
 
 
 def test_rounds_are_taken_in_ascending_order_and_equals_by_rank() -> None:
@@ -148,8 +148,7 @@ def test_later_steps_follow_the_same_anchor_and_keep_the_name_of_the_cycle() -> 
 def test_the_next_look_is_the_least_ready_time_of_what_is_left() -> None:
     seen = view(FILLED, order(-DAY, "o1"))
     told = stories(RULESET, seen, POLICY)
-    assert next_looks(RULESET, told, seen, POLICY) == Next(at(READY), at(89 * DAY + 5))
-    assert next_looks(ruleset([CART]), told, replace(seen, decisions=fired(seen, READY, [CART])), POLICY) == Next(
-        None, None
-    )
-    assert next_looks(ruleset([RECALL]), told, seen, POLICY) == Next(None, at(89 * DAY + 5))
+    done = replace(seen, decisions=fired(seen, READY, [CART]))
+    assert next_looks(standing(RULESET, told, seen), POLICY) == Next(at(READY), at(89 * DAY + 5))
+    assert next_looks(standing(ruleset([CART]), told, done), POLICY) == Next(None, None)
+    assert next_looks(standing(ruleset([RECALL]), told, seen), POLICY) == Next(None, at(89 * DAY + 5))

@@ -79,7 +79,7 @@ def look(seen: View, minutes: float, rules: Ruleset = RULESET) -> View:
     decided = decide(rules, told, seen, POLICY, Safe(at(minutes), at(minutes)), at(minutes))
     later = after(seen, decided)
     notes = ended_notes(rules, told, later, POLICY, at(minutes))
-    next_looks(rules, told, later, POLICY)
+    next_looks(decided.left, POLICY)
     endings(told, later.decisions, at(minutes))
     return replace(later, decisions=[*later.decisions, *notes])
 

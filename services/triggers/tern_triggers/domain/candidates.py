@@ -10,15 +10,17 @@ import msgspec
 from tern_common.durations import LONGEST
 from tern_triggers.domain.decisions import ENDS_CYCLE, Decision, Outcome, trigger_id
 from tern_triggers.domain.folds.telling import Stories
-from tern_triggers.domain.rules import Inactivity, Rule, Ruleset
+from tern_triggers.domain.rules import Inactivity, Lane, Rule, Ruleset
 from tern_triggers.domain.story import Moment, Story
 from tern_triggers.domain.view import Deferral, View
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """The first undecided step of the cycle that a story tells of. `taken` are the decisions of the cycle so far."""
+    """The first undecided step of the cycle that a story tells of. `taken` are the decisions of the cycle so far;
+    `lane` is whose safe time it waits for."""
 
     rule: Rule
+    lane: Lane
     story: Story
     step: int
     start: Moment
@@ -81,6 +83,7 @@ def candidate_of(
     name = trigger_id(rule.rule, story.key, cycle_ref, step, shadow=rule.mode == "shadow")
     return Candidate(
         rule=rule,
+        lane=ruleset.lane_of(rule),
         story=story,
         step=step,
         start=start,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
@@ -44,7 +45,8 @@ class Ruling(NamedTuple):
 
 
 class Decided(msgspec.Struct, kw_only=True):
-    """What one look at a customer came to. `asks`: candidates for which stock has to be held first.
+    """What one look at a customer came to. `asks`: candidates for which stock has to be held first. `left`: the
+    candidates once all of it is written.
 
     Of each trigger there is one ruling or one deferral, of each home and rule one arm.
     """
@@ -53,6 +55,7 @@ class Decided(msgspec.Struct, kw_only=True):
     deferrals: list[Deferral] = []
     arms: list[Arm] = []
     asks: list[Candidate] = []
+    left: list[Candidate] = []
 
 
 class Next(NamedTuple):
@@ -89,25 +92,27 @@ def decide(ruleset: Ruleset, told: Stories, view: View, policy: Policy, safe: Sa
     """
     sitting = _Sitting(ruleset, view, policy, now)
     ripe = _Ripe(policy, safe)
-    for candidate in _standing(ruleset, told, view):
+    for candidate in standing(ruleset, told, view):
         ripe.add(candidate)
     while ripe:
         present, together = ripe.take()
         for candidate in together:
             ripe.add(sitting.rule_on(candidate, present))
-    return sitting.found()
+    return sitting.found(ripe.waiting)
 
 
 def decide_at_once(ruleset: Ruleset, told: Stories, view: View, policy: Policy, now: datetime) -> Decided:
     """What no later event can make false, in the order of the arbiter; waits for nothing and skips rounds (§3)."""
     sitting = _Sitting(ruleset, view, policy, now)
-    ready = (one for one in candidates(ruleset, told, view) if one.at_once and one.deferral is None)
-    for candidate in sorted(ready, key=rank):
-        sitting.rule_on(candidate, now)
-    return sitting.found()
+    ready: list[Candidate] = []
+    left: list[Candidate | None] = []
+    for candidate in standing(ruleset, told, view):
+        (ready if candidate.at_once and candidate.deferral is None else left).append(candidate)
+    left += [sitting.rule_on(candidate, now) for candidate in sorted(ready, key=rank)]
+    return sitting.found([candidate for candidate in left if candidate is not None])
 
 
-def _standing(ruleset: Ruleset, told: Stories, view: View) -> list[Candidate]:
+def standing(ruleset: Ruleset, told: Stories, view: View) -> list[Candidate]:
     """The candidates, those for which the shop has answered in its place: they wait no longer."""
     return [_answered(candidate, view) for candidate in candidates(ruleset, told, view)]
 
@@ -141,13 +146,14 @@ class _Sitting:
     def _taken(self) -> dict[tuple[str, str, str], list[Decision]]:
         return by_story(self._view.decisions)
 
-    def found(self) -> Decided:
-        """What it came to so far."""
+    def found(self, left: Sequence[Candidate]) -> Decided:
+        """What it came to, where these wait."""
         return Decided(
             rulings=self._rulings,
             deferrals=list(self._deferrals.values()),
             arms=list(self._arms),
             asks=[candidate for name, candidate in self._asks.items() if name in self._deferrals],
+            left=[_answered(candidate, self._view) for candidate in left],
         )
 
     def rule_on(self, candidate: Candidate, present: datetime) -> Candidate | None:
@@ -200,9 +206,10 @@ class _Sitting:
 
 
 class _Ripe:
-    """Candidates that are ready, the oldest round first."""
+    """Candidates that are ready, the oldest round first. `waiting` are those that were added and are not."""
 
     def __init__(self, policy: Policy, safe: Safe) -> None:
+        self.waiting: list[Candidate] = []
         self._policy = policy
         self._safe = safe
         self._by_round: dict[datetime, list[Candidate]] = {}
@@ -212,11 +219,12 @@ class _Ripe:
         return bool(self._rounds)
 
     def add(self, candidate: Candidate | None) -> None:
-        """Unless it has to wait."""
+        """The story's next, if it has one."""
         if candidate is None:
             return
-        ready, passed = ready_at(candidate, self._policy), self._safe.of(candidate.rule.lane)
+        ready, passed = ready_at(candidate, self._policy), self._safe.of(candidate.lane)
         if ready > passed:
+            self.waiting.append(candidate)
             return
         at = round_of(ready, passed, self._policy)
         if at not in self._by_round:
@@ -229,11 +237,11 @@ class _Ripe:
         return present, sorted(self._by_round.pop(present), key=rank)
 
 
-def next_looks(ruleset: Ruleset, told: Stories, view: View, policy: Policy) -> Next:
-    """The least ready times of what is left. `view` has what was just decided and deferred."""
-    left = [(candidate.rule.lane, ready_at(candidate, policy)) for candidate in _standing(ruleset, told, view)]
+def next_looks(left: Iterable[Candidate], policy: Policy) -> Next:
+    """The least ready times of what is left once all that was decided and deferred is known."""
+    ready = [(candidate.lane, ready_at(candidate, policy)) for candidate in left]
     return Next(
-        earliest(*(at for lane, at in left if lane == "live")), earliest(*(at for lane, at in left if lane == "all"))
+        earliest(*(at for lane, at in ready if lane == "live")), earliest(*(at for lane, at in ready if lane == "all"))
     )
 
 

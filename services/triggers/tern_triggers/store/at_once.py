@@ -13,7 +13,7 @@ from tern_triggers.domain.agenda import Plan
 from tern_triggers.domain.candidates import candidates
 from tern_triggers.domain.folds.telling import stories
 from tern_triggers.domain.policy import Policy
-from tern_triggers.domain.rounds import after, decide_at_once, next_looks
+from tern_triggers.domain.rounds import decide_at_once, next_looks
 from tern_triggers.domain.rules import Ruleset
 from tern_triggers.store import agenda, sittings, views
 from tern_triggers.store.sittings import Sat, Sitting
@@ -40,9 +40,9 @@ async def decide(
     for view in await views.load(conn, ruleset, ready, lock=False):
         told = stories(prompting, view, policy, now)
         found = decide_at_once(prompting, told, view, policy, now)
-        looks = next_looks(prompting, told, after(view, found), policy)
+        looks = next_looks(found.left, policy)
         plans[view.customer_id] = Plan(looks.live, looks.all)
-        sat.append(_new_only(sittings.concluded(prompting, told, view, found, policy, now)))
+        sat.append(_new_only(sittings.concluded(told, view, found, policy, now)))
     written = await sittings.write(conn, sat, [], writing.source, now, policy.outbox.lease)
     await agenda.lock_and_plan(conn, plans)
     return written

@@ -73,11 +73,11 @@ async def _decide_for(
     for view in await views.load(conn, ruleset, customers, lock=True):
         told = stories(ruleset, view, policy, now)
         found = decide(ruleset, told, view, policy, safe, now)
-        sat.append(sittings.concluded(ruleset, told, view, found, policy, now))
+        sat.append(sittings.concluded(told, view, found, policy, now))
         notes.extend(ended_notes(ruleset, told, view, policy, now))
-        known = after(view, found)
-        looks = next_looks(ruleset, told, known, policy)
-        plans[view.customer_id] = Plan(earliest(looks.live, next_release(known)), looks.all, *_span(view))
+        looks = next_looks(found.left, policy)
+        freed = next_release(after(view, found)) if view.holds else None
+        plans[view.customer_id] = Plan(earliest(looks.live, freed), looks.all, *_span(view))
         await facts.forget(conn, never_read(view.facts))
     written = await sittings.write(conn, sat, notes, writing.source, now)
     await agenda.plan_next(conn, plans)

@@ -22,8 +22,9 @@ from tern_triggers.store.outbox import Letter
 
 def of_ruling(ruling: Ruling, view: View, source: str) -> Letter:
     """The trigger of a ruling that fired."""
-    rule = ruling.candidate.rule
-    return _letter(ruling.decision, rule.family, contract.fired(ruling, view, source))._replace(lane=rule.lane)
+    candidate = ruling.candidate
+    letter = _letter(ruling.decision, candidate.rule.family, contract.fired(ruling, view, source))
+    return letter._replace(lane=candidate.lane)
 
 
 def of_ending(rules: Sequence[Rule], ending: Ending, now: datetime, source: str) -> Letter:

@@ -13,13 +13,12 @@ import msgspec
 
 from tern_common.db import Connection
 from tern_triggers.domain import holding
-from tern_triggers.domain.candidates import Candidate, candidates
+from tern_triggers.domain.candidates import Candidate
 from tern_triggers.domain.decisions import Decision, Outcome, Why
 from tern_triggers.domain.folds.telling import Stories
 from tern_triggers.domain.policy import Policy
 from tern_triggers.domain.reports import HoldRequested
 from tern_triggers.domain.rounds import Decided, Ruling, after
-from tern_triggers.domain.rules import Ruleset
 from tern_triggers.domain.view import Deferral, View
 from tern_triggers.store import arms, decisions, deferrals, holds, letters, outbox
 from tern_triggers.store.outbox import Claimed, Letter
@@ -49,12 +48,11 @@ class Sat(NamedTuple):
     speaks: bool = False
 
 
-def concluded(ruleset: Ruleset, told: Stories, view: View, found: Decided, policy: Policy, now: datetime) -> Sitting:
+def concluded(told: Stories, view: View, found: Decided, policy: Policy, now: datetime) -> Sitting:
     """What has to be written besides decisions. What still waits is told from what is left to be decided."""
     if not (found.deferrals or found.asks or view.deferrals or view.holds):
         return Sitting(view, found)
-    known = after(view, found)
-    left = {one.trigger_id for one in candidates(ruleset, told, known)}
+    left = {one.trigger_id for one in found.left}
     waiting = {one.trigger_id: one for one in found.deferrals if one.trigger_id in left}
     asked = [one for one in found.asks if one.trigger_id in waiting and one.rule.mode != "shadow"]
     return Sitting(
@@ -63,7 +61,7 @@ def concluded(ruleset: Ruleset, told: Stories, view: View, found: Decided, polic
         puts=list(waiting.values()),
         drops=[one for one in view.deferrals.values() if one.trigger_id not in left],
         requests=[_request(one, view, policy, now) for one in asked],
-        released=holding.given_up(known, left, told, now),
+        released=holding.given_up(after(view, found), left, told, now),
     )
 
 

@@ -14,7 +14,7 @@ from tern_common.events import Contact
 from tern_triggers.domain.decisions import Decision, Outcome, Why
 from tern_triggers.domain.folds.telling import Stories
 from tern_triggers.domain.policy import Policy
-from tern_triggers.domain.rounds import Decided, Safe, after, decide, next_looks
+from tern_triggers.domain.rounds import Decided, Safe, after, decide, next_looks, standing
 from tern_triggers.domain.rules import RULE, Rule, ruleset
 from tern_triggers.domain.story import CartShown, Moment, ReasonShown, Shown, Story
 from tern_triggers.domain.view import Verdicts, View
@@ -179,7 +179,7 @@ def live(rules: Sequence[Rule], told: Stories, view: View, until: float, by: Pol
     """Safe time goes from one planned look to the next, the wall clock with it, until nothing is left to wait for."""
     chosen, looks, waited = ruleset(rules), 0, []
     end = at(until)
-    while (when := min(filter(None, next_looks(chosen, told, view, by)), default=end)) < end:
+    while (when := min(filter(None, next_looks(standing(chosen, told, view), by)), default=end)) < end:
         found = decide(chosen, told, view, by, Safe(when, when), when)
         view = after(view, found)
         waited.append((when, found))

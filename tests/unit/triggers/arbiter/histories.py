@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from tern_triggers.domain.decisions import Decision, Outcome
 from tern_triggers.domain.moments import round_up
-from tern_triggers.domain.rounds import Decided, Safe, after, decide, decide_at_once, next_looks
+from tern_triggers.domain.rounds import Decided, Safe, after, decide, decide_at_once, next_looks, rank, standing
 from tern_triggers.domain.rules import Rule, ruleset
 from tern_triggers.domain.story import Story
 from tern_triggers.domain.view import Responses, Verdicts, View
@@ -101,7 +101,7 @@ class Life:
         raise AssertionError("it never ends")
 
     def _next(self) -> datetime | None:
-        looks = next_looks(CHOSEN, self._told, self.view, POLICY)
+        looks = next_looks(standing(CHOSEN, self._told, self.view), POLICY)
         moments = [looks.live, looks.all, self._merge_at, *(known.at for known in self._coming[:1])]
         return min((moment for moment in moments if moment is not None), default=None)
 
@@ -128,6 +128,8 @@ class Life:
             earlier.append(ruling.decision)
         self.waits.append((when, found))
         self.view = after(self.view, found)
+        left = standing(CHOSEN, self._told, self.view)
+        assert sorted(found.left, key=rank) == sorted(left, key=rank), "what is left is what would be found again"
 
     @property
     def decided(self) -> list[Decision]:

@@ -39,9 +39,7 @@ def test_all_that_come_together_are_judged_in_the_order_of_the_arbiter() -> None
 
 def test_only_the_first_step_is_decided_at_once() -> None:
     found = come(ann(), TICKET)
-    told = {"ticket": [story()]}
-    looks = next_looks(ruleset([TICKET]), told, after(ann(), found), POLICY)
-    assert (len(found.rulings), looks.live) == (1, at(20 * HOUR + 5))
+    assert (len(found.rulings), next_looks(found.left, POLICY).live) == (1, at(20 * HOUR + 5))
 
 
 def test_passive_starts_never_decide_at_once() -> None:
@@ -55,8 +53,9 @@ def test_a_contact_that_finds_no_slot_waits_like_any_other_and_then_for_safe_tim
     assert (waiting.why, waiting.until) == (Why.CAPPED, at(DAY))
     view = after(view, found)
     told = {"says_now": [story()]}
-    assert decide_at_once(ruleset([NOW]), told, view, POLICY, at(2)) == Decided()
-    assert next_looks(ruleset([NOW]), told, view, POLICY).live == at(DAY)
+    again = decide_at_once(ruleset([NOW]), told, view, POLICY, at(2))
+    assert again == Decided(left=again.left)
+    assert next_looks(again.left, POLICY).live == next_looks(found.left, POLICY).live == at(DAY)
     (ruling,) = decide(ruleset([NOW]), told, view, POLICY, Safe(at(DAY), at(DAY)), at(DAY)).rulings
     assert (ruling.decision.outcome, ruling.decision.round) == (Outcome.FIRED, at(DAY))
 

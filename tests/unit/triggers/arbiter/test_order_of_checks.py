@@ -161,7 +161,8 @@ def test_what_is_deferred_is_checked_again_as_a_whole() -> None:
     morning = 20 * 60.0
     assert said(found) == deferred(Why.QUIET, morning)
     waiting = {one.trigger_id: one for one in found.deferrals}
-    assert look([chosen], told, ann(deferrals=waiting), morning - 1) == look([], {}, ann())
+    assert look([chosen], told, ann(deferrals=waiting), morning - 1).deferrals == []
+    assert look([chosen], told, ann(deferrals=waiting), morning - 1).rulings == []
     assert said(look([chosen], told, ann(deferrals=waiting), morning)) == FIRED
     refused = ann(deferrals=waiting, profile=says(consent={}))
     assert said(look([chosen], told, refused, morning)) == suppressed(Why.NO_CONSENT)

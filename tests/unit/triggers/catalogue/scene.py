@@ -21,7 +21,7 @@ from tern_triggers.domain.facts import Fact, distinct, facts_of
 from tern_triggers.domain.folds.cart import Newest
 from tern_triggers.domain.folds.telling import Stories, stories
 from tern_triggers.domain.policy import Policy
-from tern_triggers.domain.rounds import Decided, Safe, after, decide, decide_at_once, next_looks
+from tern_triggers.domain.rounds import Decided, Safe, after, decide, decide_at_once, next_looks, standing
 from tern_triggers.domain.rules import Ruleset, ruleset
 from tern_triggers.domain.view import Arm, Verdicts, View
 
@@ -119,7 +119,7 @@ class Scene:
     def _looks(self, to: datetime) -> Iterator[datetime]:
         """The moments at which something has to be looked at, as the agenda would have them."""
         for _ in range(MOST_LOOKS):
-            planned = next_looks(self.rules, self._tell(), self._view, POLICY)
+            planned = next_looks(standing(self.rules, self._tell(), self._view), POLICY)
             looks = [moment for moment in (planned.live, planned.all) if moment is not None and moment <= to]
             if not looks:
                 return

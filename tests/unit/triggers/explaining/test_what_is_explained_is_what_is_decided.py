@@ -14,7 +14,7 @@ from tern_triggers.domain.decisions import Outcome, Why
 from tern_triggers.domain.explaining import Question, State, Told, explain
 from tern_triggers.domain.folds.telling import stories
 from tern_triggers.domain.policy import Arbiter, QuietHours
-from tern_triggers.domain.rounds import Decided, Safe, decide, next_looks, rank
+from tern_triggers.domain.rounds import Decided, Safe, decide, next_looks, rank, standing
 from tern_triggers.domain.rules import Frequency, Rule, ruleset
 from tern_triggers.domain.view import Verdicts
 from tern_triggers.domain.wording import words
@@ -119,7 +119,7 @@ def test_the_next_to_come_is_decided_as_its_outlook_says(seed: int) -> None:
 def test_the_next_look_is_the_first_of_the_moments_that_are_explained(seed: int) -> None:
     for asked in questions(seed):
         found = stories(asked.ruleset, asked.view, asked.policy, asked.now)
-        looks = next_looks(asked.ruleset, found, asked.view, asked.policy)
+        looks = next_looks(standing(asked.ruleset, found, asked.view), asked.policy)
         told = [one.ready for one in pending(asked) if one.ready is not None]
         assert min(told, default=None) == min((at for at in looks if at is not None), default=None)
 

@@ -65,6 +65,18 @@ class Ruleset(msgspec.Struct, frozen=True, kw_only=True, dict=True):
                 found.setdefault(name, []).append(reader)
         return found
 
+    def lane_of(self, rule: Rule) -> Lane:
+        """The lane of one of these rules, in any of its versions."""
+        name = rule.rule, rule.version
+        if name not in self._lanes:
+            self._lanes[name] = rule.lane
+        return self._lanes[name]
+
+    @cached_property
+    def _lanes(self) -> dict[tuple[str, int], Lane]:
+        """Asked for every candidate of every look: so each is worked out once."""
+        return {}
+
     def at(self, rule: Rule, version: int) -> Rule:
         """The rule as it was in a version: its timing then, its mode and checks now (triggers.md §6.4)."""
         old = self.older.get((rule.rule, version))
