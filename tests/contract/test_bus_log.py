@@ -39,6 +39,15 @@ async def test_the_ends_of_a_missing_topic_are_a_transient_error(bus: Bus) -> No
         await bus.log.ends("no-such-topic")
 
 
+async def test_a_question_that_fails_takes_nothing_from_those_asked_beside_it(bus: Bus, topic: str) -> None:
+    await bus.producer.send([Message(topic, b"ann", b"1")])
+    for _ in range(10):
+        asked = [bus.log.ends("no-such-topic"), *(bus.log.ends(topic) for _ in range(5)), bus.log.ends("no-such-topic")]
+        first, *answers, last = await asyncio.gather(*asked, return_exceptions=True)
+        assert [type(first), type(last)] == [Transient, Transient]
+        assert answers == [dict.fromkeys(range(PARTITIONS), 0) | {partition_of(b"ann", PARTITIONS): 1}] * 5
+
+
 async def test_shapes_tell_partitions_and_settings(bus: Bus, topic: str) -> None:
     declared = Topic(topic, PARTITIONS, config={"cleanup.policy": "delete", "retention.ms": "86400000"})
     found = await bus.log.shapes()
