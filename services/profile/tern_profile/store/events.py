@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import NamedTuple
 
+from tern_common.arrays import columns
 from tern_common.db import Connection
 from tern_profile.domain.statements import Filed, MessageKey
 
 _INSERT = """
 INSERT INTO event (home_id, message_id, event_time, raw)
-SELECT * FROM unnest($1::bytea[], $2::text[], $3::timestamptz[], $4::json[])
+SELECT * FROM unnest($1::text::bytea[], $2::text::text[], $3::text::timestamptz[], $4::json[])
 ON CONFLICT (home_id, message_id) DO UPDATE SET event_time = excluded.event_time, raw = excluded.raw
 WHERE excluded.event_time < event.event_time
 RETURNING home_id, message_id, xmax = 0
@@ -37,14 +38,8 @@ async def insert(conn: Connection, filed: Mapping[MessageKey, Filed]) -> Inserte
     fresh: set[MessageKey] = set()
     lowered: set[MessageKey] = set()
     if filed:
-        one = filed.values()
-        rows = await conn.fetch(
-            _INSERT,
-            [key[0] for key in filed],
-            [key[1] for key in filed],
-            [said.event_time for said in one],
-            [said.raw for said in one],
-        )
+        names = columns((*key, said.event_time) for key, said in filed.items())
+        rows = await conn.fetch(_INSERT, *names, [said.raw for said in filed.values()])
         for home, message_id, new in rows:
             (fresh if new else lowered).add((home, message_id))
     return Inserted(fresh, lowered)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from tern_common.arrays import columns
 from tern_common.db import Connection
 from tern_profile.domain.statements import Edge, Membership
 
 _LOCK = """
 INSERT INTO home (home_id, customer_id, version, shared)
-SELECT * FROM unnest($1::bytea[], $2::uuid[], $3::bigint[], $4::boolean[]) AS said (home_id) ORDER BY said.home_id
+SELECT * FROM unnest($1::text::bytea[], $2::text::uuid[], $3::text::bigint[], $4::text::boolean[])
+    AS said (home_id) ORDER BY said.home_id
 ON CONFLICT (home_id) DO UPDATE SET version = home.version WHERE false
 RETURNING home_id
 """
@@ -24,7 +26,8 @@ FROM home WHERE home_id = ANY($1::bytea[])
 
 _PLACE = """
 UPDATE home SET customer_id = said.customer_id, version = said.version, shared = said.shared
-FROM unnest($1::bytea[], $2::uuid[], $3::bigint[], $4::boolean[]) AS said (home_id, customer_id, version, shared)
+FROM unnest($1::text::bytea[], $2::text::uuid[], $3::text::bigint[], $4::text::boolean[])
+    AS said (home_id, customer_id, version, shared)
 WHERE home.home_id = said.home_id
 """
 
@@ -32,14 +35,15 @@ _SAVE = """
 UPDATE home
 SET first_at = said.first_at, last_at = said.last_at, activity = said.activity,
     rhythm = said.rhythm, standing = coalesce(said.standing, home.standing)
-FROM unnest($1::bytea[], $2::timestamptz[], $3::timestamptz[], $4::json[], $5::json[], $6::json[])
+FROM unnest($1::text::bytea[], $2::text::timestamptz[], $3::text::timestamptz[], $4::json[], $5::json[], $6::json[])
     AS said (home_id, first_at, last_at, activity, rhythm, standing)
 WHERE home.home_id = said.home_id
 """
 
 _MOVE = """
 INSERT INTO moved (customer_id, into_customer, version)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS said (customer_id) ORDER BY said.customer_id
+SELECT * FROM unnest($1::text::uuid[], $2::text::uuid[], $3::text::bigint[])
+    AS said (customer_id) ORDER BY said.customer_id
 ON CONFLICT (customer_id) DO UPDATE SET into_customer = excluded.into_customer, version = excluded.version
 WHERE excluded.version > moved.version
 RETURNING customer_id::text
@@ -72,7 +76,7 @@ class Saved:
 
 async def lock(conn: Connection, said: Mapping[bytes, Membership]) -> dict[bytes, Home]:
     """Every home of the batch, locked; those that are new are created with the membership said."""
-    rows = await conn.fetch(_LOCK, *_memberships(said))
+    rows = await conn.fetch(_LOCK, *_memberships(said)) if said else []
     found = {row[0]: Home(said[row[0]], fresh=True) for row in rows}
     known = [home for home in said if home not in found]
     if known:
@@ -94,9 +98,7 @@ async def save(conn: Connection, fragments: Mapping[bytes, Saved]) -> None:
     saved = fragments.values()
     await conn.execute(
         _SAVE,
-        list(fragments),
-        [one.first_at for one in saved],
-        [one.last_at for one in saved],
+        *columns((home, one.first_at, one.last_at) for home, one in fragments.items()),
         [one.activity for one in saved],
         [one.rhythm for one in saved],
         [one.standing for one in saved],
@@ -107,11 +109,9 @@ async def move(conn: Connection, edges: Mapping[str, Edge]) -> set[str]:
     """Keeps the newest edge of every customer that homes left; returns those whose edge is new."""
     if not edges:
         return set()
-    into = edges.values()
-    arguments = list(edges), [edge.customer_id for edge in into], [edge.version for edge in into]
-    return {row[0] for row in await conn.fetch(_MOVE, *arguments)}
+    said = columns((customer, edge.customer_id, edge.version) for customer, edge in edges.items())
+    return {row[0] for row in await conn.fetch(_MOVE, *said)}
 
 
-def _memberships(said: Mapping[bytes, Membership]) -> Iterable[Collection[object]]:
-    kept = said.values()
-    return list(said), [one.customer_id for one in kept], [one.version for one in kept], [one.shared for one in kept]
+def _memberships(said: Mapping[bytes, Membership]) -> list[str]:
+    return columns((home, one.customer_id, one.version, one.shared) for home, one in said.items())

@@ -6,10 +6,11 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
+from tern_common.arrays import array, columns
 from tern_common.db import Connection
 
 _LOCK = """
-INSERT INTO profile (customer_id, profile_version) SELECT said, 0 FROM unnest($1::uuid[]) AS said ORDER BY said
+INSERT INTO profile (customer_id, profile_version) SELECT said, 0 FROM unnest($1::text::uuid[]) AS said ORDER BY said
 ON CONFLICT (customer_id) DO UPDATE SET profile_version = profile.profile_version WHERE false
 """
 
@@ -35,7 +36,8 @@ SELECT DISTINCT ON (origin) origin::text, customer_id::text FROM chain ORDER BY 
 
 _SAVE = """
 UPDATE profile SET profile_version = said.profile_version, digest = said.digest, record = said.record
-FROM unnest($1::uuid[], $2::bigint[], $3::bytea[], $4::json[]) AS said (customer_id, profile_version, digest, record)
+FROM unnest($1::text::uuid[], $2::text::bigint[], $3::text::bytea[], $4::json[])
+    AS said (customer_id, profile_version, digest, record)
 WHERE profile.customer_id = said.customer_id
 """
 
@@ -49,7 +51,7 @@ _ACKNOWLEDGE = """
 UPDATE profile SET published_version = sent.version
 FROM (
     SELECT customer_id, said.version
-    FROM profile JOIN unnest($1::uuid[], $2::bigint[]) AS said (customer_id, version) USING (customer_id)
+    FROM profile JOIN unnest($1::text::uuid[], $2::text::bigint[]) AS said (customer_id, version) USING (customer_id)
     WHERE published_version < said.version ORDER BY customer_id FOR NO KEY UPDATE OF profile
 ) AS sent
 WHERE profile.customer_id = sent.customer_id
@@ -57,7 +59,7 @@ WHERE profile.customer_id = sent.customer_id
 
 _OVERTAKEN = """
 SELECT customer_id::text, profile_version, record
-FROM profile JOIN unnest($1::uuid[], $2::bigint[]) AS said (customer_id, version) USING (customer_id)
+FROM profile JOIN unnest($1::text::uuid[], $2::text::bigint[]) AS said (customer_id, version) USING (customer_id)
 WHERE profile_version > said.version
 """
 
@@ -96,7 +98,7 @@ class Made(NamedTuple):
 
 async def lock(conn: Connection, customers: Collection[str]) -> None:
     """Creates and locks, ascending."""
-    await conn.execute(_LOCK, list(customers))
+    await conn.execute(_LOCK, array(customers))
 
 
 async def stored(conn: Connection, customers: Collection[str]) -> dict[str, Stored]:
@@ -125,10 +127,8 @@ async def survivors(conn: Connection, customers: Collection[str]) -> dict[str, s
 async def save(conn: Connection, made: Mapping[str, Made]) -> None:
     """Of locked customers."""
     if made:
-        rows = made.values()
-        await conn.execute(
-            _SAVE, list(made), [one.version for one in rows], [one.digest for one in rows], [one.record for one in rows]
-        )
+        numbers = columns((customer, one.version, one.digest) for customer, one in made.items())
+        await conn.execute(_SAVE, *numbers, [one.record for one in made.values()])
 
 
 async def due(conn: Connection, customers: Collection[str], again: Collection[str]) -> list[Publication]:
@@ -148,5 +148,5 @@ async def overtaken(conn: Connection, sent: Collection[Publication]) -> list[Pub
     return [Publication(*row) for row in await conn.fetch(_OVERTAKEN, *_versions(sent))]
 
 
-def _versions(sent: Collection[Publication]) -> tuple[list[str], list[int]]:
-    return [one.customer_id for one in sent], [one.version for one in sent]
+def _versions(sent: Collection[Publication]) -> tuple[str, str]:
+    return array([one.customer_id for one in sent]), array([one.version for one in sent])
