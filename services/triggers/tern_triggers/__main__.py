@@ -108,7 +108,7 @@ def _loops(settings: TriggersSettings, on: Ground, writing: Writing, sowing: _So
     pool, clock = on.pool, on.clock
     known = Positions(pool, on.bus.log)
     claims = Claims(on.bus, clock)
-    publisher = Publisher(pool, on.bus.producer, clock, writing.policy.outbox)
+    publisher = Publisher(pool, on.bus.producer, clock, writing)
     handler = TriggersHandler(pool, writing, known, publisher, clock)
     timing = Timing(pool, writing, publisher, clock)
     safe_time = SafeTime(pool, claims, known, clock)

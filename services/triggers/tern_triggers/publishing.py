@@ -19,9 +19,9 @@ from tern_common.topics import STOCK
 from tern_triggers import meters
 from tern_triggers.domain.contract import CONTENT_TYPE, FIRED
 from tern_triggers.domain.decisions import Why
-from tern_triggers.domain.policy import OutboxPolicy
-from tern_triggers.store import decisions, outbox, positions
+from tern_triggers.store import decisions, held_back, outbox, positions
 from tern_triggers.store.outbox import Claimed, Letter
+from tern_triggers.store.writing import Writing
 
 _PAUSE_S = 0.5
 _SERVICE = "triggers"
@@ -32,11 +32,11 @@ _PLAIN = "application/json"
 class Publisher:
     """Publishes in the outbox's order, at least once, each letter with its one id."""
 
-    def __init__(self, pool: Pool, producer: Producer, clock: Clock, policy: OutboxPolicy) -> None:
+    def __init__(self, pool: Pool, producer: Producer, clock: Clock, writing: Writing) -> None:
         self._pool = pool
         self._producer = producer
         self._clock = clock
-        self._policy = policy
+        self._writing = writing
         self._rejecting = Rejecting(producer, _SERVICE)
 
     async def publish(self) -> int:
@@ -123,14 +123,20 @@ class Publisher:
         meters.OUTBOX_AGE.set(age_s)
 
     async def _claim(self) -> list[Claimed]:
-        """An outage suppresses, it does not flood: what has expired before anybody saw it is withdrawn."""
-        policy, now = self._policy, self._clock.now()
+        """What was held back is asked about again first: it goes only if it would still be said now."""
+        policy, now = self._writing.policy.outbox, self._clock.now()
         async with transaction(self._pool) as conn:
             safe = await positions.safe(conn)
             await outbox.stamp_stale(conn, now, policy.recheck_after)
-            expired = await outbox.take_back_expired(conn, now)
-            await decisions.withdraw(conn, dict.fromkeys(expired, Why.EXPIRED))
-            return await outbox.claim(conn, safe, policy.batch, policy.lease, policy.recheck_after)
+            found = await outbox.held_back(conn, safe, now, policy.batch)
+            if not found:
+                return await outbox.claim(conn, [], policy)
+        async with transaction(self._pool) as conn:
+            asked = await held_back.ask_again(conn, self._writing, found, now)
+            claimed = await outbox.claim(conn, asked.cleared, policy)
+        for why, count in asked.gone.items():
+            logger.warning("letters were held back until they might not go any more", why=str(why), letters=count)
+        return claimed
 
 
 def _message(letter: Letter) -> Message:

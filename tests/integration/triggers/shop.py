@@ -15,7 +15,7 @@ from uuid import NAMESPACE_URL, uuid5
 import msgspec
 
 from support.waiting import eventually
-from tern_common.bus import Message, Place, Record, Span
+from tern_common.bus import Message, Place, Producer, Record, Span
 from tern_common.clock import ManualClock
 from tern_common.consume import Batch
 from tern_common.db import Connection, Pool, Row, connection, transaction
@@ -34,7 +34,7 @@ from tern_common.memory import MemoryBroker, MemoryBus
 from tern_common.topics import PROFILES, RESOLVED, TABLE
 from tern_triggers.consumer import Positions, TriggersHandler
 from tern_triggers.domain.decisions import Decision
-from tern_triggers.domain.policy import Policy
+from tern_triggers.domain.policy import OutboxPolicy, Policy
 from tern_triggers.domain.rounds import Safe
 from tern_triggers.domain.rules import Rule, ruleset
 from tern_triggers.publishing import Publisher
@@ -155,15 +155,21 @@ class Shop:
         self.clock = ManualClock(NOON)
         self.policy = policy
         self.positions = Positions(pool, self.bus.log)
-        self.publisher = Publisher(pool, self.bus.producer, self.clock, self.policy.outbox)
         self.work_by(Rulebook(ruleset(RULES if rules is None else rules)))
         self._ends = dict.fromkeys((RESOLVED, PROFILES), 0)
 
     def work_by(self, rulebook: Rulebook) -> None:
         """Builds what works by rules anew."""
         self.writing = Writing(rulebook=rulebook, policy=self.policy, source="/tern/test")
+        self.publisher = Publisher(self.pool, self.bus.producer, self.clock, self.writing)
         self.handler = TriggersHandler(self.pool, self.writing, self.positions, self.publisher, self.clock)
         self.timing = Timing(self.pool, self.writing, self.publisher, self.clock)
+
+    def publisher_by(self, numbers: OutboxPolicy, producer: Producer | None = None) -> Publisher:
+        """Another one, by numbers of its own."""
+        policy = self.policy.model_copy(update={"outbox": numbers})
+        writing = msgspec.structs.replace(self.writing, policy=policy)
+        return Publisher(self.pool, producer or self.bus.producer, self.clock, writing)
 
     async def take(self, *values: bytes) -> None:
         """Applies records of the resolved topic as one batch."""

@@ -20,7 +20,6 @@ from tern_triggers.domain.view import View
 from tern_triggers.publishing import Publisher
 from tern_triggers.store import batch, facts, outbox, views
 from tern_triggers.store.outbox import Claimed, Letter
-from unit.triggers.saying import POLICY
 
 DETRACTOR = RULE.validate_python(
     {
@@ -158,7 +157,7 @@ async def test_what_a_process_left_behind_when_it_died_is_published_by_another_w
     assert (len(written.letters), shop.published("service")) == (1, [])
     assert await shop.publisher.publish() == 0, "it is leased"
     await shop.execute("UPDATE outbox SET lease = clock_timestamp() - interval '1 s'")
-    other = Publisher(shop.pool, shop.bus.producer, shop.clock, POLICY.outbox)
+    other = Publisher(shop.pool, shop.bus.producer, shop.clock, shop.writing)
     assert await other.publish() == 1
     assert [one["id"] for one in shop.published("service")] == [d.trigger_id for d in await shop.decisions()]
 

@@ -119,7 +119,7 @@ async def test_a_crash_between_commit_and_publication_publishes_later_with_the_s
 
 async def test_the_relay_sweeps_up_what_a_dead_process_left(shop: Shop) -> None:
     await unpublished(shop)
-    relay = Publisher(shop.pool, shop.bus.producer, SystemClock(), shop.policy.outbox)
+    relay = Publisher(shop.pool, shop.bus.producer, SystemClock(), shop.writing)
     async with running(relay.relay()):
         await eventually(shop.published, 10, "the relay publishes")
 
@@ -148,8 +148,7 @@ async def test_after_a_failed_send_nothing_is_published_before_safe_time_has_pas
 
 async def test_a_row_that_waited_too_long_is_checked_against_safe_time_first(shop: Shop) -> None:
     await unpublished(shop)
-    policy = OutboxPolicy(recheck_after=timedelta())
-    stale = Publisher(shop.pool, shop.bus.producer, shop.clock, policy)
+    stale = shop.publisher_by(OutboxPolicy(recheck_after=timedelta()))
     shop.clock.advance(MINUTE)
     assert await stale.publish() == 0, "stamped now; the exits until then have not been seen"
     await shop.take(order("ann", LATE, "o1", "tea"))
@@ -162,7 +161,7 @@ async def test_a_row_that_waited_too_long_is_checked_against_safe_time_first(sho
 async def test_a_row_that_expired_before_anybody_saw_it_is_withdrawn(shop: Shop, is_ordered: bool) -> None:
     """An exit ends nothing that has expired: so what nobody has seen by then must not come out after an order."""
     await unpublished(shop)
-    stale = Publisher(shop.pool, shop.bus.producer, shop.clock, OutboxPolicy(recheck_after=timedelta()))
+    stale = shop.publisher_by(OutboxPolicy(recheck_after=timedelta()))
     shop.clock.advance(25 * HOUR)
     if is_ordered:
         await shop.take(order("ann", LATE, "o1", "tea"))
@@ -179,7 +178,7 @@ async def test_a_row_that_waited_too_long_waits_for_the_lane_of_its_rule_alone(s
     await shop.take(cart("ann", NOON, "m1", "tea") if lane == "live" else order("ann", NOON, "o1", "tea"))
     due = NOON + (READY if lane == "live" else 91 * DAY)
     await shop.unpublished_at(due)
-    stale = Publisher(shop.pool, shop.bus.producer, shop.clock, OutboxPolicy(recheck_after=timedelta()))
+    stale = shop.publisher_by(OutboxPolicy(recheck_after=timedelta()))
     shop.clock.advance(MINUTE)
     assert await stale.publish() == 0
     async with shop.transaction() as conn:
@@ -191,8 +190,7 @@ async def test_a_row_that_waited_too_long_waits_for_the_lane_of_its_rule_alone(s
 
 async def test_a_lease_keeps_others_away_until_it_ends(shop: Shop) -> None:
     await unpublished(shop)
-    policy = OutboxPolicy(lease=timedelta(hours=1))
-    dead = Publisher(shop.pool, _NeverSends(), shop.clock, policy)
+    dead = shop.publisher_by(OutboxPolicy(lease=timedelta(hours=1)), _NeverSends())
     with pytest.raises(_Died):
         await dead.publish()
     assert await shop.publisher.publish() == 0
@@ -226,7 +224,7 @@ class _TakesNothingFrom:
 @pytest.mark.parametrize("rejects_too", [False, True])
 async def test_a_letter_that_no_broker_takes_stops_no_other_and_no_consumer(shop: Shop, rejects_too: bool) -> None:
     picky = _TakesNothingFrom(shop.bus.producer, "bob", rejects_too=rejects_too)
-    publisher = Publisher(shop.pool, picky, shop.clock, shop.policy.outbox)
+    publisher = Publisher(shop.pool, picky, shop.clock, shop.writing)
     who = ("ann", "bob", "cat")
     await shop.meet(*(profile(one) for one in who))
     await shop.take(*(cart(one, NOON, f"m-{one}", "tea", cart_id=one) for one in who))
@@ -243,7 +241,7 @@ async def test_a_letter_that_no_broker_takes_stops_no_other_and_no_consumer(shop
 async def test_a_revocation_that_no_broker_takes_is_set_aside_and_its_record_is_not_blamed(shop: Shop) -> None:
     await reminded(shop)
     picky = _TakesNothingFrom(shop.bus.producer, "ann")
-    publisher = Publisher(shop.pool, picky, shop.clock, shop.policy.outbox)
+    publisher = Publisher(shop.pool, picky, shop.clock, shop.writing)
     handler = TriggersHandler(shop.pool, shop.writing, shop.positions, publisher, shop.clock)
     late = handler.decode(Record(RESOLVED, 0, 9, b"k", order("ann", LATE, "o1", "tea")))
     await handler.apply(Batch([late], {}))

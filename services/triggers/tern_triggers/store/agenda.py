@@ -117,13 +117,14 @@ async def plan_next(conn: Connection, plans: Mapping[str, Plan]) -> None:
 
 
 async def next_look(conn: Connection) -> datetime | None:
-    """The smallest moment of all rows; at once while something that was decided is not published yet, or somebody whom
-    a changed rule concerns is still to be planned for."""
+    """The smallest moment of all rows; at once while something that was decided is not published yet, unless it waits
+    for a moment itself, or while somebody whom a changed rule concerns is still to be planned for."""
     row = await conn.fetchrow(
         "SELECT (SELECT min(next_live) FROM agenda), (SELECT min(next_all) FROM agenda),"
-        " EXISTS (SELECT FROM outbox) OR EXISTS (SELECT FROM rule_plan)"
+        " (SELECT min(coalesce(checked_at, $1)) FROM outbox), EXISTS (SELECT FROM rule_plan)",
+        AT_ONCE,
     )
-    return earliest(row[0], row[1], AT_ONCE if row[2] else None) if row else None
+    return earliest(row[0], row[1], row[2], AT_ONCE if row[3] else None) if row else None
 
 
 async def look_at_all(conn: Connection, after: str | None, limit: int) -> str | None:

@@ -96,6 +96,24 @@ async def holders_of_open(conn: Connection, customers: Collection[str], now: dat
     return [str(row[0]) for row in await conn.fetch(query, list(customers), now)]
 
 
+async def fired(conn: Connection, trigger_ids: Collection[str]) -> list[Decision]:
+    """Those of these triggers that fired and were not withdrawn."""
+    query = f"SELECT {COLUMNS} FROM decision WHERE trigger_id = ANY($1::uuid[]) AND outcome = 'fired'"  # noqa: S608
+    return [decision_of(row) for row in await conn.fetch(query, list(trigger_ids))]
+
+
+async def holders_of(conn: Connection, trigger_ids: Collection[str]) -> set[str]:
+    """The customers that have the homes of these triggers now."""
+    rows = await conn.fetch(
+        """
+        SELECT DISTINCT membership.customer_id FROM decision JOIN membership USING (home_id)
+        WHERE trigger_id = ANY($1::uuid[]) AND outcome = 'fired' AND membership.customer_id IS NOT NULL
+        """,
+        list(trigger_ids),
+    )
+    return {str(row[0]) for row in rows}
+
+
 async def open_under(conn: Connection, homes: Collection[str], now: datetime) -> list[Decision]:
     """The decisions under these homes that somebody may still act on."""
     query = f"SELECT {COLUMNS} FROM decision WHERE home_id = ANY($1::uuid[]) AND cancelled_at IS NULL AND {_OPEN}"  # noqa: S608

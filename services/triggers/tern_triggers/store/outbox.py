@@ -7,12 +7,13 @@ the trigger was decided: an import holds back only what waits for history anyway
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from tern_common.db import Connection
 from tern_triggers.domain.contract import FIRED
+from tern_triggers.domain.policy import OutboxPolicy
 from tern_triggers.domain.rounds import Safe
 from tern_triggers.domain.rules import Lane
 
@@ -30,6 +31,13 @@ class Letter(NamedTuple):
     message_id: str
     value: bytes
     lane: Lane = "live"
+
+
+class HeldBack(NamedTuple):
+    """The row of a trigger that was not published in time."""
+
+    seq: int
+    trigger_id: str
 
 
 class Claimed(NamedTuple):
@@ -96,47 +104,72 @@ async def stamp_stale(conn: Connection, now: datetime, after: timedelta) -> None
     )
 
 
-async def take_back_expired(conn: Connection, now: datetime) -> set[str]:
-    """Removes old triggers on which nobody may act any more, and which nobody can have seen; returns their ids."""
-    rows = await conn.fetch(
-        """
-        WITH unseen AS (
-          SELECT seq FROM outbox JOIN decision USING (trigger_id)
-          WHERE type = $1 AND checked_at IS NOT NULL AND attempted_at IS NULL
-            AND outcome = 'fired' AND decision.expires < $2
-          ORDER BY seq FOR UPDATE OF outbox SKIP LOCKED
-        )
-        DELETE FROM outbox USING unseen WHERE outbox.seq = unseen.seq RETURNING outbox.trigger_id
-        """,
-        FIRED,
-        now,
-    )
-    return {str(row[0]) for row in rows}
-
-
-async def claim(conn: Connection, safe: Safe | None, limit: int, lease: timedelta, after: timedelta) -> list[Claimed]:
-    """Notes an attempt at the first rows that may be sent; never past an earlier row of the same trigger."""
+async def held_back(conn: Connection, safe: Safe | None, now: datetime, limit: int) -> list[HeldBack]:
+    """Old triggers that may be sent once they are asked about again, or on which nobody may act any more."""
     live, rest = (None, None) if safe is None else safe
     rows = await conn.fetch(
         """
-        UPDATE outbox SET attempted_at = clock_timestamp(), lease = clock_timestamp() + $4::interval
+        SELECT seq, trigger_id FROM outbox JOIN decision USING (trigger_id)
+        WHERE type = $1 AND outcome = 'fired' AND (lease IS NULL OR lease < clock_timestamp())
+          AND (checked_at <= CASE lane WHEN 'live' THEN $2::timestamptz ELSE $3::timestamptz END
+               OR (checked_at IS NOT NULL AND decision.expires < $4))
+        ORDER BY seq LIMIT $5
+        """,
+        FIRED,
+        live,
+        rest,
+        now,
+        limit,
+    )
+    return [HeldBack(row[0], str(row[1])) for row in rows]
+
+
+async def put_off(conn: Connection, until: Mapping[int, datetime]) -> None:
+    """Holds rows back until safe time has passed a moment; then they are asked about again."""
+    if until:
+        await conn.execute(
+            """
+            UPDATE outbox SET checked_at = said.until FROM unnest($1::bigint[], $2::timestamptz[]) AS said (seq, until)
+            WHERE outbox.seq = said.seq
+            """,
+            list(until),
+            list(until.values()),
+        )
+
+
+async def drop_attempted(conn: Connection, seqs: Collection[int]) -> None:
+    """Removes rows that somebody may have seen, and that nobody is sending now."""
+    await conn.execute(
+        """
+        DELETE FROM outbox WHERE seq = ANY($1::bigint[])
+          AND attempted_at IS NOT NULL AND (lease IS NULL OR lease < clock_timestamp())
+        """,
+        list(seqs),
+    )
+
+
+async def claim(conn: Connection, cleared: Collection[int], policy: OutboxPolicy) -> list[Claimed]:
+    """Notes an attempt at the first rows that may be sent; never past an earlier row of the same trigger. Of triggers
+    that were held back only those that are `cleared`."""
+    rows = await conn.fetch(
+        """
+        UPDATE outbox SET attempted_at = clock_timestamp(), lease = clock_timestamp() + $3::interval
         WHERE seq IN (
           SELECT seq FROM outbox AS mine
           WHERE (lease IS NULL OR lease < clock_timestamp())
-            AND (type <> $6 OR checked_at <= CASE lane WHEN 'live' THEN $1::timestamptz ELSE $2::timestamptz END
-                 OR (checked_at IS NULL AND created_at >= clock_timestamp() - $5::interval))
+            AND (type <> $5 OR seq = ANY($1::bigint[])
+                 OR (checked_at IS NULL AND created_at >= clock_timestamp() - $4::interval))
             AND NOT EXISTS (
               SELECT FROM outbox AS earlier WHERE earlier.trigger_id = mine.trigger_id AND earlier.seq < mine.seq
             )
-          ORDER BY seq LIMIT $3 FOR UPDATE SKIP LOCKED
+          ORDER BY seq LIMIT $2 FOR UPDATE SKIP LOCKED
         )
         RETURNING seq, trigger_id, type, topic, key, message_id, value, lane
         """,
-        live,
-        rest,
-        limit,
-        lease,
-        after,
+        list(cleared),
+        policy.batch,
+        policy.lease,
+        policy.recheck_after,
         FIRED,
     )
     claimed = [Claimed(row[0], Letter(str(row[1]), *list(row)[2:])) for row in rows]

@@ -11,9 +11,10 @@ from datetime import datetime
 import msgspec
 
 from tern_common.db import Connection
+from tern_common.errors import Transient
 from tern_triggers.domain import endings
 from tern_triggers.domain.agenda import LOOK_NOW
-from tern_triggers.domain.decisions import Decision
+from tern_triggers.domain.decisions import Decision, Why
 from tern_triggers.domain.endings import Ending, Revocation
 from tern_triggers.domain.folds.cart import Ordered
 from tern_triggers.domain.folds.telling import stories
@@ -80,6 +81,19 @@ async def erase(conn: Connection, ruleset: Ruleset, homes: Sequence[str], source
     await _carry_out(conn, ruleset, found, source, now)
     await _give_up(conn, homes, now)
     return found
+
+
+async def withdraw(conn: Connection, reasons: Mapping[str, Why | Gone], now: datetime) -> None:
+    """Takes triggers back that nobody has seen, by trigger id with why; their customers are looked at, since stock may
+    be held for them and others may wait for their slots. Locks them; raises `Transient` where that was too late."""
+    holders = await decisions.holders_of(conn, reasons)
+    await agenda.lock_and_plan(conn, dict.fromkeys(holders, LOOK_NOW))
+    if await decisions.holders_of(conn, reasons) != holders:
+        raise Transient("triggers changed hands while they were taken back")
+    unseen = await outbox.take_back(conn, list(reasons))
+    await decisions.withdraw(conn, {trigger_id: reasons[trigger_id] for trigger_id in unseen})
+    if unseen:
+        await deferrals.free(conn, holders, now)
 
 
 async def _give_up(conn: Connection, homes: Sequence[str], now: datetime) -> None:

@@ -206,13 +206,13 @@ BROKEN: dict[str, tuple[Any, str, Any, Callable[[], None]]] = {
     ),
     "unknown consent grants": (
         reach,
-        "_granted",
+        "granted",
         unless_refused,
         test_channels.test_only_what_is_granted_now_may_be_used,
     ),
     "former refusals are forgotten": (
         reach,
-        "_granted",
+        "granted",
         own_profile_alone,
         test_channels.test_a_former_id_that_refuses_a_channel_refuses_it,
     ),

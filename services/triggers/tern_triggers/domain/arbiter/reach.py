@@ -22,12 +22,13 @@ def allowed(case: Case) -> tuple[str, ...]:
     A customer that is so new that it has no profile yet is granted what those that were merged into it grant.
     """
     rule = case.candidate.rule
-    return tuple(one for one in rule.channels_of(case.candidate.step) if _granted(rule.purpose, one, case.view))
+    return tuple(one for one in rule.channels_of(case.candidate.step) if granted(rule.purpose, one, case.view))
 
 
-def _granted(purpose: str, channel: str, view: View) -> bool:
-    granted = any(voice.of(purpose, channel) for voice in view.voices)
-    return granted and all(former.of(purpose, channel) is not False for former in view.former)
+def granted(purpose: str, channel: str, view: View) -> bool:
+    """Whether the customer may be contacted by that channel for this."""
+    said = any(voice.of(purpose, channel) for voice in view.voices)
+    return said and all(former.of(purpose, channel) is not False for former in view.former)
 
 
 def reachable(case: Case, channels: tuple[str, ...]) -> tuple[str, ...]:
