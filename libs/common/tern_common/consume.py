@@ -2,7 +2,8 @@
 
 Nothing is committed before it is applied and everything that follows from it is acknowledged (architecture §4).
 While a batch is in its transaction the next one is read and decoded, and what follows from the last one is published:
-each stage has one batch at a time, in the order of the fetches.
+each stage has one batch at a time, in the order of the fetches. Where little comes a batch is published while the next
+one gathers.
 A record that cannot be applied is rejected singly and the partition moves on. What may succeed later is tried until it
 does, with the same records, while the member stays in its group. The loop refuses to know what a record means.
 """
@@ -114,19 +115,34 @@ class _Loop(Generic[T]):
 
     async def turn(self) -> None:
         """One fetch is applied while the one before is published and committed."""
-        fetched = await self._insist(lambda: self._fetching.next(0 if self._open else WAIT_S))
+        fetched = await self._fetch()
         begun = self._clock.monotonic()
         if not fetched.spans:
             await self._settle(await _outcome(self._close()))
             return
         await self._reject_all(fetched.poisoned)
+        many = self._fetching.many(fetched)
         closed, applied, read = await asyncio.gather(
-            _outcome(self._close()), _outcome(self._attempt(fetched)), _outcome(self._fetching.ahead())
+            _outcome(self._close()),
+            _outcome(self._attempt(fetched)),
+            _outcome(self._fetching.ahead() if many else _nothing()),
         )
         await self._settle(closed)
         if isinstance(read, Exception):
             raise read
         self._open = _Open(fetched, await self._rest_of(fetched, applied), begun)
+
+    async def _fetch(self) -> Fetched[T]:
+        """What to apply next. A batch of few is not left open until more come."""
+        if self._open is None or self._fetching.many(self._open.fetched):
+            return await self._insist(lambda: self._fetching.next(0 if self._open else WAIT_S))
+        closed, fetched = await asyncio.gather(
+            _outcome(self._close()), _outcome(self._insist(lambda: self._fetching.next(WAIT_S)))
+        )
+        await self._settle(closed)
+        if isinstance(fetched, Exception):
+            raise fetched
+        return fetched
 
     async def _attempt(self, fetched: Fetched[T]) -> Rest | None:
         """The transaction of a whole batch, tried once. After a failure nothing more is read ahead."""
@@ -270,6 +286,10 @@ class _Loop(Generic[T]):
 
 def _batch(decoded: list[Decoded[T]], spans: dict[Place, Span]) -> Batch[T]:
     return Batch([item for _, item in decoded], spans)
+
+
+async def _nothing() -> None:
+    """In place of work that is not worth its while."""
 
 
 async def _outcome(work: Awaitable[R]) -> R | Exception:

@@ -174,7 +174,7 @@ async def test_while_a_batch_is_retried_the_member_polls_but_reads_nothing() -> 
         async def poll(self, limit: int, wait_s: float) -> object:
             poll = await consumer.poll(limit, wait_s)
             polls.append(len(poll.records))
-            await bus.producer.send([event("ann", "later")] if len(polls) == 1 else [])
+            await bus.producer.send([event("ann", "later")] if len(polls) == 2 else [])
             return poll
 
     handler = Recorder(refuse)

@@ -15,6 +15,7 @@ from tern_common.bus import Record
 from tern_common.clock import ManualClock
 from tern_common.consume import Batch, Rest, consume
 from tern_common.errors import Transient, Unusable
+from tern_common.fetching import LINGER_S
 from tern_common.memory import MemoryBus
 from tern_common.rejecting import Rejecting
 from tern_common.topics import EVENTS, REJECTED
@@ -63,9 +64,9 @@ class Staged:
         return self
 
 
-async def staged(bus: MemoryBus, handler: Staged, limit: int = 2) -> None:
+async def staged(bus: MemoryBus, handler: Staged, limit: int = 2, clock: ManualClock | None = None) -> None:
     consumer = await bus.subscribe(GROUP, [EVENTS])
-    await consume(consumer, handler, Rejecting(bus.producer, "identity"), ManualClock(), limit=limit)
+    await consume(consumer, handler, Rejecting(bus.producer, "identity"), clock or ManualClock(), limit=limit)
 
 
 async def given_events(bus: MemoryBus, count: int) -> list[str]:
@@ -112,6 +113,57 @@ async def test_what_came_while_a_batch_was_applied_is_one_batch() -> None:
         handler.opened()
         await until_committed(bus, 4)
     assert handler.applied == [["0"], ["a", "b", "c"]]
+
+
+class Lingering(ManualClock):
+    """Notes how often a loop waits for company, and brings some of it then."""
+
+    def __init__(self, bus: MemoryBus, coming: list[str]) -> None:
+        super().__init__()
+        self._bus = bus
+        self._coming = coming
+        self.lingered = 0
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds)
+        if seconds == LINGER_S:
+            self.lingered += 1
+            await self._bus.producer.send([event("ann", text) for text in self._coming])
+            self._coming.clear()
+
+
+async def test_few_wait_a_moment_for_company() -> None:
+    bus = MemoryBus()
+    handler = Staged(bus).opened()
+    await given_events(bus, 1)
+    async with running(staged(bus, handler, limit=100, clock=Lingering(bus, ["a", "b"]))):
+        await until_committed(bus, 3)
+    assert handler.applied == [["0", "a", "b"]]
+
+
+async def test_many_wait_for_nobody() -> None:
+    bus = MemoryBus()
+    clock = Lingering(bus, [])
+    handler = Staged(bus).opened()
+    await given_events(bus, 4)
+    async with running(staged(bus, handler, limit=2, clock=clock)):
+        await until_committed(bus, 4)
+    assert clock.lingered == 0
+
+
+async def test_few_are_published_while_the_next_gather() -> None:
+    bus = MemoryBus()
+    handler = Staged(bus)
+    handler.gate.set()
+    await given_events(bus, 1)
+    async with running(staged(bus, handler, limit=100)):
+        await eventually(lambda: handler.committed_then, 5, "the first is being published")
+        await bus.producer.send([event("ann", "a")])
+        await eventually(lambda: handler.decoded == ["0", "a"], 5, "the next is read")
+        assert handler.applied == [["0"]]
+        handler.publishing.set()
+        await until_committed(bus, 2)
+    assert handler.published == ["0", "a"]
 
 
 async def test_a_rest_that_fails_for_now_is_repeated_without_its_transaction() -> None:
