@@ -189,7 +189,7 @@ def _form(field: Mapping[str, Any]) -> str:
     for word in ("anyOf", "oneOf"):
         if word in field:
             forms = dict.fromkeys(_form(one) for one in field[word] if one.get("type") != "null")
-            return "a condition" if "`Compare`" in forms else " or ".join(forms)
+            return "a condition" if "`Condition`" in forms else " or ".join(forms)
     if "enum" in field:
         return " · ".join(f"`{one}`" for one in field["enum"])
     if "const" in field:

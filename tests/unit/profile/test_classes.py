@@ -155,6 +155,7 @@ def test_nothing_turns_by_absence_before_the_moment_that_was_foretold(said: list
         ({"path": "traits.", "equals": 1}, "traits. is no path"),
         ({"path": "computed.veiws", "at_least": 1}, "it: computed.veiws is not declared (did you mean views?)"),
         ({"path": "orders"}, "tests nothing: add one of equals"),
+        ({"path": "orders", "at_least": 3, "below": 3}, "no value of `orders` passes all"),
         ({"path": "orders", "older_than": "1d"}, "it: orders has no age: test last_order_at, or a computed first_time"),
         ({"path": "computed.views", "newer_than": "1d"}, "it: computed.views has no age"),
         ({"path": "last_order_at", "older_than": "0s"}, "an age is longer than nothing"),

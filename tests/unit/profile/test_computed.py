@@ -70,6 +70,19 @@ class TestOperators:
         assert computed(colors, *said, kept=2) == Computed(value=2, since=at(1))
 
 
+class TestExactly:
+    """What is tested keeps all its digits; what is summed is an amount, which sums in any order."""
+
+    @pytest.mark.parametrize(("total", "counts"), [("5.00001", True), (5, False), (10**13, True), ("5.0000", False)])
+    def test_a_bound_sees_every_digit(self, total: object, counts: bool) -> None:
+        above = {"of": "count", "event": "Order Completed", "where": {"total": {"above": 5}}}
+        assert computed(above, paid(1, total)) == (Computed(value=1, since=at(1)) if counts else None)
+
+    def test_a_sum_has_four_decimals_and_passes_over_what_is_no_amount(self) -> None:
+        assert computed(SPENT, paid(1, "0.00004"), paid(2, "0.00006")) == Computed(value=0.0001, since=at(2))
+        assert computed(SPENT, paid(1, 10**13), paid(2, 5)) == Computed(value=5, since=at(2))
+
+
 class TestWhich:
     def test_names_have_no_case_and_types_are_names_too(self) -> None:
         assert computed(VIEWS, track(" product viewed", 1)) == Computed(value=1, since=at(1))
@@ -168,6 +181,11 @@ class TestWindow:
         ({"of": "count", "event": "x", "window": "401d"}, "a window is longer than nothing and at most 400d"),
         ({"of": "count", "event": []}, "event"),
         ({"of": "count", "event": "x", "where": {"a": {}}}, "tests nothing: write a value, or one of equals"),
+        (
+            {"of": "count", "event": "x", "where": {"a": {"above": 3, "below": 3}}},
+            "no value of the property passes all",
+        ),
+        ({"of": "count", "event": "x", "where": {"a": []}}, "at least 1 item"),
         ({"of": "count", "event": "x", "where": 5}, "where"),
         ({"of": "count", "event": "x", "where": {"a..b": 1}}, "a..b"),
         ({"of": "count", "event": "x", "evnt": "y"}, "evnt"),
@@ -182,6 +200,13 @@ def test_what_cannot_be_computed_is_refused_with_what_to_write(wrong: dict[str, 
 def test_a_name_is_a_plain_word() -> None:
     with pytest.raises(ValidationError):
         declaring({"It is": VIEWS})
+
+
+def test_a_tally_goes_on_over_a_release() -> None:
+    """Its key is made of how the declaration is written back: written another way, all would count anew."""
+    where = {"total": {"at_least": 5}, "x": [1, "a"], "y": True}
+    [declared] = declaring({"n": {"of": "count", "event": "Order Completed", "where": where}}).computed.values()
+    assert declared.key("n") == "computed.n.8ba1766c"
 
 
 def test_a_declaration_survives_being_shown() -> None:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from tern_common.conditions import holds, paths, value_of
 from tern_triggers.catalogue import load_rules
 from tern_triggers.domain.rules import RULE as RULES
-from tern_triggers.domain.rules import Ruleset, begins_alike, holds, paths, value_of
+from tern_triggers.domain.rules import Ruleset, begins_alike
 from tern_triggers.domain.rules.schema import rule_schema
 
 RULE: dict[str, Any] = {

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from tern_profile.domain.classes.conditions import TRAITS, Condition, leaves
+from tern_common.conditions import leaves
+from tern_profile.domain.classes.conditions import TRAITS, Condition
 from tern_profile.domain.computed.declaring import Computed
 from tern_profile.domain.computed.reading import Watched, watched
 

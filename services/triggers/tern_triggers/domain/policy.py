@@ -8,9 +8,10 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from tern_common.conditions import Compare
 from tern_common.durations import Duration
 from tern_common.lanes import BackfillPolicy
-from tern_triggers.domain.rules import Channel, Compare, Condition, Share
+from tern_triggers.domain.rules import Channel, Condition, Share
 from tern_triggers.domain.rules.wrong import Wrong
 
 

@@ -6,14 +6,15 @@ Written as `{path: order_value, at_least: 5000}`, or joined by `all`, `any` and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from tern_common import conditions
+from tern_common.conditions import TESTS, All, AnyOf, Compare, Not, leaves
 from tern_common.durations import Duration
-from tern_profile.domain.comparing import TESTS, Comparison, Declared
 from tern_profile.domain.computed.declaring import TIMES, Computed, did_you_mean
 
 PLAIN_PATHS = ("orders", "order_value", "last_order_at")
@@ -21,7 +22,7 @@ COMPUTED, TRAITS = "computed.", "traits."
 DEEPEST = 5
 
 
-class Leaf(Comparison):
+class Leaf(Compare):
     """Tests of one path. An age is tested alone: it turns by the passing of time, and not by an event."""
 
     path: Annotated[str, Field(max_length=200)]
@@ -39,7 +40,7 @@ class Leaf(Comparison):
         )
 
     @model_validator(mode="after")
-    def _tests_one_thing(self) -> Self:
+    def _tests_something(self) -> Self:
         ages = [age for age in (self.older_than, self.newer_than) if age is not None]
         if not ages and not self.tests_a_value():
             raise ValueError(f"tests nothing: add one of {', '.join(TESTS)}, older_than or newer_than")
@@ -55,53 +56,7 @@ class Leaf(Comparison):
         return self.older_than if self.older_than is not None else self.newer_than
 
 
-class All(Declared):
-    """Every one of them holds."""
-
-    all: Annotated[tuple[Condition, ...], Field(min_length=1, max_length=20)]
-
-
-class AnyOf(Declared):
-    """At least one of them holds."""
-
-    any: Annotated[tuple[Condition, ...], Field(min_length=1, max_length=20)]
-
-
-class Not(Declared):
-    """It does not hold."""
-
-    not_: Annotated[Condition, Field(alias="not")]
-
-
-def _shape(written: Any) -> str:
-    if isinstance(written, BaseModel):
-        return {All: "all", AnyOf: "any", Not: "not"}.get(type(written), "leaf")
-    joins = [name for name in ("all", "any", "not") if isinstance(written, dict) and name in written]
-    return joins[0] if joins else "leaf"
-
-
-Condition = Annotated[
-    Annotated[All, Tag("all")]
-    | Annotated[AnyOf, Tag("any")]
-    | Annotated[Not, Tag("not")]
-    | Annotated[Leaf, Tag("leaf")],
-    Discriminator(_shape),
-]
-
-for _model in (All, AnyOf, Not):
-    _model.model_rebuild()
-
-
-def leaves(condition: Condition) -> Iterator[Leaf]:
-    """Every test in it."""
-    match condition:
-        case All(all=parts) | AnyOf(any=parts):
-            for part in parts:
-                yield from leaves(part)
-        case Not(not_=part):
-            yield from leaves(part)
-        case _:
-            yield condition
+Condition = conditions.Condition[Leaf]
 
 
 def depth(condition: Condition) -> int:

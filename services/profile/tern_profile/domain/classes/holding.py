@@ -11,9 +11,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from tern_profile.domain.classes.conditions import COMPUTED, All, AnyOf, Condition, Leaf, Not, leaves
+from tern_common.conditions import All, AnyOf, Not, Value, leaves, passes
+from tern_profile.domain.classes.conditions import COMPUTED, Condition, Leaf
 from tern_profile.domain.classes.timeline import EVER, Timeline, Turn, joined, negated, newer, older, timeline
-from tern_profile.domain.comparing import Value, passes
 from tern_profile.domain.computed.declaring import NUMBERS, Computed
 from tern_profile.domain.computed.history import Step, next_change, runs, steps
 from tern_profile.domain.computed.tally import Tally

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from tern_common.conditions import PATH, TESTS, Comparison, Declared
 from tern_common.durations import Duration
-from tern_profile.domain.comparing import Declared, Where
 
 Op = Literal["count", "sum", "first", "last", "first_time", "last_time", "most_frequent", "distinct"]
 OPS: tuple[Op, ...] = get_args(Op)
@@ -24,7 +24,6 @@ NEED_NO_PROPERTY = frozenset({"count", *TIMES})
 TAKE_NO_WINDOW = frozenset({"first", *TIMES})
 
 NAME = "^[a-z][a-z0-9_]{0,63}$"
-PATH = r"^[A-Za-z_$][\w$ -]*(\.[\w$ -]+){0,3}$"
 LONGEST_WINDOW = timedelta(days=400)
 FINGERPRINT_BYTES = 4
 
@@ -53,6 +52,16 @@ def _test(written: Any) -> Any:
 
 def _events(written: Any) -> Any:
     return (written,) if isinstance(written, str) else written
+
+
+class Where(Comparison):
+    """Tests of a property of an event."""
+
+    @model_validator(mode="after")
+    def _tests_something(self) -> Self:
+        if not self.tests_a_value():
+            raise ValueError(f"tests nothing: write a value, or one of {', '.join(TESTS)}, such as {{at_least: 3}}")
+        return self
 
 
 class Computed(Declared):

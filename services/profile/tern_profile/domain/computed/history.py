@@ -16,7 +16,7 @@ from heapq import merge
 from typing import NamedTuple
 
 from tern_common.commerce import amount
-from tern_profile.domain.comparing import Value
+from tern_common.conditions import Value
 from tern_profile.domain.computed.declaring import Op
 from tern_profile.domain.computed.tally import NOTHING, Said, Tally, written
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
+from tern_common.conditions import Value
 from tern_common.events import Computed as Shown
-from tern_profile.domain.comparing import Value
 from tern_profile.domain.computed.declaring import Computed
 from tern_profile.domain.computed.history import steps
 from tern_profile.domain.computed.tally import Tally

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tern_common.commerce import amount, properties_of
+from tern_common.conditions import Scalar, passes
 from tern_common.events import Event
-from tern_profile.domain.comparing import at_path, passes
 from tern_profile.domain.computed.declaring import Computed
 from tern_profile.domain.computed.tally import NOTHING, Keep, Said, Tally, keep_of, of_one
 from tern_profile.domain.standing import Trait
@@ -54,11 +54,11 @@ def _contribution(
     declared: Computed, properties: Mapping[str, Any]
 ) -> tuple[str | int | float | bool | None, Decimal] | None:
     """The value, and what it adds to a sum. None: the event does not count, or does not say what is asked."""
-    if not all(passes(test, at_path(properties, path)) for path, test in declared.where.items()):
+    if not all(passes(test, _at_path(properties, path)) for path, test in declared.where.items()):
         return None
     if declared.property is None:
         return None, NOTHING
-    value = at_path(properties, declared.property)
+    value = _at_path(properties, declared.property)
     if declared.of == "sum":
         worth = amount(value)
         return None if worth is None else (str(worth), worth)
@@ -73,6 +73,14 @@ def trait_tallies(traits: Mapping[str, Trait], names: Iterable[str]) -> Iterator
         if trait is not None:
             value = _kept(msgspec.json.decode(trait.value))
             yield f"traits.{name}", of_one("newest", Said(trait.at, trait.message_id, value))
+
+
+def _at_path(said: Mapping[str, Any], path: str) -> Scalar | None:
+    """The scalar that a dotted path leads to; None where there is none."""
+    found: object = said
+    for step in path.split("."):
+        found = found.get(step) if isinstance(found, Mapping) else None
+    return found if isinstance(found, str | int | float | bool) else None
 
 
 def _kept(value: object) -> str | int | float | bool | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from tern_common.conditions import Value, holds, value_of
 from tern_triggers.domain.arbiter.reach import POINT_OF
-from tern_triggers.domain.rules import Condition, Value, holds, value_of
+from tern_triggers.domain.rules import Condition
 from tern_triggers.domain.view import Verdicts, View
 
 SINGLE = frozenset({"orders", "order_value", "zone"})

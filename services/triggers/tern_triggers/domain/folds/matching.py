@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+from tern_common.conditions import Value, holds, value_of
 from tern_common.identifiers import is_blocked_word
 from tern_triggers.domain.facts import Fact, Said
-from tern_triggers.domain.rules import EventFilter, Value, holds, value_of
+from tern_triggers.domain.rules import EventFilter
 from tern_triggers.domain.story import Exit, Gone, Moment, ReasonShown
 
 

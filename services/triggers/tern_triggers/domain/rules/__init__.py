@@ -1,22 +1,11 @@
-"""Rules are data (triggers.md §0): models, conditions, filters, and what they read."""
+"""Rules are data (triggers.md §0): models, filters, and what they read."""
 
-from tern_triggers.domain.rules.conditions import (
-    All,
-    AnyOf,
-    Compare,
-    Condition,
-    Not,
-    Scalar,
-    Value,
-    holds,
-    paths,
-    value_of,
-)
 from tern_triggers.domain.rules.every_rule import Base, Lane, Mode
 from tern_triggers.domain.rules.kinds import RULE, Change, Count, Date, Fold, Inactivity, OnEvent, Rule
 from tern_triggers.domain.rules.parts import (
     Act,
     Channel,
+    Condition,
     Conversion,
     EventFilter,
     Frequency,
@@ -32,12 +21,9 @@ from tern_triggers.domain.rules.ruleset import Ruleset, begins_alike, ruleset
 __all__ = [
     "RULE",
     "Act",
-    "All",
-    "AnyOf",
     "Base",
     "Change",
     "Channel",
-    "Compare",
     "Condition",
     "Conversion",
     "Count",
@@ -48,23 +34,17 @@ __all__ = [
     "Inactivity",
     "Lane",
     "Mode",
-    "Not",
     "OnEvent",
     "Personal",
     "Reads",
     "Rule",
     "Ruleset",
-    "Scalar",
     "Share",
     "Step",
-    "Value",
     "Waits",
     "begins_alike",
     "event_key",
     "filters",
-    "holds",
-    "paths",
     "reads",
     "ruleset",
-    "value_of",
 ]

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
-from tern_triggers.domain.rules.conditions import Condition, paths
+from tern_common.conditions import paths
 from tern_triggers.domain.rules.every_rule import Base
 from tern_triggers.domain.rules.kinds import Count, Inactivity, OnEvent, Rule
-from tern_triggers.domain.rules.parts import EventFilter, event_key
+from tern_triggers.domain.rules.parts import Condition, EventFilter, event_key
 from tern_triggers.domain.rules.vocabulary import DECLARED, EVENTS, KNOWN, PROFILE, PURPOSES, is_profile_path
 from tern_triggers.domain.rules.wrong import Finding, Place, closest, meant
 

@@ -8,10 +8,19 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
+from tern_common.conditions import Declared, paths
 from tern_common.durations import Duration
 from tern_common.topics import FAMILIES
-from tern_triggers.domain.rules.conditions import Condition, Model, paths
-from tern_triggers.domain.rules.parts import ByFrequency, Channel, Conversion, EventFilter, Share, Step, each_once
+from tern_triggers.domain.rules.parts import (
+    ByFrequency,
+    Channel,
+    Condition,
+    Conversion,
+    EventFilter,
+    Share,
+    Step,
+    each_once,
+)
 from tern_triggers.domain.rules.vocabulary import reads_history
 from tern_triggers.domain.rules.wrong import Wrong
 
@@ -22,7 +31,7 @@ LONG_WAIT = timedelta(days=7)
 """Rules that wait this long also wait for the backfill lane (triggers.md §2.4)."""
 
 
-class Base(Model):
+class Base(Declared):
     """What rules of every kind have. `key`: the property that a cycle is about; none means the customer."""
 
     rule: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{2,63}$")]

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
+from tern_common.conditions import All, AnyOf, Compare, Not
 from tern_triggers.domain.rules.checks import checks
-from tern_triggers.domain.rules.conditions import All, AnyOf, Compare, Not
 from tern_triggers.domain.rules.kinds import RULE, Change, Count, Date, Inactivity, OnEvent, Rule
 from tern_triggers.domain.rules.parts import Conversion, EventFilter, Frequency, Personal, Step
 from tern_triggers.domain.rules.written import Line, Unreadable, Written, read_json, read_yaml

@@ -19,8 +19,9 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from tern_common import conditions
+from tern_common.conditions import Compare, Declared
 from tern_common.durations import Duration
-from tern_triggers.domain.rules.conditions import Condition, Model
 from tern_triggers.domain.rules.wrong import Wrong
 
 Channel = Literal["email", "push", "sms", "call"]
@@ -28,6 +29,9 @@ Act = Literal["contact", "task", "ticket", "status"]
 
 NAME_LIMIT = 128
 _HALF = 0.5
+
+Condition = conditions.Condition[Compare]
+"""Over an event's properties, or over what a profile says."""
 
 
 def event_key(name: str) -> str:
@@ -52,7 +56,7 @@ class _OrOne:
 EventName = Annotated[str, Field(min_length=1, max_length=NAME_LIMIT, pattern=r"\S")]
 
 
-class EventFilter(Model):
+class EventFilter(Declared):
     """Track events of these names whose properties satisfy `where`. `own`: the names are the shop's own, however much
     one looks like a known one misspelt."""
 
@@ -68,7 +72,7 @@ class EventFilter(Model):
         return frozenset(map(event_key, self.event))
 
 
-class Step(Model):
+class Step(Declared):
     """What to do `after` the anchor, and until when it is still worth doing.
 
     Only `contact` meets consent, channels, quiet hours and caps. `when` is asked of the profile when the step is
@@ -126,7 +130,7 @@ def each_once(channels: tuple[Channel, ...]) -> tuple[Channel, ...]:
     return channels
 
 
-class Personal(Model):
+class Personal(Declared):
     """The wait is twice the customer's own median gap between orders, kept within these."""
 
     least: Duration
@@ -147,7 +151,7 @@ class Waits(NamedTuple):
     most: timedelta | None = None
 
 
-class Frequency(Model):
+class Frequency(Declared):
     """At most one first step in `every`; `per`: counted by that property of the reason (a category, a product)."""
 
     every: Duration
@@ -168,7 +172,7 @@ def _frequency(written: object) -> object:
 ByFrequency = Annotated[Frequency, BeforeValidator(_frequency), _OrOne("string")]
 
 
-class Conversion(Model):
+class Conversion(Declared):
     """What success looks like: `event` within `within` of the trigger."""
 
     event: EventName

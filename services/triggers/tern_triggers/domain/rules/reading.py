@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from tern_triggers.domain.rules.conditions import paths
+from tern_common.conditions import paths
 from tern_triggers.domain.rules.kinds import Count, Fold, Inactivity, OnEvent, Rule
 from tern_triggers.domain.rules.parts import EventFilter, event_key
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from tern_common.conditions import Compare
 from tern_common.durations import format_duration
 from tern_triggers.domain.rules.kinds import RULE
 
@@ -19,8 +21,14 @@ def rule_schema() -> dict[str, Any]:
     """JSON Schema 2020-12. What only the whole of a rule can tell (`after` must increase, …) is said by the lint."""
     derived = RULE.json_schema(by_alias=True)
     derived.pop("discriminator", None)  # OpenAPI's, not JSON Schema's
-    found: dict[str, Any] = _as_written(derived)
+    found: dict[str, Any] = _as_written(_named(derived))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": ID, "title": "A rule of Tern", **found}
+
+
+def _named(schema: dict[str, Any]) -> dict[str, Any]:
+    """With conditions under their own names: pydantic adds what they join, which is the same for all."""
+    named: dict[str, Any] = json.loads(json.dumps(schema).replace(f"_{Compare.__name__}_", ""))
+    return named
 
 
 def _as_written(part: Any) -> Any:
