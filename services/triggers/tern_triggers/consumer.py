@@ -5,11 +5,12 @@ that what just arrived may end what was decided before.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from functools import partial
 
 from tern_common import failpoints
 from tern_common.bus import Log, Place, Record
 from tern_common.clock import Clock
-from tern_common.consume import Batch
+from tern_common.consume import Batch, Rest
 from tern_common.db import Pool, connection, transaction
 from tern_common.errors import Misconfigured
 from tern_common.logs import logger
@@ -19,6 +20,7 @@ from tern_triggers.domain.days import Days
 from tern_triggers.domain.news import News, read_profile, read_resolved
 from tern_triggers.publishing import Publisher
 from tern_triggers.store import batch, positions
+from tern_triggers.store.batch import Written
 from tern_triggers.store.writing import Writing
 
 GROUP = "triggers"
@@ -95,8 +97,9 @@ class TriggersHandler:
             self._wanted = self._ruleset.reads
         return read_resolved(record.value, self._wanted)
 
-    async def apply(self, found: Batch[News]) -> None:
-        """One transaction; then what it decided and revoked is published, or left to the relay."""
+    async def apply(self, found: Batch[News]) -> Rest | None:
+        """One transaction. Its rest: what it decided and revoked is published, or left to the relay."""
+        begun = self._clock.monotonic()
         await self._positions.ensure(found.spans)
         fresh = self._days.new_only(found.items, self._wanted)
         written = await batch.apply(self._pool, self._writing, fresh, found.spans, self._clock.now())
@@ -105,10 +108,15 @@ class TriggersHandler:
         for place in written.gaps:
             logger.error("records are missing: rewind the group", topic=place.topic, partition=place.partition)
         meters.count_decisions(written.decisions)
-        if written.letters:
-            await self._publisher.publish_these(written.letters)
-        if not written.ended:
-            return
         for ending in written.ended:
             meters.ENDED.labels(ending.decision.rule, ending.revocation).inc()
-        await self._publisher.publish_now()
+        return partial(self._publish, written, begun) if written.letters or written.ended else None
+
+    async def _publish(self, written: Written, begun: float) -> None:
+        """Who comes too late for his lease leaves the letters to the relay: once it has sent them, what revokes them
+        may be out as well, and they would come after it."""
+        lease_s = self._writing.policy.outbox.lease.total_seconds()
+        if written.letters and self._clock.monotonic() - begun < lease_s:
+            await self._publisher.publish_these(written.letters)
+        if written.ended:
+            await self._publisher.publish_now()

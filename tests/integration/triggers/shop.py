@@ -17,7 +17,7 @@ import msgspec
 from support.waiting import eventually
 from tern_common.bus import Message, Place, Producer, Record, Span
 from tern_common.clock import ManualClock
-from tern_common.consume import Batch
+from tern_common.consume import Batch, Rest
 from tern_common.db import Connection, Pool, Row, connection, transaction
 from tern_common.events import (
     Contact,
@@ -172,20 +172,24 @@ class Shop:
         return Publisher(self.pool, producer or self.bus.producer, self.clock, writing)
 
     async def take(self, *values: bytes) -> None:
-        """Applies records of the resolved topic as one batch."""
-        await self._apply(RESOLVED, values)
+        """Applies records of the resolved topic as one batch, and brings it to its end."""
+        await _through(await self._apply(RESOLVED, values))
+
+    async def begin(self, *values: bytes) -> Rest | None:
+        """The same up to the commit; returns what is left to do."""
+        return await self._apply(RESOLVED, values)
 
     async def meet(self, *values: bytes) -> None:
         """Applies records of the profiles topic as one batch."""
-        await self._apply(PROFILES, values)
+        await _through(await self._apply(PROFILES, values))
 
-    async def _apply(self, topic: str, values: Sequence[bytes]) -> None:
+    async def _apply(self, topic: str, values: Sequence[bytes]) -> Rest | None:
         start = self._ends[topic]
         self._ends[topic] = start + len(values)
         for value in values:
             self.broker.partition(Place(topic, 0)).append(Message(topic, b"k", value), 0)
         items = [self.handler.decode(Record(topic, 0, start + n, b"k", value)) for n, value in enumerate(values)]
-        await self.handler.apply(Batch(items, {Place(topic, 0): Span(start, self._ends[topic])}))
+        return await self.handler.apply(Batch(items, {Place(topic, 0): Span(start, self._ends[topic])}))
 
     async def at(self, moment: datetime) -> None:
         """The wall clock and safe time both reach `moment`, and everything due is decided."""
@@ -210,7 +214,7 @@ class Shop:
     async def replay(self, *values: bytes) -> None:
         """Applies records of the resolved topic as one batch that moves no position."""
         records = [Record(RESOLVED, 0, 0, b"k", value) for value in values]
-        await self.handler.apply(Batch([self.handler.decode(record) for record in records], {}))
+        await _through(await self.handler.apply(Batch([self.handler.decode(record) for record in records], {})))
 
     async def execute(self, statement: str) -> None:
         """Does something to the database that the service does not."""
@@ -284,6 +288,11 @@ class Shop:
     def records(self, family: str = "cart") -> list[Record]:
         """The records on a family's topic."""
         return self.bus.sent(f"tern.triggers.{family}.v1")
+
+
+async def _through(rest: Rest | None) -> None:
+    if rest is not None:
+        await rest()
 
 
 def new_broker() -> MemoryBroker:

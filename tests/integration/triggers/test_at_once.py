@@ -15,6 +15,7 @@ from tern_common.db import Connection
 from tern_common.errors import Transient
 from tern_common.topics import RESOLVED
 from tern_triggers.domain.facts import Fact
+from tern_triggers.domain.moments import AT_ONCE
 from tern_triggers.domain.rules import RULE, Rule, Ruleset
 from tern_triggers.domain.view import View
 from tern_triggers.publishing import Publisher
@@ -160,6 +161,47 @@ async def test_what_a_process_left_behind_when_it_died_is_published_by_another_w
     other = Publisher(shop.pool, shop.bus.producer, shop.clock, shop.writing)
     assert await other.publish() == 1
     assert [one["id"] for one in shop.published("service")] == [d.trigger_id for d in await shop.decisions()]
+
+
+async def test_a_batch_is_not_done_before_its_letters_are_out(shop: Shop) -> None:
+    """Whoever drives the clock is told to wait; the offsets are committed after the rest (`consume`)."""
+    rest = await shop.begin(survey("ann", "m1"))
+    assert (shop.published("service"), await shop.next_look()) == ([], AT_ONCE)
+    assert rest is not None
+    await rest()
+    assert types(shop, "service") == ["fired"]
+    assert await shop.next_look() == NOON + 20 * HOUR + 5 * MINUTE
+
+
+async def test_a_batch_that_says_nothing_to_anybody_has_nothing_left_to_do(shop: Shop) -> None:
+    assert await shop.begin(survey("ann", "m1", score=9)) is None
+
+
+async def test_a_later_batch_cannot_revoke_what_is_still_on_its_way(shop: Shop) -> None:
+    """The revocation waits in the outbox for its trigger, whoever publishes first."""
+    first = await shop.begin(survey("ann", "m1"))
+    second = await shop.begin(event("ann", "Ticket Solved", NOON, "m2"))
+    assert first is not None
+    assert second is not None
+    await second()
+    assert types(shop, "service") == []
+    await first()
+    await second()
+    assert types(shop, "service") == ["fired", "retracted"]
+    assert await shop.count("outbox") == 0
+
+
+async def test_who_comes_after_his_lease_has_ended_leaves_the_letter_to_the_relay(shop: Shop) -> None:
+    """The relay may have sent it by then, and its retraction too: after that it must not come again."""
+    rest = await shop.begin(survey("ann", "m1"))
+    assert rest is not None
+    await shop.execute("UPDATE outbox SET lease = clock_timestamp() - interval '1 s'")
+    shop.clock.advance(shop.policy.outbox.lease)
+    while await shop.publisher.publish():
+        pass
+    await shop.take(event("ann", "Ticket Solved", NOON, "m2"))
+    await rest()
+    assert types(shop, "service") == ["fired", "retracted"]
 
 
 async def test_events_that_complete_nothing_load_nobody(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -244,7 +244,9 @@ async def test_a_revocation_that_no_broker_takes_is_set_aside_and_its_record_is_
     publisher = Publisher(shop.pool, picky, shop.clock, shop.writing)
     handler = TriggersHandler(shop.pool, shop.writing, shop.positions, publisher, shop.clock)
     late = handler.decode(Record(RESOLVED, 0, 9, b"k", order("ann", LATE, "o1", "tea")))
-    await handler.apply(Batch([late], {}))
+    rest = await handler.apply(Batch([late], {}))
+    assert rest is not None
+    await rest()
     assert kinds(shop) == ["fired"]
     assert await shop.outcomes("ann") == ["cart_abandoned fired -"]
     assert await shop.count("outbox") == 0
