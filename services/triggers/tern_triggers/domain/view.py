@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal, NamedTuple
@@ -52,6 +52,19 @@ class Deferral(NamedTuple):
     enrolled: datetime | None = None
 
 
+def told_apart(waiting: Iterable[Deferral]) -> tuple[dict[str, Deferral], list[Deferral]]:
+    """The deferral of each trigger, and those that it makes void. Two customers who become one may both have waited for
+    the same: the shorter wait is over first, and the longer history is taken up as it was."""
+    found: dict[str, Deferral] = {}
+    doubles: list[Deferral] = []
+    for one in sorted(waiting, key=lambda each: (each.until, each.home_id)):
+        first = found.setdefault(one.trigger_id, one)
+        if first is not one:
+            doubles.append(one)
+            found[one.trigger_id] = first._replace(enrolled=first.enrolled or one.enrolled)
+    return found, doubles
+
+
 class Arm(NamedTuple):
     """Which side of a rule's hold-out a home is on, once it has been evaluated."""
 
@@ -81,7 +94,8 @@ class Responses(NamedTuple):
 class View(msgspec.Struct, frozen=True, kw_only=True):
     """`facts` are those of the customer's homes, distinct and in order; `decisions` those of its homes and, by key,
     those of anybody about carts it holds. `profile` is its own; `former` those of ids that were merged into it.
-    `deferrals` and `holds` are by trigger id, `responses` by channel.
+    `deferrals` and `holds` are by trigger id, `responses` by channel. `doubles` are void deferrals: one of the same
+    trigger stands under another home.
     """
 
     customer_id: str
@@ -94,6 +108,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     profile: Verdicts | None = None
     former: Sequence[Verdicts] = ()
     deferrals: Mapping[str, Deferral] = {}
+    doubles: Sequence[Deferral] = ()
     arms: Sequence[Arm] = ()
     holds: Mapping[str, Hold] = {}
     responses: Mapping[str, Responses] = {}

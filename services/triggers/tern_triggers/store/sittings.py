@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import NamedTuple
 
 import msgspec
@@ -40,8 +41,8 @@ class Sitting(NamedTuple):
 
 
 class Sat(NamedTuple):
-    """What was written: decisions, letters that the caller publishes as soon as it has committed, and whether there is
-    anything to publish at all."""
+    """What was written: decisions, letters that are leased to the caller, who publishes them once it has committed, and
+    whether anything else is to be published."""
 
     decisions: list[Decision]
     letters: list[Claimed]
@@ -53,16 +54,22 @@ def concluded(told: Stories, view: View, found: Decided, policy: Policy, now: da
     if not (found.deferrals or found.asks or view.deferrals or view.holds):
         return Sitting(view, found)
     left = {one.trigger_id for one in found.left}
-    waiting = {one.trigger_id: one for one in found.deferrals if one.trigger_id in left}
-    asked = [one for one in found.asks if one.trigger_id in waiting and one.rule.mode != "shadow"]
+    waiting = [one.deferral for one in found.left if one.deferral is not None]
+    kept = {(one.home_id, one.trigger_id) for one in waiting}
+    doubled = {one.trigger_id for one in view.doubles}
+    asked = [one for one in found.asks if one.trigger_id in left and one.rule.mode != "shadow"]
     return Sitting(
         view,
         found,
-        puts=list(waiting.values()),
-        drops=[one for one in view.deferrals.values() if one.trigger_id not in left],
+        puts=[one for one in waiting if one.trigger_id in doubled or one != view.deferrals.get(one.trigger_id)],
+        drops=[one for one in _known_to_wait(view) if (one.home_id, one.trigger_id) not in kept],
         requests=[_request(one, view, policy, now) for one in asked],
         released=holding.given_up(after(view, found), left, told, now),
     )
+
+
+def _known_to_wait(view: View) -> Iterable[Deferral]:
+    return chain(view.deferrals.values(), view.doubles)
 
 
 def _request(candidate: Candidate, view: View, policy: Policy, now: datetime) -> tuple[str, HoldRequested]:
@@ -97,7 +104,7 @@ async def write(
     claimed = await outbox.put(conn, fired, lease)
     await outbox.put(conn, stock)
     written = [*(one for one in said if one.row_id in added), *again, *notes]
-    return Sat(written, claimed, bool(fired or stock))
+    return Sat(written, claimed, bool(stock) or len(claimed) < len(fired))
 
 
 async def _write_what_waits(conn: Connection, sittings: Sequence[Sitting]) -> None:

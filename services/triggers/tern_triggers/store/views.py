@@ -15,7 +15,7 @@ from tern_triggers.domain.folds.cart import Ordered, held_carts
 from tern_triggers.domain.news import Membership
 from tern_triggers.domain.rules import Ruleset
 from tern_triggers.domain.touched import CartKnown
-from tern_triggers.domain.view import Arm, Deferral, Hold, Responses, View
+from tern_triggers.domain.view import Arm, Deferral, Hold, Responses, View, told_apart
 from tern_triggers.store import arms, decisions, deferrals, facts, holds, memberships, outcomes, profiles
 from tern_triggers.store.profiles import Copies
 
@@ -165,9 +165,11 @@ def _orders(cart: CartKnown) -> tuple[Ordered, ...]:
 
 def _with_what_is_beside(view: View, beside: _Beside) -> View:
     homes = sorted(view.homes)
+    waiting, doubles = told_apart(one for home in homes for one in beside.deferrals.get(home, ()))
     return msgspec.structs.replace(
         view,
-        deferrals={one.trigger_id: one for home in homes for one in beside.deferrals.get(home, ())},
+        deferrals=waiting,
+        doubles=doubles,
         arms=[arm for home in homes for arm in beside.arms.get(home, ())],
         holds={hold.trigger_id: hold for home in homes for hold in beside.holds.get(home, ())},
         responses=_added_up(went for home in homes for went in beside.responses.get(home, ())),
