@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from tern_common.durations import LONGEST
-from tern_triggers.domain.decisions import ENDS_CYCLE, Decision, Outcome, trigger_id
+from tern_triggers.domain.decisions import ENDS_CYCLE, Decision, Outcome, Why, trigger_id
 from tern_triggers.domain.folds.telling import Stories
 from tern_triggers.domain.rules import Inactivity, Lane, Rule, Ruleset
 from tern_triggers.domain.story import Moment, Story
@@ -92,8 +92,27 @@ def candidate_of(
         anchor=anchor,
         due=anchor + offset(rule, story, step),
         taken=tuple(taken),
-        deferral=view.deferrals.get(name),
+        deferral=_deferral(view, name, rule, story, step, activity) if view.deferrals else None,
     )
+
+
+def _deferral(
+    view: View, name: str, rule: Rule, story: Story, step: int, activity: Sequence[Moment]
+) -> Deferral | None:
+    """What the trigger waits for. History that was taken up stays so when an earlier start turns up and renames its
+    cycle: all other waits come to the same when they are judged again.
+    """
+    if name in view.deferrals or story.ref is not None:
+        return view.deferrals.get(name)
+    taken_up = {
+        one.trigger_id: one for one in view.deferrals.values() if one.rule == rule.rule and one.enrolled is not None
+    }
+    if not taken_up:
+        return None
+    shadow = rule.mode == "shadow"
+    former = (trigger_id(rule.rule, story.key, one.message_id, step, shadow=shadow) for one in activity[1:])
+    found = next((taken_up[one] for one in former if one in taken_up), None)
+    return None if found is None else found._replace(trigger_id=name, home_id=activity[0].home_id, why=Why.HISTORY)
 
 
 def is_history(rule: Rule, started: datetime, ruleset: Ruleset) -> bool:
