@@ -177,6 +177,20 @@ async def test_a_side_of_the_hold_out_is_kept_over_merge_and_split(shop: Shop) -
     assert after["l"] == "held_out", "its side stayed with its home"
 
 
+async def test_after_a_split_what_was_held_out_is_decided_once_under_each_home(shop: Shop) -> None:
+    shop = Shop(shop.pool, shop.broker, [CART.model_copy(update={"holdout": 1.0})])
+    await shop.meet(profile("ann"), profile("bob"))
+    await shop.take(
+        cart("ann", NOON, "m1", "tea", cart_id=None),
+        cart("ann", NOON + MINUTE, "m2", "tea", "cup", cart_id=None, home_of="second"),
+    )
+    await shop.at(NOON + READY + MINUTE)
+    await shop.take(cart("ann", NOON, "m1", "pot", cart_id=None, home_of="second"), moved("bob", {"second": 2}, "ann"))
+    await shop.at(NOON + 3 * HOUR)
+    assert await shop.outcomes("ann") == ["cart_abandoned held_out -"]
+    assert await shop.outcomes("bob") == ["cart_abandoned suppressed already"]
+
+
 async def test_a_shadow_decides_and_says_nothing(shop: Shop) -> None:
     shop = Shop(shop.pool, shop.broker, [SHADOW], ONE_A_DAY)
     await two_carts(shop)

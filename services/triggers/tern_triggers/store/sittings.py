@@ -24,6 +24,9 @@ from tern_triggers.domain.view import Deferral, View
 from tern_triggers.store import arms, decisions, deferrals, holds, letters, outbox
 from tern_triggers.store.outbox import Claimed, Letter
 
+_ONCE = (Outcome.FIRED, Outcome.HELD_OUT)
+"""What the unique index lets nobody say twice."""
+
 
 class Sitting(NamedTuple):
     """One look at one customer: what was known, what was decided, and what is left of what waited before.
@@ -92,7 +95,7 @@ async def write(
     rulings = [(ruling, one.view) for one in sittings for ruling in one.found.rulings]
     said = [ruling.decision for ruling, _ in rulings]
     added = await decisions.add(conn, [*said, *notes])
-    again = [_already(one) for one in said if one.outcome is Outcome.FIRED and one.row_id not in added]
+    again = [_already(one) for one in said if one.outcome in _ONCE and one.row_id not in added]
     await decisions.add(conn, again)
     fired = [
         letters.of_ruling(ruling, view, source)
