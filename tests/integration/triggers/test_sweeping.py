@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import asyncio
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -11,7 +12,8 @@ from tern_common.clock import ManualClock
 from tern_common.errors import Misconfigured
 from tern_triggers.domain.policy import Keep
 from tern_triggers.domain.reports import OutcomeReported
-from tern_triggers.store import reports
+from tern_triggers.store import keeping, reports
+from tern_triggers.store.reports import Taken
 from tern_triggers.sweeping import Sweeping, check
 from unit.triggers.saying import CART, RECALL
 
@@ -57,6 +59,27 @@ async def test_decisions_go_after_their_time_with_what_came_back_about_them(shop
     await shop.take(cart("ann", NOON, "m1", "tea"))
     await shop.at(shop.clock.now() + DAY)
     assert len(shop.published()) == 1, "long expired"
+
+
+async def test_a_report_that_comes_while_its_decision_is_swept_away_waits_for_that_and_is_left_out(shop: Shop) -> None:
+    """Both take the decision first: neither holds what the other waits for."""
+    await shop.meet(profile("ann"))
+    await shop.take(cart("ann", NOON, "m1", "tea"))
+    await shop.at(NOON + READY)
+    (fired,) = shop.published()
+
+    async def sent(at: datetime) -> Taken:
+        said = OutcomeReported(trigger_id=fired["id"], status="sent", at=at, channel="email")
+        return await reports.take_outcomes(shop.pool, [said], NOON + 3 * HOUR)
+
+    assert await sent(NOON + 3 * HOUR) == (1, 0)
+    async with shop.transaction() as sweeping:
+        await sweeping.execute("SELECT FROM decision FOR UPDATE")
+        reporting = asyncio.ensure_future(sent(NOON + 2 * HOUR))
+        await shop.until_blocked()
+        await keeping.sweep_decisions(sweeping, NOON + DAY, 10)
+    assert await reporting == (0, 1)
+    assert (await shop.count("decision"), await shop.count("outcome")) == (0, 0)
 
 
 async def test_every_page_has_its_turn(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,14 @@ async def homes_of(conn: Connection, trigger_ids: Collection[str]) -> dict[str, 
     return {str(row[0]): row[1].hex for row in rows}
 
 
+async def hold_still(conn: Connection, trigger_ids: Collection[str]) -> set[str]:
+    """Locks the decisions that are reported about, before their reports, as whoever sweeps them away does; returns the
+    ids of those that are still there."""
+    fired = "SELECT trigger_id FROM decision WHERE trigger_id = ANY($1::uuid[]) AND outcome = 'fired'"
+    rows = await conn.fetch(f"{fired} ORDER BY id FOR UPDATE", list(trigger_ids))
+    return {str(row[0]) for row in rows}
+
+
 async def add(conn: Connection, reported: Iterable[OutcomeReported], homes: Mapping[str, str]) -> None:
     """Adds to the set; of reports of one status the earliest stays."""
     said: dict[tuple[str, str], OutcomeReported] = {}

@@ -45,6 +45,8 @@ async def take_outcomes(pool: Pool, reported: Sequence[OutcomeReported], now: da
         plans = {homes[one.trigger_id]: Plan() for one in known if one.status in REACHED}
         plans |= {homes[one.trigger_id]: LOOK_NOW for one in known if one.status in FREES_THE_SLOT}
         await _lock(conn, plans, wider)
+        there = await outcomes.hold_still(conn, homes)
+        known = [one for one in known if one.trigger_id in there]
         await outcomes.add(conn, known, homes)
         freed = await outcomes.release(conn, {one.trigger_id for one in known})
         if freed:
