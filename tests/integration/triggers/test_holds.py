@@ -121,6 +121,14 @@ async def test_an_order_in_between_means_no_reminder_and_gives_the_stock_back(sh
     assert stock(shop)[1]["reason"] == "ordered"
 
 
+async def test_an_order_while_the_shop_thinks_gives_the_stock_back_without_waiting_for_the_answer(shop: Shop) -> None:
+    await shop.take(order("ann", shop.clock.now(), "o1", "tea"))
+    assert await shop.timing.look() == 1, "at the same moment"
+    await publish(shop)
+    assert kinds(shop) == ["requested", "released"]
+    assert await shop.timing.look() == 0
+
+
 async def test_consent_that_goes_while_the_shop_thinks_means_no_reminder(shop: Shop) -> None:
     """At the answer everything is checked again."""
     await shop.meet(profile("ann", 2, email=False))

@@ -46,7 +46,9 @@ async def end(
     ordered: Mapping[str, Sequence[Ordered]],
     now: datetime,
 ) -> list[Ending]:
-    """Ends the open decisions of the locked customers whose reason is gone. `ordered`: the batch's orders, by cart."""
+    """Ends the open decisions of the locked customers whose reason is gone. `ordered`: the batch's orders, by cart.
+    Where stock waits for a reminder, it asks for a look at once."""
+    await _look_at_held(conn, ruleset, locked)
     holders = await decisions.holders_of_open(conn, locked, now)
     found: list[Ending] = []
     freed: list[str] = []
@@ -94,6 +96,15 @@ async def withdraw(conn: Connection, reasons: Mapping[str, Why | Gone], now: dat
     await decisions.withdraw(conn, {trigger_id: reasons[trigger_id] for trigger_id in unseen})
     if unseen:
         await deferrals.free(conn, holders, now)
+
+
+async def _look_at_held(conn: Connection, ruleset: Ruleset, locked: Collection[str]) -> None:
+    """Whoever stock is held for is looked at whenever something happens: with the reason for a reminder goes what the
+    shop holds for it, however long the reminder would have waited yet."""
+    if not any(step.hold for rule in ruleset.deciding for step in rule.steps):
+        return
+    if held_for := await holds.holders_of_open(conn, locked):
+        await agenda.lock_and_plan(conn, dict.fromkeys(held_for, LOOK_NOW))
 
 
 async def _give_up(conn: Connection, homes: Sequence[str], now: datetime) -> None:
