@@ -183,11 +183,16 @@ async def test_a_partition_that_moves_without_a_record_is_told() -> None:
     assert (await stage.consumer.poll(100, 0)).spans == {PLACE: Span(10, 15)}
 
 
+@pytest.mark.parametrize("dealing", [False, True])
 @pytest.mark.parametrize("wrong", [KafkaConnectionError(), RuntimeError("the handler is closed")])
-async def test_an_error_of_the_group_makes_the_member_join_anew(wrong: RuntimeError) -> None:
-    """The second is what the event loop says of a connection that was closed under a heartbeat."""
+async def test_an_error_of_the_group_makes_the_member_join_anew(wrong: RuntimeError, dealing: bool) -> None:
+    """The second is what the event loop says of a connection that was closed under a heartbeat. An error that comes
+    after partitions were taken away, and before they are dealt, is waited for as well: nobody deals them after it."""
     stage = Stage()
     await stage.consumer.join()
+    if dealing:
+        assert stage.player.listener
+        stage.player.listener.on_partitions_revoked([AT])
 
     def fail(_: Player) -> None:
         raise wrong

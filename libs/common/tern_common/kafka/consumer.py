@@ -79,7 +79,7 @@ class KafkaConsumer:
         client = await self.join()
         try:
             async with asyncio.timeout(wait_s + _SLACK_S):
-                await self._dealt.settled.wait()
+                await self._deal_over(client)
                 return await self._fetch(client, limit, wait_s)
         except (TimeoutError, IllegalStateError):  # a rebalance is under way
             return Poll([], {})
@@ -87,6 +87,13 @@ class KafkaConsumer:
             await self.leave()
             with translated("poll"):
                 raise
+
+    async def _deal_over(self, client: AIOKafkaConsumer) -> None:
+        """Asks for nothing meanwhile: the group's errors come out there and nowhere else, and while nobody takes them,
+        or nobody has polled for long, aiokafka does not go on joining."""
+        if not self._dealt.settled.is_set():
+            await client.getmany(_NOWHERE, timeout_ms=0, max_records=1)
+            await self._dealt.settled.wait()
 
     async def _fetch(self, client: AIOKafkaConsumer, limit: int, wait_s: float) -> Poll:
         await self._locate(client)
