@@ -38,9 +38,11 @@ class GivingWay:
         if not waits:
             return await self._consumer.poll(limit, wait_s)
         self._consumer.pause()
-        nothing = await self._consumer.poll(1, 0)
-        if not self._paused:
-            self._consumer.resume()
+        try:
+            nothing = await self._consumer.poll(1, 0)
+        finally:
+            if not self._paused:
+                self._consumer.resume()
         await self._clock.sleep(wait_s)
         return nothing
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
+import pytest
+
 from support.running import running
 from support.waiting import eventually
 from tern_common.bus import Message
 from tern_common.clock import ManualClock
 from tern_common.consume import consume
+from tern_common.errors import Transient
 from tern_common.giving_way import GivingWay
 from tern_common.memory import MemoryBus
 from tern_common.metrics import render
@@ -119,3 +122,15 @@ async def test_a_pause_that_the_loop_asked_for_is_not_ended_by_giving_way() -> N
     assert [record.value for record in poll.records] == [b"a"]
     assert consumer.holds(poll)
     assert consumer.assigned() == joined.assigned()
+
+
+async def test_a_broker_that_is_away_while_it_gives_way_leaves_no_pause_behind() -> None:
+    lane = Lane()
+    await lane.bring("a")
+    consumer = GivingWay(await lane.bus.subscribe(GROUP, [EVENTS_BACKFILL]), lane.look, lane.clock, AFTER, GROUP)
+    lane.bus.fail_with(Transient("away"))
+    with pytest.raises(Transient):
+        await consumer.poll(10, 0)
+    lane.bus.recover()
+    lane.live = lane.clock.now() + timedelta(hours=1)
+    assert [record.value for record in (await consumer.poll(10, 0.1)).records] == [b"a"]
