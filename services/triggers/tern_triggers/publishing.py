@@ -18,8 +18,7 @@ from tern_common.rejecting import Rejecting
 from tern_common.topics import STOCK
 from tern_triggers import meters
 from tern_triggers.domain.contract import CONTENT_TYPE, FIRED
-from tern_triggers.domain.decisions import Why
-from tern_triggers.store import decisions, held_back, outbox, positions
+from tern_triggers.store import held_back, outbox, positions, revoking
 from tern_triggers.store.outbox import Claimed, Letter
 from tern_triggers.store.writing import Writing
 
@@ -98,7 +97,7 @@ class Publisher:
             logger.error("nor can it be rejected", reason=wrong.reason, seq=seq, trigger_id=letter.trigger_id)
         async with transaction(self._pool) as conn:
             if letter.type == FIRED:
-                await decisions.withdraw(conn, {letter.trigger_id: Why.UNPUBLISHABLE})
+                await revoking.set_aside(conn, letter.trigger_id, self._clock.now())
             await outbox.delivered(conn, [seq])
 
     async def publish_now(self) -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
+from integration.triggers.producers import TakesNothingFrom
 from integration.triggers.shop import DAY, HOUR, MINUTE, NOON, READY, Shop, cart, customer, moved, order, profile
 from support.running import running
 from support.waiting import eventually
-from tern_common.bus import Message, Producer, Record
+from tern_common.bus import Record
 from tern_common.clock import SystemClock
 from tern_common.consume import Batch
-from tern_common.errors import Transient, Unusable
+from tern_common.errors import Transient
 from tern_common.lanes import LIVE
 from tern_common.topics import REJECTED, RESOLVED
 from tern_triggers.consumer import TriggersHandler
@@ -207,23 +207,9 @@ class _NeverSends:
         raise _Died
 
 
-class _TakesNothingFrom:
-    """A producer that can never send what a customer's key is on, as long as it is not on the rejected topic."""
-
-    def __init__(self, producer: Producer, who: str, *, rejects_too: bool = False) -> None:
-        self._producer = producer
-        self._key = customer(who).encode()
-        self._open = frozenset() if rejects_too else frozenset({REJECTED})
-
-    async def send(self, messages: Sequence[Message], timeout_s: float = 5.0) -> None:
-        if any(self._key in (m.key, dict(m.headers).get("key")) and m.topic not in self._open for m in messages):
-            raise Unusable("message-too-large")
-        await self._producer.send(messages, timeout_s)
-
-
 @pytest.mark.parametrize("rejects_too", [False, True])
 async def test_a_letter_that_no_broker_takes_stops_no_other_and_no_consumer(shop: Shop, rejects_too: bool) -> None:
-    picky = _TakesNothingFrom(shop.bus.producer, "bob", rejects_too=rejects_too)
+    picky = TakesNothingFrom(shop.bus.producer, "bob", rejects_too=rejects_too)
     publisher = Publisher(shop.pool, picky, shop.clock, shop.writing)
     who = ("ann", "bob", "cat")
     await shop.meet(*(profile(one) for one in who))
@@ -240,7 +226,7 @@ async def test_a_letter_that_no_broker_takes_stops_no_other_and_no_consumer(shop
 
 async def test_a_revocation_that_no_broker_takes_is_set_aside_and_its_record_is_not_blamed(shop: Shop) -> None:
     await reminded(shop)
-    picky = _TakesNothingFrom(shop.bus.producer, "ann")
+    picky = TakesNothingFrom(shop.bus.producer, "ann")
     publisher = Publisher(shop.pool, picky, shop.clock, shop.writing)
     handler = TriggersHandler(shop.pool, shop.writing, shop.positions, publisher, shop.clock)
     late = handler.decode(Record(RESOLVED, 0, 9, b"k", order("ann", LATE, "o1", "tea")))

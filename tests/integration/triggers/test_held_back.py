@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from integration.triggers.producers import TakesNothingFrom
 from integration.triggers.shop import DAY, HOUR, MINUTE, NOON, READY, Shop, cart, customer, erased, moved, profile
 from tern_common.errors import Transient
 from tern_common.events import Contact, PublicProfile, encode
@@ -152,3 +153,15 @@ async def test_a_trigger_that_changes_hands_while_it_is_taken_back_is_tried_agai
     with pytest.raises(Transient):
         await withdrawing
     assert await shop.outcomes() == ["cart_abandoned fired -"]
+
+
+async def test_what_no_broker_takes_frees_its_slot_for_the_one_that_waits(shop: Shop) -> None:
+    shop = Shop(shop.pool, shop.broker, [PATIENT], ONE_A_DAY)
+    await shop.meet(profile("ann"))
+    await shop.take(cart("ann", NOON, "m1", "tea"), cart("ann", NOON, "m2", "pot", "cup", cart_id="c2"))
+    await shop.unpublished_at(NOON + READY)
+    refusing = shop.publisher_by(OutboxPolicy(), TakesNothingFrom(shop.bus.producer, "ann"))
+    await refusing.publish()
+    assert await shop.outcomes("ann") == ["cart_abandoned withdrawn unpublishable"]
+    await shop.at(shop.clock.now() + MINUTE)
+    assert [one["data"]["reason"]["key"] for one in shop.published()] == ["c1"]

@@ -88,13 +88,30 @@ async def erase(conn: Connection, ruleset: Ruleset, homes: Sequence[str], source
 async def withdraw(conn: Connection, reasons: Mapping[str, Why | Gone], now: datetime) -> None:
     """Takes triggers back that nobody has seen, by trigger id with why; their customers are looked at, since stock may
     be held for them and others may wait for their slots. Locks them; raises `Transient` where that was too late."""
-    holders = await decisions.holders_of(conn, reasons)
-    await agenda.lock_and_plan(conn, dict.fromkeys(holders, LOOK_NOW))
-    if await decisions.holders_of(conn, reasons) != holders:
-        raise Transient("triggers changed hands while they were taken back")
+    holders = await _lock_holders(conn, reasons)
     unseen = await outbox.take_back(conn, list(reasons))
-    await decisions.withdraw(conn, {trigger_id: reasons[trigger_id] for trigger_id in unseen})
-    if unseen:
+    await _withdrawn(conn, {trigger_id: reasons[trigger_id] for trigger_id in unseen}, holders, now)
+
+
+async def set_aside(conn: Connection, trigger_id: str, now: datetime) -> None:
+    """Withdraws a trigger that no broker takes, as above."""
+    holders = await _lock_holders(conn, [trigger_id])
+    await _withdrawn(conn, {trigger_id: Why.UNPUBLISHABLE}, holders, now)
+
+
+async def _lock_holders(conn: Connection, trigger_ids: Collection[str]) -> set[str]:
+    holders = await decisions.holders_of(conn, trigger_ids)
+    await agenda.lock_and_plan(conn, dict.fromkeys(holders, LOOK_NOW))
+    if await decisions.holders_of(conn, trigger_ids) != holders:
+        raise Transient("triggers changed hands while they were taken back")
+    return holders
+
+
+async def _withdrawn(
+    conn: Connection, reasons: Mapping[str, Why | Gone], holders: Collection[str], now: datetime
+) -> None:
+    if reasons:
+        await decisions.withdraw(conn, reasons)
         await deferrals.free(conn, holders, now)
 
 
