@@ -6,7 +6,7 @@ that the broker will never take is taken out and set aside, so that it stops no 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from tern_common import failpoints
 from tern_common.bus import Headers, Message, Producer, Record
@@ -46,12 +46,14 @@ class Publisher:
         await self._send_all(claimed)
         return len(claimed)
 
-    async def publish_these(self, claimed: Sequence[Claimed]) -> None:
+    async def publish_these(self, claimed: Sequence[Claimed]) -> bool:
         """Publishes letters that this process has leased by writing them, if that works: else the relay will."""
-        try:
-            await self._send_all(claimed)
-        except Transient as wrong:
-            logger.warning("left to the relay", why=str(wrong))
+        return await self._tried(self._send_all(claimed))
+
+    async def hold_back(self, claimed: Sequence[Claimed]) -> None:
+        """Gives letters back that this process has leased: the relay asks about them again. Raises `Transient`."""
+        async with transaction(self._pool) as conn:
+            await outbox.failed(conn, [one.seq for one in claimed], self._clock.now())
 
     async def _send_all(self, claimed: Sequence[Claimed]) -> None:
         if not claimed:
@@ -64,16 +66,14 @@ class Publisher:
 
     async def _send(self, claimed: Sequence[Claimed]) -> None:
         """Raises `Transient`, having given the letters back; and `Unusable`, when one of them can never be sent."""
-        seqs = [one.seq for one in claimed]
         try:
             await self._producer.send([_message(one.letter) for one in claimed])
         except Transient:
-            async with transaction(self._pool) as conn:
-                await outbox.failed(conn, seqs, self._clock.now())
+            await self.hold_back(claimed)
             raise
         failpoints.reached("triggers.sent")
         async with transaction(self._pool) as conn:
-            await outbox.delivered(conn, seqs)
+            await outbox.delivered(conn, [one.seq for one in claimed])
         for one in claimed:
             meters.PUBLISHED.labels(one.letter.type).inc()
 
@@ -100,12 +100,17 @@ class Publisher:
                 await revoking.set_aside(conn, letter.trigger_id, self._clock.now())
             await outbox.delivered(conn, [seq])
 
-    async def publish_now(self) -> None:
+    async def publish_now(self) -> bool:
         """Publishes what was just committed, if that works: else the relay will."""
+        return await self._tried(self.publish())
+
+    async def _tried(self, publication: Awaitable[object]) -> bool:
         try:
-            await self.publish()
+            await publication
         except Transient as wrong:
             logger.warning("left to the relay", why=str(wrong))
+            return False
+        return True
 
     async def relay(self) -> None:
         """Endless: publishes what others left behind. Raises `Transient`."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from itertools import count
+from typing import NamedTuple
 
 from tern_common import failpoints
 from tern_common.clock import Clock
@@ -13,11 +15,19 @@ from tern_common.logs import logger
 from tern_triggers import meters
 from tern_triggers.publishing import Publisher
 from tern_triggers.store import agenda, firing, positions, rule_plans, rulesets
+from tern_triggers.store.firing import Pass
 from tern_triggers.store.writing import Writing
 
 _PAUSE_S = 0.1
 _EDITS_PAUSE_S = 0.5
 _PAGE = 2000
+
+
+class _Unsaid(NamedTuple):
+    """What a look that began then has decided, and nobody has been told."""
+
+    done: Pass = Pass()
+    begun: float = 0.0
 
 
 class Timing:
@@ -28,6 +38,8 @@ class Timing:
         self._writing = writing
         self._publisher = publisher
         self._clock = clock
+        self._unsaid = _Unsaid()
+        self._is_heard = True
 
     async def run(self, digest: str) -> None:
         """Endless; plans anew between looks, so that nobody who is due waits for it. Raises `Transient`."""
@@ -38,20 +50,45 @@ class Timing:
                     await self._clock.sleep(_PAUSE_S)
 
     async def look(self) -> int:
-        """Decides for those who are due; returns for how many. Reads safe time before any state."""
+        """Decides for those who are due, and publishes beside it what the look before decided; returns how many
+        customers were looked at. When that is nobody, all that was decided here is published or left to the relay.
+
+        Raises `Transient`.
+        """
+        unsaid, self._unsaid = self._unsaid, _Unsaid()
+        for wrong in await asyncio.gather(self._say(unsaid), self._decide(), return_exceptions=True):
+            if wrong is not None:
+                raise wrong
+        return self._unsaid.done.customers
+
+    async def _decide(self) -> None:
+        """Reads safe time before any state."""
+        begun = self._clock.monotonic()
         async with connection(self._pool) as conn:
             safe = await positions.safe(conn)
         if safe is None:
-            return 0
-        done = await firing.fire_due(self._pool, self._writing, safe, self._clock.now())
+            return
+        lease = self._writing.policy.outbox.lease if self._is_heard else None
+        done = await firing.fire_due(self._pool, self._writing, safe, self._clock.now(), lease)
         if not done.customers:
-            done = await firing.fire_overdue(self._pool, self._writing, safe, self._clock.now())
+            done = await firing.fire_overdue(self._pool, self._writing, safe, self._clock.now(), lease)
+        self._unsaid = _Unsaid(done, begun)
         meters.LOOKS.inc(done.customers)
         meters.count_decisions(done.decisions)
-        if done.speaks:
+        if done.letters or done.speaks:
             failpoints.reached("triggers.fired")
-            await self._publisher.publish_now()
-        return done.customers
+
+    async def _say(self, unsaid: _Unsaid) -> None:
+        """What waited for too long is told to nobody before it has been asked about again. While nobody hears, nothing
+        is noted as attempted that need not be."""
+        done, outbox = unsaid.done, self._writing.policy.outbox
+        if done.letters and self._clock.monotonic() - unsaid.begun > outbox.recheck_after.total_seconds():
+            self._is_heard = False
+            await self._publisher.hold_back(done.letters)
+        elif done.letters:
+            self._is_heard = await self._publisher.publish_these(done.letters)
+        if done.speaks:
+            self._is_heard = await self._publisher.publish_now()
 
     async def plan_anew(self, digest: str) -> AsyncGenerator[int, None]:
         """Looks at everybody with facts once, if the rules are not those that the agenda was planned with. Who is known

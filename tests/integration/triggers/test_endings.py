@@ -216,7 +216,8 @@ async def test_a_letter_that_no_broker_takes_stops_no_other_and_no_consumer(shop
     await shop.take(*(cart(one, NOON, f"m-{one}", "tea", cart_id=one) for one in who))
     shop.clock.advance(READY)
     await shop.safe(NOON + READY)
-    await Timing(shop.pool, shop.writing, publisher, shop.clock).look()
+    timing = Timing(shop.pool, shop.writing, publisher, shop.clock)
+    assert [await timing.look(), await timing.look()] == [3, 0]
     assert sorted(event["subject"] for event in shop.published()) == sorted([customer("ann"), customer("cat")])
     assert await shop.outcomes("bob") == ["cart_abandoned withdrawn unpublishable"]
     assert await shop.count("outbox") == 0

@@ -71,6 +71,7 @@ async def test_a_locked_customer_is_skipped_until_it_is_overdue_and_then_waited_
         waiting = asyncio.ensure_future(shop.timing.look())
         await shop.until_blocked()
     assert await waiting == 1
+    assert await shop.timing.look() == 0
     assert len(shop.published()) == 2
 
 
