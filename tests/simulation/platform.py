@@ -14,7 +14,7 @@ from simulation.identity import IdentityTables, PlayedIdentity
 from simulation.loop import VirtualTime
 from simulation.process import Loop, Pace, Process
 from simulation.profile import PlayedProfile, ProfileTables
-from simulation.triggers import TriggerTables, read
+from simulation.triggers import STALE_AFTER_S, Row, TriggerTables, read
 from tern_common import topics
 from tern_common.bus import Place, Record
 from tern_common.consume import Batch, consume
@@ -177,19 +177,34 @@ class _Triggers:
         return Safe(self._process.clock.now(), self._process.clock.now())
 
     async def decisions(self) -> None:
+        """What a look decides is published beside the next one."""
+        unsaid: list[Row] = []
         while True:
-            safe = self._reached()
-            if safe is None or not self._tables.due(safe):
-                await self._process.clock.sleep(LOOK_S)
-                continue
-            await self._process.io()
-            due = self._tables.due(safe)[:CUSTOMERS]
-            await self._process.transaction()
-            clock = self._process.clock
-            fired = self._tables.decide(due, safe, clock.now(), clock.monotonic())
-            await self._process.io(self._process.pace.acknowledgement_s)
-            if fired:
-                await self._publish_now()
+            _, unsaid = await asyncio.gather(self._say(unsaid), self._look())
+
+    async def _look(self) -> list[Row]:
+        safe = self._reached()
+        if safe is None or not self._tables.due(safe):
+            await self._process.clock.sleep(LOOK_S)
+            return []
+        await self._process.io()
+        due = self._tables.due(safe)[:CUSTOMERS]
+        await self._process.transaction()
+        clock = self._process.clock
+        fired = self._tables.decide(due, safe, clock.now(), clock.monotonic())
+        await self._process.io(self._process.pace.acknowledgement_s)
+        return fired
+
+    async def _say(self, rows: list[Row]) -> None:
+        """What waited for too long is left to the relay, which asks about it again."""
+        clock = self._process.clock
+        if any(row.created < clock.monotonic() - STALE_AFTER_S for row in rows):
+            self._tables.failed(rows, clock.now())
+            return
+        try:
+            await self._send(rows)
+        except Transient:
+            return
 
     async def relay(self) -> None:
         while True:
@@ -206,8 +221,14 @@ class _Triggers:
     async def _publish(self) -> int:
         clock = self._process.clock
         rows = self._tables.claim(clock.now(), clock.monotonic())
+        await self._send(rows)
+        return len(rows)
+
+    async def _send(self, rows: list[Row]) -> None:
         if not rows:
-            return 0
+            return
+        clock = self._process.clock
+        self._tables.tried(rows, clock.monotonic())
         await self._process.io()
         try:
             await self._of.bus.producer.send([row.message() for row in rows])
@@ -215,7 +236,6 @@ class _Triggers:
             self._tables.failed(rows, clock.now())
             raise
         self._tables.delivered(rows)
-        return len(rows)
 
 
 def _triggers(of: Member, tables: Tables) -> dict[str, Loop]:

@@ -26,15 +26,15 @@ def slow(transaction_s: float, acknowledgement_s: float = 0.004) -> Weather:
 
 SHOWN_BY: dict[Flaw, tuple[Weather, int]] = {
     Flaw.COMMIT_FIRST: (away("identity"), 0),
-    Flaw.SKIP_REDELIVERED: (replace(away("identity"), pace=Pace(0.04, 1.0)), 0),
-    Flaw.NO_PROFILE_HOP: (away("profile", 3.0), 15),
-    Flaw.OWN_POSITIONS: (slow(3.0), 1),
-    Flaw.EARLY_POSITIONS: (slow(4.0), 21),
+    Flaw.SKIP_REDELIVERED: (replace(away("identity"), pace=Pace(0.04, 1.0)), 7),
+    Flaw.NO_PROFILE_HOP: (away("profile", 3.0), 30),
+    Flaw.OWN_POSITIONS: (slow(3.0), 24),
+    Flaw.EARLY_POSITIONS: (slow(4.0), 20),
     Flaw.WALL_CLOCK: (away("identity", 3.0), 1),
     Flaw.LATE_MOMENT: (Weather(), 0),
-    Flaw.NOTED_AFTER_SENDING: (slow(0.04, 3.0), 8),
+    Flaw.NOTED_AFTER_SENDING: (slow(0.04, 3.0), 26),
     Flaw.COMMIT_UNAPPLIED: (away("triggers"), 0),
-    Flaw.FORGET_NOTHING_FIRED: (Weather(), 3),
+    Flaw.FORGET_NOTHING_FIRED: (Weather(), 8),
 }
 
 

@@ -99,20 +99,26 @@ class TriggerTables:
         found = [(at, who) for who, plan in self.node.agenda.items() if (at := _due(plan, safe)) is not None]
         return [who for _, who in sorted(found)]
 
-    def decide(self, customers: Sequence[str], safe: Safe, now: datetime, real: float) -> bool:
-        """The fire transaction. Whether anything is to be published."""
-        before = len(self.outbox)
+    def decide(self, customers: Sequence[str], safe: Safe, now: datetime, real: float) -> list[Row]:
+        """The fire transaction. Returns what is leased to the caller, who publishes it."""
+        before = self.written
         self.node.real = real
         for customer in customers:
             if _due(self.node.agenda.get(customer, Plan()), safe) is not None:
                 self.node.look(customer, safe, now)
-        return len(self.outbox) > before
+        return [row for row in self.outbox if row.seq > before]
 
-    def put(self, found: Iterable[Letter], real: float, *, attempted: bool = False) -> None:
-        """Queues letters."""
+    def put(self, found: Iterable[Letter], real: float, *, leased: bool = False) -> None:
+        """Queues letters; those that are leased are noted as attempted."""
         for letter in found:
             self.written += 1
-            self.outbox.append(Row(self.written, letter, real, attempted, real + LEASE_S if attempted else None))
+            attempted = leased and self.flaw is not Flaw.NOTED_AFTER_SENDING
+            self.outbox.append(Row(self.written, letter, real, attempted, real + LEASE_S if leased else None))
+
+    def tried(self, rows: Iterable[Row], real: float) -> None:
+        """They are about to be sent."""
+        for row in rows:
+            self.attempts.setdefault(row.letter.message_id, real)
 
     # -- the outbox, in two steps: noted before it is sent, removed once it is acknowledged -----------------------
 
@@ -124,7 +130,6 @@ class TriggerTables:
             if row.letter.type == FIRED and row.checked_at is None and row.created < real - STALE_AFTER_S:
                 row.checked_at = now
             if self._free(row, safe, real):
-                self.attempts.setdefault(row.letter.message_id, real)
                 row.attempted, row.lease = self.flaw is not Flaw.NOTED_AFTER_SENDING, real + LEASE_S
                 claimed.append(row)
         return claimed
@@ -186,7 +191,7 @@ class _Node(Node):
             self.decisions[one.row_id] = one
             self.tables.judged.append(Judged(one, safe, now))
             if one.outcome is Outcome.FIRED and one.mode == "live":
-                self.tables.put([letters.of_ruling(ruling, seen, SOURCE)], self.real)
+                self.tables.put([letters.of_ruling(ruling, seen, SOURCE)], self.real, leased=True)
 
     def _end(self, customer: str, said: Batch, now: datetime) -> None:
         seen = self.view(customer, said)
