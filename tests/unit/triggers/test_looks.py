@@ -155,7 +155,7 @@ UP = Verdicts(classes={"vip": START, "regular": START})
         (BORN, replace(BORN, traits={}), True),
         (BORN, replace(BORN, zone="Asia/Tokyo"), True),
         (BORN, replace(BORN, computed={"worth": Computed(value=3, since=START)}, orders=7), False),
-        (Verdicts(), Verdicts(zone="Asia/Tokyo"), False),
+        (Verdicts(), Verdicts(zone=POLICY.arbiter.zone), False),
         (None, Verdicts(), False),
         (None, UP, True),
         (UP, replace(UP, classes={"vip": START}), False),
@@ -170,6 +170,19 @@ def test_of_a_profile_only_dates_their_zone_and_classes_ask_for_a_look(
     plans = touched(RULESET, gathered(profile=after), kept, POLICY)
     assert plans == ({ANN: LOOK_NOW} if looked else {})
     assert touched(ruleset([CART, OFTEN]), gathered(profile=after), kept, POLICY) == {}
+
+
+RUNNING = OFTEN.model_copy(update={"days": "running"})
+
+
+def test_where_days_are_counted_another_zone_asks_for_a_look_since_it_may_make_up_a_day() -> None:
+    tokyo = gathered(profile=Verdicts(zone="Asia/Tokyo"))
+    rules = ruleset([RUNNING])
+    assert of_interest(rules, tokyo, known()) == {ANN}
+    assert touched(rules, tokyo, known(), POLICY) == {ANN: LOOK_NOW}
+    assert touched(rules, tokyo, known(profiles={ANN: Verdicts(zone="Asia/Tokyo")}), POLICY) == {}
+    assert touched(rules, gathered(profile=Verdicts(zone=POLICY.arbiter.zone)), known(), POLICY) == {}
+    assert touched(ruleset([OFTEN]), tokyo, known(), POLICY) == {}
 
 
 def test_a_date_that_was_there_before_the_first_home_is_looked_at_with_it() -> None:

@@ -94,7 +94,8 @@ def touched(ruleset: Ruleset, batch: Batch, known: Known, policy: Policy) -> dic
     """The plan of each customer that the batch concerns. An empty plan: to be locked, but looked at no sooner."""
     plans: dict[str, list[Plan]] = {}
     changed = {side.customer_id for pair in moved(batch, known) for side in pair}
-    for customer in changed | turned(batch, known) | _counted_from(ruleset, batch, known):
+    turning = turned(batch, known) | _moved_zone(ruleset, batch, known, policy)
+    for customer in changed | turning | _counted_from(ruleset, batch, known):
         if customer is not None:
             plans.setdefault(customer, []).append(LOOK_NOW)
     for fact in batch.facts.values():
@@ -131,7 +132,7 @@ def of_interest(ruleset: Ruleset, batch: Batch, known: Known) -> set[str]:
 
     Those with news of their profile, and those that a home is new to: a date may have waited for one.
     """
-    if not any(isinstance(rule, Date | Change) for rule in _kept(ruleset)):
+    if not any(isinstance(rule, Date | Change) or _goes_by_days(rule) for rule in _kept(ruleset)):
         return set()
     return {*batch.profiles, *_newly_homed(batch, known)}
 
@@ -144,6 +145,25 @@ def _newly_homed(batch: Batch, known: Known) -> set[str]:
 def _kept(ruleset: Ruleset) -> list[Rule]:
     """Also those that pause: what they decided can end."""
     return [rule for rule in ruleset.rules if rule.rule not in ruleset.retired]
+
+
+def _goes_by_days(rule: Rule) -> bool:
+    return isinstance(rule, Count) and rule.days is not None
+
+
+def _moved_zone(ruleset: Ruleset, batch: Batch, known: Known, policy: Policy) -> set[str]:
+    """Customers whose days begin at other moments now, if rules count any. Unknown zones are the shop's."""
+    if not any(map(_goes_by_days, ruleset.deciding)):
+        return set()
+
+    def zone(one: Verdicts) -> str:
+        return one.zone or policy.arbiter.zone
+
+    return {
+        customer
+        for customer, news in batch.profiles.items()
+        if news.merged_into is None and zone(news.verdicts) != zone(known.profiles.get(customer, _SILENT))
+    }
 
 
 def _counted_from(ruleset: Ruleset, batch: Batch, known: Known) -> set[str | None]:
