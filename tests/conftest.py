@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 from support import databases
 from support.backing import Backing, open_backing
 from support.floors import DomainFloor
+from support.teeth import MARK, MEANING, Untraced
 
 # How long an example takes says nothing on a machine that others use. In CI the same examples are tried each time, so
 # that a failure belongs to the change.
@@ -29,8 +30,10 @@ _UNIT = Path(__file__).parent / "unit"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Adds the floor of the pure domain to coverage's own."""
+    """Adds the floor of the pure domain to coverage's own, and what keeps coverage off tests of tests."""
     config.pluginmanager.register(DomainFloor())
+    config.addinivalue_line("markers", f"{MARK}: {MEANING}")
+    config.pluginmanager.register(Untraced())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

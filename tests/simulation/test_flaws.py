@@ -11,6 +11,8 @@ from simulation.flaws import Flaw
 from simulation.process import Pace
 from simulation.world import Weather, play
 
+pytestmark = pytest.mark.teeth
+
 FAIR = Weather(crashes=False, freezes=False, outages=False)
 
 

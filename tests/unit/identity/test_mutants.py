@@ -17,6 +17,8 @@ from unit.identity.histories import CHANCES, HASTY, TIGHT, WARY, Said
 from unit.identity.promises import Promise
 from unit.identity.ruled_graph import RuledGraph
 
+pytestmark = pytest.mark.teeth
+
 MEMBER, PHONE = Identifier("user_id", "user-1"), Identifier("phone", "+8613812345671")
 EMAIL, BROWSER = Identifier("email", "ann1@example.com"), Identifier("anonymous_id", "browser-1")
 

@@ -48,6 +48,8 @@ from unit.triggers.fast_rules import (
     VIP,
 )
 
+pytestmark = pytest.mark.teeth
+
 SHOPS = range(120)
 
 

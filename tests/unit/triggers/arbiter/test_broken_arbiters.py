@@ -32,6 +32,8 @@ from unit.triggers.arbiter.cases import before
 from unit.triggers.arbiter.histories import Life, promises
 from unit.triggers.saying import OTHER, at
 
+pytestmark = pytest.mark.teeth
+
 SEEDS = range(150)
 
 
