@@ -40,6 +40,10 @@ def messages(first: int, after: int) -> list[Message]:
     return [Message("t", b"k", str(n).encode()) for n in range(first, after)]
 
 
+def waiting() -> Delivery:
+    return Delivery([], [])
+
+
 def part_of(lane: Lane, delivery: Delivery, first: int, after: int) -> Part:
     part = Part(lane, delivery)
     for message in messages(first, after):
@@ -48,7 +52,7 @@ def part_of(lane: Lane, delivery: Delivery, first: int, after: int) -> Part:
 
 
 def added(lane: Lane, first: int, after: int) -> Delivery:
-    delivery = Delivery(60)
+    delivery = waiting()
     lane.add(part_of(lane, delivery, first, after))
     return delivery
 
@@ -127,7 +131,7 @@ async def test_what_is_on_its_way_when_nobody_waits_any_more_is_still_accounted_
 
 
 async def test_one_send_to_two_lanes_waits_for_both() -> None:
-    one, two, delivery = Lane(PLACE), Lane(Place("t", 1)), Delivery(60)
+    one, two, delivery = Lane(PLACE), Lane(Place("t", 1)), waiting()
     one.add(part_of(one, delivery, 0, 1))
     two.add(part_of(two, delivery, 1, 2))
     flown(one, 100)

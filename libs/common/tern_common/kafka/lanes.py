@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Sequence
+from typing import Protocol
 
 from tern_common.bus import Message, Place
-from tern_common.errors import TernError, Transient
+from tern_common.errors import TernError
 
 _RECORD_OVERHEAD = 32
 _HEADER_OVERHEAD = 8
 NO_LEADER = -1
 
-T = TypeVar("T")
-
 
 class Batch(Protocol):
-    """What aiokafka's `create_batch` gives. `append` answers None when the batch is full."""
+    """What aiokafka's batches are. `append` answers None when the batch is full."""
 
     def append(
         self, *, timestamp: int | None, key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]
@@ -34,29 +32,15 @@ def size_of(message: Message) -> int:
 
 
 class Delivery:
-    """One call of `send`: its parts in several lanes, and one future for all of them.
+    """One call of `send`: its messages with their sizes, its parts in several lanes, and one future for all of them."""
 
-    `done` fails with `Transient` after `timeout_s` real seconds.
-    """
+    __slots__ = ("_parts", "done", "messages", "sizes")
 
-    __slots__ = ("_loop", "_parts", "_timer", "done")
-
-    def __init__(self, timeout_s: float) -> None:
-        self._loop = asyncio.get_running_loop()
+    def __init__(self, messages: Sequence[Message], sizes: Sequence[int]) -> None:
+        self.messages = messages
+        self.sizes = sizes
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._parts: dict[Part, None] = {}
-        self._timer = self._loop.call_later(timeout_s, self._expire)
-        self.done: asyncio.Future[None] = self._loop.create_future()
-
-    def _expire(self) -> None:
-        self.failed(Transient("kafka did not acknowledge in time"))
-
-    async def bounded(self, work: Coroutine[Any, Any, T]) -> T:
-        """The work's result, unless this delivery expires first. Raises `Transient`."""
-        try:
-            async with asyncio.timeout_at(self._timer.when()):
-                return await work
-        except TimeoutError:
-            raise Transient("kafka does not answer") from None
 
     def counts(self, part: Part) -> None:
         """The part has to be acknowledged too."""
@@ -76,12 +60,10 @@ class Delivery:
 
     def end(self) -> None:
         """Nobody waits any more: what is not on its way yet is dropped, so that an outage piles nothing up."""
-        self._timer.cancel()
-        if self._parts:
-            self.done.cancel()
-            for part in self._parts:
-                part.lane.drop(part)
-            self._parts.clear()
+        self.done.cancel()
+        for part in self._parts:
+            part.lane.drop(part)
+        self._parts.clear()
 
 
 class Part:
