@@ -22,7 +22,7 @@ from tern_triggers.domain.endings import Ending
 from tern_triggers.domain.news import Batch, News, gather, read_again
 from tern_triggers.domain.rules import Ruleset
 from tern_triggers.domain.touched import Known, erased, moved, of_interest, prompted, touched
-from tern_triggers.store import agenda, at_once, decisions, facts, memberships, positions, profiles, revoking
+from tern_triggers.store import agenda, at_once, facts, lookups, memberships, positions, profiles, revoking
 from tern_triggers.store.outbox import Claimed
 from tern_triggers.store.writing import Writing
 
@@ -56,9 +56,8 @@ async def apply(
     for _ in range(REPEATS):
         try:
             async with transaction(pool) as conn:
-                ruleset = await writing.rulebook.of(conn)
-                batch = gather(read_again(items, ruleset.reads))
-                return await _Writer(conn, writing, ruleset, batch, now).write(spans, wider)
+                writer, seen = await _begun(conn, writing, items, now)
+                return await writer.write(seen, spans, wider)
         except _LookAgain as again:
             wider = wider.union(again.customers)
     return await _halved(pool, writing, items, spans, now)
@@ -84,6 +83,19 @@ async def _halved(
     )
 
 
+async def _begun(conn: Connection, writing: Writing, items: Sequence[News], now: datetime) -> tuple[_Writer, Known]:
+    """Goes by the rules as they were last read, and reads them again where the first look finds others in force."""
+    ruleset = await writing.rulebook.keep_still(conn)
+    batch = gather(read_again(items, ruleset.reads))
+    seen = await lookups.look(conn, batch, now)
+    if seen.revision != ruleset.revision:
+        ruleset = await writing.rulebook.of(conn)
+        batch = gather(read_again(items, ruleset.reads))
+        seen = await lookups.look(conn, batch, now)
+    writer = _Writer(conn, writing, ruleset, batch, now)
+    return writer, await writer.with_profiles(seen.known)
+
+
 class _Writer:
     """One batch in one transaction, by one state of the rules."""
 
@@ -94,10 +106,9 @@ class _Writer:
         self._batch = batch
         self._now = now
 
-    async def write(self, spans: Mapping[Place, Span], wider: frozenset[str]) -> Written:
+    async def write(self, known: Known, spans: Mapping[Place, Span], wider: frozenset[str]) -> Written:
         """Everything, `position` last."""
         conn, batch, writing = self._conn, self._batch, self._writing
-        known = await self._known()
         plans = {customer: Plan() for customer in wider} | self._touched(known)
         if plans or batch.facts:
             known = await self._locked(plans, known)
@@ -125,8 +136,7 @@ class _Writer:
         What changed meanwhile may have been planned around: the customers that are locked are then looked at once.
         """
         await agenda.lock_and_plan(self._conn, plans)
-        await facts.lock_carts(self._conn, self._batch.cart_ids)
-        again = await self._known()
+        again = await self.with_profiles(await lookups.lock(self._conn, self._batch, known, self._now))
         if again == known:
             return known
         replanned = self._touched(again)
@@ -136,14 +146,9 @@ class _Writer:
             await agenda.lock_and_plan(self._conn, dict.fromkeys(replanned, LOOK_NOW))
         return again
 
-    async def _known(self) -> Known:
-        conn, batch = self._conn, self._batch
-        carts = await facts.carts(conn, batch.cart_ids)
-        open_homes = await decisions.open_homes(conn, list(batch.ordered), self._now)
-        homes = {*batch.memberships, *(home for found in open_homes.values() for home in found)}
-        homes.update(cart.newest.home_id for cart in carts.values() if cart.newest is not None)
-        known = Known(memberships=await memberships.of_homes(conn, homes), carts=carts, open_homes=open_homes)
-        copies = await profiles.own(conn, of_interest(self._ruleset, batch, known))
+    async def with_profiles(self, known: Known) -> Known:
+        """The same, with the copies of the profiles that rules may have counted from."""
+        copies = await profiles.own(self._conn, of_interest(self._ruleset, self._batch, known))
         return msgspec.structs.replace(known, profiles=copies) if copies else known
 
 

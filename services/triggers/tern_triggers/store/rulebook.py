@@ -39,10 +39,16 @@ class Rulebook:
 
     async def of(self, conn: Connection) -> Ruleset:
         """The rules that are in force, which stay so until the transaction ends. Ask before locking anything else."""
-        await conn.execute("SELECT pg_advisory_xact_lock_shared($1)", _LOCK)
+        await self.keep_still(conn)
         revision = await conn.fetchval(_REVISION, LIVE) or 0
         if revision != self.latest.revision:
             self.latest = _ruleset(await conn.fetch(_EVERY_VERSION), revision)
+        return self.latest
+
+    async def keep_still(self, conn: Connection) -> Ruleset:
+        """The same, as they were last read: whoever goes by these sees to it that they are still of the revision that
+        a later statement of the transaction finds."""
+        await conn.execute("SELECT pg_advisory_xact_lock_shared($1)", _LOCK)
         return self.latest
 
     async def read(self, pool: Pool) -> Ruleset:
