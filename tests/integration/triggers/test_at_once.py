@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from integration.triggers.shop import HOUR, MINUTE, NOON, Shop, event, moved, profile
+from integration.triggers.shop import HOUR, MINUTE, NOON, Shop, customer, event, moved, profile
 from tern_common.bus import Record
 from tern_common.db import Connection
 from tern_common.errors import Transient
@@ -217,6 +217,28 @@ async def test_events_that_complete_nothing_load_nobody(shop: Shop, monkeypatch:
     assert loaded == []
     await look_at(shop, 2)
     assert len(loaded) == 1
+
+
+async def test_who_has_too_few_events_for_anything_is_not_even_glimpsed_at(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    glimpsed: list[str] = []
+    glimpse = views.glimpse
+
+    async def noting(
+        conn: Connection, rules: Collection[str], events: Collection[str], customers: Collection[str]
+    ) -> list[View]:
+        glimpsed.extend(customers)
+        return await glimpse(conn, rules, events, customers)
+
+    monkeypatch.setattr(views, "glimpse", noting)
+    await shop.meet(profile("ann"))
+    await look_at(shop, 0, 1)
+    await shop.take(view("visitor", 2, "v2"))
+    assert glimpsed == []
+    await shop.take(moved("ann", {"visitor": 2}, "visitor"))
+    assert glimpsed == [customer("ann")], "both homes together have enough"
+    assert types(shop, "browse") == ["fired"]
 
 
 async def test_were_it_not_leased_by_its_insert_two_could_send_it(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,12 +10,12 @@ from msgspec.structs import replace
 
 from tern_common.events import Computed
 from tern_triggers.domain.agenda import LOOK_NOW, Plan, plan_for, starts
-from tern_triggers.domain.facts import Fact
+from tern_triggers.domain.facts import Fact, encode_body
 from tern_triggers.domain.folds.cart import Newest
 from tern_triggers.domain.moments import AT_ONCE
 from tern_triggers.domain.news import Batch, Membership, News, ProfileNews, gather
-from tern_triggers.domain.rules import Rule, ruleset
-from tern_triggers.domain.touched import CartKnown, Known, of_interest, prompted, touched
+from tern_triggers.domain.rules import RULE, Count, Rule, ruleset
+from tern_triggers.domain.touched import CartKnown, Enough, Known, of_interest, prompted, touched
 from tern_triggers.domain.view import Verdicts
 from unit.triggers.fast_rules import (
     ABSENT,
@@ -125,21 +126,63 @@ def known(**more: Any) -> Known:
     ],
 )
 def test_whoever_has_an_event_that_an_at_once_step_counts_is_decided_for_at_once(fact: Fact, asked: set[str]) -> None:
-    assert prompted(RULESET, gathered(fact), known()) == asked
-    assert prompted(ruleset([CART, ANSWER]), gathered(fact), known()) == set()
+    assert set(prompted(RULESET, gathered(fact), known())) == asked
+    assert prompted(ruleset([CART, ANSWER]), gathered(fact), known()) == {}
+
+
+@pytest.mark.parametrize(
+    ("changed", "least", "hours"),
+    [
+        ({"at_least": 7}, 7, 0),
+        ({"at_least": 7, "of": {"event": ["Product Viewed", "Product Shared"]}}, 4, 0),
+        ({"at_least": 7, "sum": "seconds"}, 1, 0),
+        ({"at_least": 7, "days": "running", "within": "9d"}, 7, 100),
+        ({"at_least": 7, "days": "running", "within": "9d", "of": {"event": ["Product Viewed", "Other"]}}, 4, 0),
+    ],
+)
+def test_it_is_said_what_there_has_to_be_of_a_name_for_that(changed: dict[str, Any], least: int, hours: int) -> None:
+    """Of several names one has its share of the events, where all together are enough."""
+    rule = RULE.validate_python({**OFTEN.model_dump(mode="json", exclude_none=True), **changed})
+    assert isinstance(rule, Count)
+    expected = {Enough(name, b'"tea"', least, timedelta(hours=hours)) for name in rule.of.keys}
+    assert prompted(ruleset([rule]), gathered(viewed()), known()) == {ANN: expected}
+
+
+SAME = [
+    ("7", 7),
+    (7, 7.0),
+    (4821.5, "4821.5"),
+    ("tea", "tea"),
+    ("Tee \u20ac", "Tee \u20ac"),
+    (10**15, 1e15),
+    (1e22, 10**22),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+def test_events_of_one_key_show_it_alike_however_it_is_written(one: Any, other: Any) -> None:
+    facts = [event("Product Viewed", 0, "m1", product_id=said) for said in (one, other)]
+    asked = [prompted(ruleset([OFTEN]), gathered(fact), known()) for fact in facts]
+    assert asked[0] == asked[1]
+    (wanted,) = asked[0][ANN]
+    assert all(wanted.part in encode_body(fact.body) for fact in facts)
+
+
+def test_an_event_about_nothing_completes_nothing() -> None:
+    assert prompted(ruleset([OFTEN]), gathered(event("Product Viewed", 0, "m1")), known()) == {}
 
 
 def test_a_merge_may_complete_a_count() -> None:
     batch = gather([News((Membership(HOME, BOB, 2, False),))])
-    assert prompted(ruleset([OFTEN]), batch, known()) == {BOB}
-    assert prompted(ruleset([BAD_ANSWER]), batch, known()) == set()
+    assert prompted(ruleset([OFTEN]), batch, known()).keys() == {BOB}
+    assert prompted(ruleset([BAD_ANSWER]), batch, known()) == {}
 
 
 def test_for_an_erased_home_nothing_is_decided() -> None:
     gone = Known(memberships={HOME: Membership(HOME, None, 2, False)})
-    assert prompted(RULESET, gathered(answered(3)), gone) == set()
+    assert prompted(RULESET, gathered(answered(3)), gone) == {}
     erased = gather([News((Membership(HOME, None, 2, False),))])
-    assert prompted(RULESET, erased, known()) == set()
+    assert prompted(RULESET, erased, known()) == {}
 
 
 BORN = Verdicts(traits={"birthday": "1990-05-20", "name": "Ann"})

@@ -8,7 +8,9 @@ nobody; all else in a profile moves no ready time and is read when a decision is
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import timedelta
+from math import ceil
 from typing import NamedTuple
 
 import msgspec
@@ -17,7 +19,7 @@ from tern_triggers.domain.agenda import LOOK_NOW, Plan, join, plan_for
 from tern_triggers.domain.facts import Fact, cart_of
 from tern_triggers.domain.folds.cart import Newest, Ordered
 from tern_triggers.domain.folds.dates import said_at
-from tern_triggers.domain.folds.matching import matches
+from tern_triggers.domain.folds.matching import key_in, matches
 from tern_triggers.domain.news import Batch, Membership
 from tern_triggers.domain.policy import Policy
 from tern_triggers.domain.rules import Change, Count, Date, OnEvent, Rule, Ruleset
@@ -108,23 +110,64 @@ def touched(ruleset: Ruleset, batch: Batch, known: Known, policy: Policy) -> dic
     return {customer: join(found) for customer, found in plans.items()}
 
 
-def prompted(ruleset: Ruleset, batch: Batch, known: Known) -> set[str]:
+class Enough(NamedTuple):
+    """What there has to be of a customer's events of a name before a count of them can be complete: so many with `part`
+    in their body, so long apart."""
+
+    event: str
+    part: bytes
+    least: int
+    span: timedelta
+
+
+Prompts = Mapping[str, Collection[Enough]]
+"""Customer → what would be enough for something to be decided at once; any one of these, but none is sure to be."""
+
+_LEAST_DAY = timedelta(hours=20)
+_NUMBERS = "-.0123456789"
+_EXACT = 15
+"""Digits that every notation of a whole number shows."""
+
+
+def prompted(ruleset: Ruleset, batch: Batch, known: Known) -> Prompts:
     """The customers for whom something may have to be decided at once: in the transaction that writes the batch (§3).
 
     A late event completes nothing itself, but may make up a count that a newer one completes; so may a merge.
     """
-    prompting = [rule for rule in ruleset.deciding if isinstance(rule, Count | OnEvent) and rule.at_once(0)]
-    if not prompting:
-        return set()
-    homes = {
-        fact.home_id
-        for fact in batch.facts.values()
-        if fact.kind == "event" and any(matches(rule.of, fact) for rule in prompting)
-    }
-    holders = {held_by(home_id, batch, known) for home_id in homes}
-    if any(isinstance(rule, Count) for rule in prompting):
-        holders |= {said.customer_id for _, said in moved(batch, known)}
-    return {customer for customer in holders if customer is not None}
+    found: dict[str, set[Enough]] = {}
+    for fact in batch.facts.values():
+        holder = held_by(fact.home_id, batch, known) if fact.kind == "event" else None
+        if holder is not None and (enough := set(_prompts_of(ruleset, fact))):
+            found.setdefault(holder, set()).update(enough)
+    counts = {one for rule in ruleset.prompting.rules if isinstance(rule, Count) for one in _enough(rule, b"")}
+    for _, said in moved(batch, known):
+        if said.customer_id is not None and counts:
+            found.setdefault(said.customer_id, set()).update(one._replace(span=timedelta()) for one in counts)
+    return found
+
+
+def _prompts_of(ruleset: Ruleset, fact: Fact) -> Iterator[Enough]:
+    for reader in ruleset.reading("event", fact.key):
+        rule = reader.rule
+        if reader.at_once and isinstance(rule, Count | OnEvent) and matches(rule.of, fact):
+            key = key_in(rule.key, fact)
+            if key is not None:
+                yield from _enough(rule, _part(key))
+
+
+def _enough(rule: Count | OnEvent, part: bytes) -> Iterator[Enough]:
+    """Of several names one has its share. A sum may be reached by any number of events."""
+    least = 1 if isinstance(rule, OnEvent) or rule.sum is not None else ceil(rule.at_least / len(rule.of.keys))
+    running = least if isinstance(rule, Count) and rule.days is not None and len(rule.of.keys) == 1 else 0
+    span = max(running - 2, 0) * _LEAST_DAY
+    return (Enough(name, part, least, span) for name in rule.of.keys)
+
+
+def _part(key: str) -> bytes:
+    """What stands in the body of every event of this key. A number can be written in many ways."""
+    if key.strip(_NUMBERS):
+        return msgspec.json.encode(key)
+    return key.encode() if key.isdecimal() and len(key) <= _EXACT else b""
 
 
 def of_interest(ruleset: Ruleset, batch: Batch, known: Known) -> set[str]:

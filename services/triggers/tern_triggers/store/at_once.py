@@ -1,6 +1,7 @@
 """What a batch decides itself: reasons that no later event can make false (triggers.md §3).
 
-A glimpse tells whether there is anything to decide: most events complete nothing. Only then is the customer loaded.
+Most events complete nothing: the database says of whom there are enough at all, then a glimpse tells whether there is
+anything to decide. Only then is the customer loaded.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from tern_triggers.domain.folds.telling import stories
 from tern_triggers.domain.policy import Policy
 from tern_triggers.domain.rounds import decide_at_once, next_looks
 from tern_triggers.domain.rules import Ruleset
-from tern_triggers.store import agenda, sittings, views
+from tern_triggers.domain.touched import Prompts
+from tern_triggers.store import agenda, facts, sittings, views
 from tern_triggers.store.sittings import Sat, Sitting
 from tern_triggers.store.writing import Writing
 
@@ -24,10 +26,11 @@ async def decide(
     conn: Connection,
     ruleset: Ruleset,
     writing: Writing,
-    customers: Collection[str],
+    prompts: Prompts,
     now: datetime,
 ) -> Sat:
     """Decides for these customers, who are locked, and plans what is left. What fired is leased to the caller."""
+    customers = await _possible(conn, prompts)
     if not customers:
         return Sat([], [])
     policy = writing.policy
@@ -46,6 +49,13 @@ async def decide(
     written = await sittings.write(conn, sat, [], writing.source, now, policy.outbox.lease)
     await agenda.lock_and_plan(conn, plans)
     return written
+
+
+async def _possible(conn: Connection, prompts: Prompts) -> list[str]:
+    """Those of whom there are enough events at all: of counts most have too few."""
+    counting = {who: wanted for who, wanted in prompts.items() if all(one.least > 1 for one in wanted)}
+    lacking = counting.keys() - await facts.enough(conn, counting)
+    return [who for who in prompts if who not in lacking]
 
 
 async def _ready(

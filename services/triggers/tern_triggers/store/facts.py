@@ -9,7 +9,7 @@ from tern_common.db import Connection, Row
 from tern_triggers.domain.facts import Fact, decode_body, encode_body
 from tern_triggers.domain.folds.cart import Newest, Ordered
 from tern_triggers.domain.news import Batch
-from tern_triggers.domain.touched import CartKnown
+from tern_triggers.domain.touched import CartKnown, Prompts
 
 
 async def add(conn: Connection, facts: Iterable[Fact]) -> None:
@@ -67,6 +67,27 @@ async def events_of(conn: Connection, homes: Collection[str], names: Collection[
         most,
     )
     return [_fact(row) for row in rows]
+
+
+async def enough(conn: Connection, prompts: Prompts) -> set[str]:
+    """The customers that have all the events that are asked for, by any one of what would be enough."""
+    asked = [(who, *one[:3], one.span.total_seconds()) for who, wanted in prompts.items() for one in wanted]
+    if not asked:
+        return set()
+    rows = await conn.fetch(
+        """
+        SELECT DISTINCT who FROM unnest($1::text::uuid[], $2::text::text[], $3::text::bytea[], $4::text::int[],
+          $5::text::float8[]) AS said (who, key, part, least, span)
+        WHERE (
+          SELECT count(*) >= said.least AND max(at) - min(at) >= said.span * interval '1 s'
+          FROM membership JOIN fact USING (home_id)
+          WHERE membership.customer_id = said.who AND fact.kind = 'event' AND fact.key = said.key
+            AND position(said.part IN fact.body) > 0
+        )
+        """,
+        *columns(asked),
+    )
+    return {str(row[0]) for row in rows}
 
 
 async def counts(conn: Connection, customers: Collection[str], most: int) -> dict[str, int]:
