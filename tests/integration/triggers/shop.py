@@ -223,13 +223,11 @@ class Shop:
 
     async def count(self, table: str) -> int:
         """How many rows a table has."""
-        async with connection(self.pool) as conn:
-            return int(await conn.fetchval(f"SELECT count(*) FROM {table}"))
+        return int((await self.rows(f"SELECT count(*) FROM {table}"))[0][0])
 
     async def planned(self) -> set[str]:
         """Customers that have an agenda row."""
-        async with connection(self.pool) as conn:
-            return {str(row[0]) for row in await conn.fetch("SELECT customer_id FROM agenda")}
+        return {str(row[0]) for row in await self.rows("SELECT customer_id FROM agenda")}
 
     async def position(self, topic: str = RESOLVED) -> int | None:
         """The position of partition 0."""
@@ -268,9 +266,7 @@ class Shop:
 
     async def deferred(self) -> list[tuple[str, datetime]]:
         """(why, until) of everything that waits."""
-        async with connection(self.pool) as conn:
-            rows = await conn.fetch("SELECT why, until FROM deferral ORDER BY until")
-        return [(row[0], row[1]) for row in rows]
+        return [(row[0], row[1]) for row in await self.rows("SELECT why, until FROM deferral ORDER BY until")]
 
     async def outcomes(self, who: str | None = None) -> list[str]:
         """`rule outcome reason` of the log, oldest first."""
