@@ -12,8 +12,11 @@ from tern_common.sealing import Sealer
 from tern_common.shipped import shipped
 from tern_ingest.app import build, tracking
 from tern_ingest.bodies import Bodies
+from tern_ingest.callers import Callers
+from tern_ingest.domain.addresses import networks
 from tern_ingest.domain.policy import Policy
 from tern_ingest.front import Front
+from tern_ingest.gate import Gate
 from tern_ingest.keyring import Keyring
 from tern_ingest.outgoing import SERVICE
 from tern_ingest.settings import IngestSettings
@@ -30,7 +33,8 @@ async def serve(settings: IngestSettings) -> None:
     async with ground(SERVICE, settings, _TOPICS) as on:
         store = Store(on.pool, sealer)
         keyring = Keyring(store.live_keys, on.clock, policy)
-        door = Door(keyring, on.bus.producer, on.clock, Bodies(policy), policy)
+        gate, callers = Gate(keyring, on.clock, policy), Callers(networks(settings.trusted_proxies))
+        door = Door(keyring, on.bus.producer, on.clock, Bodies(policy), policy, gate, callers)
         app = build(door, store, on.tokens, on.probes, _virtual_clock(settings))
         loops = {"write-keys": keyring.follow}
         front = Front(app, tracking(door), on.clock)

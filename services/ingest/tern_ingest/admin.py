@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from tern_common.auth import require
 from tern_common.clock import Clock
 from tern_common.ids import new_secret, new_uuid7
-from tern_ingest.domain import keys, tokens
+from tern_ingest.domain import keys, origins, tokens
 from tern_ingest.domain.keys import KeyKind, WriteKey
 from tern_ingest.keyring import Keyring
 from tern_ingest.store import Source, Store
@@ -33,20 +33,41 @@ class NewSource(BaseModel):
 
 
 class SourceView(BaseModel):
-    """Where events come from. `login_needs_token`: an unsigned user id of its untrusted keys is no identifier."""
+    """Where events come from. `login_needs_token`: an unsigned user id of its untrusted keys is no identifier.
+
+    `origins`: the pages it takes events from; none listed means all. The rates are of each of its keys of that kind;
+    null means the policy's.
+    """
 
     source_id: str
     name: str
     created_at: datetime
     login_needs_token: bool
+    origins: list[str]
+    server_events_per_s: float | None
+    browser_events_per_s: float | None
+
+
+def _spelt_well(origin: str) -> str:
+    """Raises `ValueError`."""
+    if not origins.is_spelt_well(origin):
+        raise ValueError("write it as browsers do: https://shop.example, or https://*.shop.example")
+    return origin
+
+
+Origin = Annotated[str, AfterValidator(_spelt_well)]
+PerSecond = Annotated[float, Field(ge=0.01, le=10_000_000, allow_inf_nan=False)]
 
 
 class SourceChange(BaseModel):
-    """What of a source is to change."""
+    """What of a source is to change; what is not named stays. A rate of null is the policy's again."""
 
     model_config = ConfigDict(extra="forbid")
 
-    login_needs_token: bool
+    login_needs_token: bool = False
+    origins: list[Origin] = Field(default=[], max_length=origins.MOST, examples=[["https://shop.example"]])
+    server_events_per_s: PerSecond | None = None
+    browser_events_per_s: PerSecond | None = None
 
 
 class Sources(BaseModel):
@@ -138,8 +159,8 @@ def _add_sources(router: APIRouter, store: Store, keyring: Keyring, clock: Clock
 
     @router.patch("/sources/{source_id}")
     async def change_source(source_id: SourceId, change: SourceChange) -> SourceView:
-        """Says whether logins from its untrusted keys must be signed. For events that come from now on."""
-        source = await store.set_login_needs_token(source_id, change.login_needs_token)
+        """Says which logins of it count, which pages may send, and how fast. For events that come from now on."""
+        source = await store.change_source(source_id, change.model_dump(exclude_unset=True))
         await keyring.refresh()
         return SourceView(**source._asdict())
 

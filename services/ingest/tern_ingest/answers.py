@@ -15,12 +15,15 @@ from tern_common.errors import Refused
 Headers = list[tuple[bytes, bytes]]
 
 SUCCESS = b'{"success": true}'
-ALLOWED_METHODS = b"POST, OPTIONS"
+SENDING, READING = b"POST, OPTIONS", b"GET, OPTIONS"
+"""The methods of a route that takes events, and of one that tells SDKs where to send them."""
 
 _JSON = (b"content-type", b"application/json")
 _SUCCESS_HEADERS: Headers = [_JSON, (b"content-length", b"%d" % len(SUCCESS))]
 _SUCCESS_START: Message = {"type": "http.response.start", "status": 200, "headers": _SUCCESS_HEADERS}
 _SUCCESS_BODY: Message = {"type": "http.response.body", "body": SUCCESS}
+OTHER_ORIGIN = "origin-not-allowed"
+
 _MAX_AGE_S = b"7200"
 _ALLOWED_HEADERS = (
     "authorization",
@@ -31,6 +34,7 @@ _ALLOWED_HEADERS = (
     "anonymousid",
     "sentat",
     "x-ip-policy",
+    "x-enable-debug",
 )
 _ALLOWED_PREFIX = "rsa-"
 
@@ -45,29 +49,43 @@ async def succeed(send: Send, origin: bytes | None) -> int:
     return 200
 
 
-async def refuse(send: Send, origin: bytes | None, refused: Refused) -> int:
-    """The error with its code and message. No `WWW-Authenticate`: browsers would ask the visitor for a password."""
+async def say(send: Send, origin: bytes | None, body: bytes) -> int:
+    """200 with that JSON. It may hold a write key, so that no shared cache keeps it."""
+    headers = [_JSON, (b"content-length", b"%d" % len(body)), (b"cache-control", b"private, max-age=60"), *cors(origin)]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+    return 200
+
+
+async def refuse(send: Send, origin: bytes | None, refused: Refused, methods: bytes = SENDING) -> int:
+    """The error with its code and message. No `WWW-Authenticate`: browsers would ask the visitor for a password.
+
+    A page that its source does not list cannot read why.
+    """
     body = json.dumps({"code": refused.code, "message": refused.message}).encode()
-    headers = [_JSON, (b"content-length", b"%d" % len(body)), *cors(origin)]
+    headers = [_JSON, (b"content-length", b"%d" % len(body)), *cors(None if refused.code == OTHER_ORIGIN else origin)]
     if refused.retry_after_s is not None:
         headers.append((b"retry-after", b"%d" % refused.retry_after_s))
     if refused.status == 405:
-        headers.append((b"allow", ALLOWED_METHODS))
+        headers.append((b"allow", methods))
     await send({"type": "http.response.start", "status": refused.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
     return refused.status
 
 
-async def preflight(send: Send, head: Mapping[bytes, bytes]) -> int:
-    """What a browser asks before it posts. Names are lower-case and echoed, since `Rsa-*` is no valid wildcard."""
+async def preflight(send: Send, head: Mapping[bytes, bytes], origin: bytes | None, methods: bytes = SENDING) -> int:
+    """What a browser asks before it sends. `origin`: its page, if that may.
+
+    Names are lower-case and echoed, since `Rsa-*` is no valid wildcard.
+    """
     asked = head.get(b"access-control-request-headers", b"").decode("latin-1").lower().split(",")
     prefixed = sorted(name.strip() for name in asked if _is_prefixed(name.strip()))
     headers = [
-        *cors(head.get(b"origin")),
-        (b"access-control-allow-methods", ALLOWED_METHODS),
+        *cors(origin),
+        (b"access-control-allow-methods", methods),
         (b"access-control-allow-headers", ", ".join([*_ALLOWED_HEADERS, *prefixed]).encode()),
         (b"access-control-max-age", _MAX_AGE_S),
-        (b"allow", ALLOWED_METHODS),
+        (b"allow", methods),
         (b"content-length", b"0"),
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})

@@ -6,6 +6,7 @@ there: a tracking route limits its body, words its errors and takes any address.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from prometheus_client import Counter
@@ -28,7 +29,9 @@ class Front:
         self._routes = {path: _Measured(path, route) for path, route in tracking.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        route = self._routes.get(scope["path"]) if scope["type"] == "http" else None
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        route = self._routes.get(scope["path"]) or self._routes.get(tidied(scope["path"]))
         if route is None:
             return await self._app(scope, receive, send)
         begun = self._clock.monotonic()
@@ -40,6 +43,11 @@ class Front:
             HTTP_IN_FLIGHT.dec()
             route.count(scope["method"], status, self._clock.monotonic() - begun)
         return None
+
+
+def tidied(path: str) -> str:
+    """The path as it was meant: a host that is set up with a slash at its end doubles one. A redirect loses events."""
+    return re.sub("//+", "/", path).rstrip("/")
 
 
 class _Measured:

@@ -42,6 +42,14 @@ class Keyring:
         if started >= self._read_at:  # else a read that began later has already ended
             self._keys, self._read_at = found, started
 
+    def known(self, written: str) -> WriteKey | None:
+        """The live key that `written` is, as far as memory tells; None when the keys would have to be read for it."""
+        presented = keys.read(written)
+        key = self._keys.get(presented.key_id) if presented else None
+        if presented is None or key is None or self._age() > self._policy.stale_s:
+            return None
+        return key if keys.matches(key, presented) else None
+
     async def identify(self, written: str) -> WriteKey:
         """The live key that `written` is. Raises `Refused`: 401 when there is none, 503 when that cannot be known."""
         presented = keys.read(written)

@@ -1,4 +1,5 @@
-"""Ingest's own metrics. Labels are closed sets: a rejection's reason, a user token's outcome."""
+"""Ingest's own metrics. Labels are closed sets: a rejection's reason, a user token's outcome, whose
+rate was used up."""
 
 from __future__ import annotations
 
@@ -15,6 +16,12 @@ USER_TOKENS = Counter(
 )
 UNSIGNED_LOGINS = Counter(
     "tern_ingest_unsigned_logins", "Events whose user id identifies nobody, since their source signs its users."
+)
+
+LIMITED = Counter(
+    "tern_ingest_limited",
+    "Requests that were put off (429), by whose rate was used up: a key's or an address's.",
+    ["whose"],
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tern_common.events import EventType
@@ -18,31 +18,37 @@ _EXAMPLE = {
     "timestamp": "2026-01-01T12:00:00Z",
     "properties": {"product_id": "p-1", "price": 19.9},
 }
+_SETTINGS_REFUSALS = {
+    401: "The write key is missing, unknown or revoked. Final.",
+    403: "The source of the write key takes no events from this page. Browsers cannot read why.",
+    405: "The method is not one of this route.",
+    429: "Too many events of this write key, or too many refused requests from this address. Wait for `Retry-After`.",
+    503: "Kafka or the key store is away, or too much is in flight: send it again after `Retry-After`.",
+}
 _REFUSALS = {
     400: "The body as a whole is not JSON, not UTF-8, or not a tracking request.",
-    401: "The write key is missing, unknown or revoked. Final.",
-    405: "Not a POST.",
+    **_SETTINGS_REFUSALS,
     408: "The body did not arrive in time.",
     413: "The body, unpacked, is too large or has too many events.",
     415: "The content encoding is not known.",
-    503: "Not stored: Kafka or the key store is away, or too much is in flight. Send it again after `Retry-After`.",
 }
+_WITH_RETRY_AFTER = ("429", "503")
 
 
-def describe(schema: dict[str, Any], paths: Mapping[str, EventType | None]) -> None:
-    """Adds the tracking routes to an OpenAPI document, in place."""
+def describe(schema: dict[str, Any], paths: Mapping[str, EventType | None], settings: Iterable[str]) -> None:
+    """Adds the tracking routes and those that tell SDKs where to send to an OpenAPI document, in place."""
     components = schema.setdefault("components", {})
-    components.setdefault("schemas", {}).update(_schemas())
+    components.setdefault("schemas", {}).update(_schemas() | _settings_schemas())
     components.setdefault("securitySchemes", {}).update(_security())
-    schema["paths"] = {path: _path(path, kind) for path, kind in paths.items()} | schema["paths"]
+    ours = {path: _path(path, kind) for path, kind in paths.items()} | {path: _settings(path) for path in settings}
+    schema["paths"] = ours | schema["paths"]
 
 
 def _path(path: str, kind: EventType | None) -> dict[str, Any]:
-    name = path.rsplit("/", 1)[-1]
     return {
         "post": {
             "tags": ["tracking"],
-            "operationId": f"track_{name}",
+            "operationId": f"track{_id(path)}",
             "summary": "Send events of any type." if kind is None else f"Send {kind} events.",
             "description": "One event or a batch on any path. 200 once Kafka has every event that could be taken, and "
             "every other one, with the reason, on the topic of rejected events. Any Content-Type; gzip is welcome.",
@@ -51,24 +57,74 @@ def _path(path: str, kind: EventType | None) -> dict[str, Any]:
                 "required": True,
                 "content": {"application/json": {"schema": _ref("TrackingRequest"), "example": {"batch": [_EXAMPLE]}}},
             },
-            "responses": _responses(),
+            "responses": _responses("Kafka has it.", "Success", _REFUSALS),
         },
-        "options": {
-            "tags": ["tracking"],
-            "operationId": f"preflight_{name}",
-            "summary": "What a browser may send.",
-            "security": [],
-            "responses": {"200": {"description": "The allowed methods and headers."}},
-        },
+        "options": _preflight(path),
     }
 
 
-def _responses() -> dict[str, Any]:
+def _settings(path: str) -> dict[str, Any]:
+    """Of a route with the key in its path, or without."""
+    named = "{write_key}" in path
+    key = {"name": "write_key", "in": "path", "required": True, "schema": {"type": "string"}}
+    shown: list[dict[str, list[str]]] = [{"writeKey": []}, {"writeKeyHeader": []}, {"writeKeyQuery": []}]
+    return {
+        "parameters": [key] if named else [],
+        "get": {
+            "tags": ["tracking"],
+            "operationId": f"settings{_id(path)}",
+            "summary": "Where analytics.js is to send." if named else "Where RudderStack's SDKs are to send.",
+            "security": [] if named else shown,
+            "responses": _responses(
+                "What the SDK asks for.",
+                "SegmentSettings" if named else "RudderSettings",
+                _SETTINGS_REFUSALS | {400: "The request names no host."},
+            ),
+        },
+        "options": _preflight(path),
+    }
+
+
+def _preflight(path: str) -> dict[str, Any]:
+    return {
+        "tags": ["tracking"],
+        "operationId": f"preflight{_id(path)}",
+        "summary": "What a browser may send.",
+        "description": "It is asked without a key, so every page is told that it may send; one that the key's source "
+        "does not list is refused when it does. Where the address names the key, it is told at once.",
+        "security": [],
+        "responses": {"200": {"description": "The allowed methods and headers."}},
+    }
+
+
+def _id(path: str) -> str:
+    """Of one path, and no other's."""
+    return "".join("_slash" if part == "" else f"_{part.strip('{}')}" for part in path.split("/")[1:])
+
+
+def _responses(done: str, answer: str, refusals: Mapping[int, str]) -> dict[str, Any]:
     refusal = {"application/json": {"schema": _ref("CodeAndMessage")}}
-    refused = {str(status): {"description": why, "content": refusal} for status, why in _REFUSALS.items()}
-    refused["503"]["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
-    done = {"application/json": {"schema": _ref("Success")}}
-    return {"200": {"description": "Kafka has it.", "content": done}, **refused}
+    refused = {str(status): {"description": why, "content": refusal} for status, why in sorted(refusals.items())}
+    for status in _WITH_RETRY_AFTER:
+        refused[status]["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+    return {"200": {"description": done, "content": {"application/json": {"schema": _ref(answer)}}}, **refused}
+
+
+def _settings_schemas() -> dict[str, Any]:
+    text = {"type": "string"}
+    sending = _object(apiKey=text, apiHost=text, protocol={"enum": ["http", "https"]})
+    return {
+        "SegmentSettings": _object(
+            integrations=_object(**{"Segment.io": sending}), metrics=_object(sampleRate={"const": 0})
+        ),
+        "RudderSettings": _object(
+            source=_object(id=text, config={"type": "object"}, destinations={"type": "array", "maxItems": 0})
+        ),
+    }
+
+
+def _object(**members: Any) -> dict[str, Any]:
+    return {"type": "object", "required": list(members), "properties": members}
 
 
 def _schemas() -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from tern_common.settings import ServiceSettings
+from tern_ingest.domain.addresses import networks
 
 
 class IngestSettings(ServiceSettings):
@@ -14,3 +15,14 @@ class IngestSettings(ServiceSettings):
         description="Keys that seal identifiers and signing keys at rest: name:base64,name:base64; the first seals, "
         "all of them open."
     )
+    trusted_proxies: str = Field(
+        "",
+        description="Networks of the proxies in front, such as 10.0.0.0/8,fd00::/8. Only their X-Forwarded-For, -Proto "
+        "and -Host are believed.",
+    )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, said: str) -> str:
+        networks(said)
+        return said

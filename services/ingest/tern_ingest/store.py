@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tern_common.db import Connection, Pool, connection, transaction
 from tern_common.errors import Misconfigured, Refused, Unusable
@@ -13,14 +14,30 @@ from tern_ingest.domain.keys import LIVE_KEYS_PER_KIND, KeyKind, WriteKey
 from tern_ingest.domain.tokens import LIVE_KEYS_PER_SOURCE, Signer
 from tern_ingest.domain.vouching import SourceRule
 
+_SOURCES = (
+    "SELECT id, name, created_at, login_needs_token, origins, server_events_per_s, browser_events_per_s"
+    " FROM ingest.source ORDER BY created_at, id"
+)
+_SOURCE_OF_ID = (
+    "SELECT id, name, created_at, login_needs_token, origins, server_events_per_s, browser_events_per_s"
+    " FROM ingest.source WHERE id = $1 FOR UPDATE"
+)
+
 
 class Source(NamedTuple):
-    """Where events come from. `login_needs_token`: whether its browsers' logins count only when they are signed."""
+    """Where events come from. `login_needs_token`: whether its browsers' logins count only when they are signed.
+
+    `origins`: the pages that may send; none listed means all. The rates are of each key of that kind; None means the
+    policy's.
+    """
 
     source_id: str
     name: str
     created_at: datetime
     login_needs_token: bool = False
+    origins: tuple[str, ...] = ()
+    server_events_per_s: float | None = None
+    browser_events_per_s: float | None = None
 
 
 class KeyRow(NamedTuple):
@@ -53,13 +70,23 @@ class Store:
         """Every write key that may be used, with the rule of its source."""
         async with connection(self._pool) as conn:
             rows = await conn.fetch(
-                "SELECT k.id, k.source_id, k.trusted, k.secret_hash, s.login_needs_token"
+                "SELECT k.id, k.source_id, k.trusted, k.secret_hash, s.login_needs_token, k.kind, s.origins,"
+                " CASE k.kind WHEN 'server' THEN s.server_events_per_s ELSE s.browser_events_per_s END"
                 " FROM ingest.write_key k JOIN ingest.source s ON s.id = k.source_id WHERE k.revoked_at IS NULL"
             )
             signers = await self._signers(conn)
         return [
-            WriteKey(key_id, source_id, trusted, digest, SourceRule(tuple(signers.get(source_id, ())), needs))
-            for key_id, source_id, trusted, digest, needs in rows
+            WriteKey(
+                key_id,
+                source_id,
+                trusted,
+                digest,
+                SourceRule(tuple(signers.get(source_id, ())), needs),
+                kind,
+                tuple(pages),
+                rate,
+            )
+            for key_id, source_id, trusted, digest, needs, kind, pages, rate in rows
         ]
 
     async def _signers(self, conn: Connection) -> dict[str, list[Signer]]:
@@ -97,9 +124,8 @@ class Store:
         """Raises `Refused` 409 when there is one of that name."""
         async with transaction(self._pool) as conn:
             done = await conn.execute(
-                "INSERT INTO ingest.source (id, name, created_at, login_needs_token) VALUES ($1, $2, $3, $4)"
-                " ON CONFLICT DO NOTHING",
-                *source,
+                "INSERT INTO ingest.source (id, name, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+                *source[:3],
             )
         if done == "INSERT 0 0":
             raise Refused(409, "source-exists", "there is a source of that name")
@@ -107,23 +133,24 @@ class Store:
     async def sources(self) -> list[Source]:
         """All of them, oldest first."""
         async with connection(self._pool) as conn:
-            rows = await conn.fetch(
-                "SELECT id, name, created_at, login_needs_token FROM ingest.source ORDER BY created_at, id"
-            )
-        return [Source(*row) for row in rows]
+            rows = await conn.fetch(_SOURCES)
+        return [_source(*row) for row in rows]
 
-    async def set_login_needs_token(self, source_id: str, needs: bool) -> Source:
-        """The source as it is then. Raises `Refused` 404 without such a source."""
+    async def change_source(self, source_id: str, change: Mapping[str, Any]) -> Source:
+        """Sets what `change` names of `Source`, and returns the source as it is then. Raises `Refused` 404 without such
+        a source."""
         async with transaction(self._pool) as conn:
-            row = await conn.fetchrow(
-                "UPDATE ingest.source SET login_needs_token = $2 WHERE id = $1"
-                " RETURNING id, name, created_at, login_needs_token",
+            row = await conn.fetchrow(_SOURCE_OF_ID, source_id)
+            if row is None:
+                raise _no_source()
+            source = _source(*row)._replace(**change)
+            await conn.execute(
+                "UPDATE ingest.source SET login_needs_token = $2, origins = $3, server_events_per_s = $4,"
+                " browser_events_per_s = $5 WHERE id = $1",
                 source_id,
-                needs,
+                *source[3:],
             )
-        if row is None:
-            raise _no_source()
-        return Source(*row)
+        return source
 
     async def add_key(self, key: WriteKey, kind: KeyKind, created_at: datetime) -> None:
         """Raises `Refused`: 404 without such a source, 409 when it has all the live keys of that kind it may have.
@@ -208,6 +235,10 @@ class Store:
             )
         if not found:
             raise Refused(404, "no-such-key", "there is no signing key of that id")
+
+
+def _source(source_id: str, name: str, created_at: datetime, needs: bool, origins: list[str], *rates: Any) -> Source:
+    return Source(source_id, name, created_at, needs, tuple(origins), *rates)
 
 
 async def _see(conn: Connection, source_id: str) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    Double,
     ForeignKey,
     Index,
     LargeBinary,
@@ -14,7 +15,9 @@ from sqlalchemy import (
     Table,
     Text,
     false,
+    text,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 
 SCHEMA = "ingest"
 
@@ -41,6 +44,15 @@ source = Table(
         server_default=false(),
         comment="an unsigned user id of an untrusted key is then no identifier",
     ),
+    Column(
+        "origins",
+        ARRAY(Text),
+        nullable=False,
+        server_default=text("'{}'"),
+        comment="the pages that may send; none listed means all",
+    ),
+    Column("server_events_per_s", Double, comment="of each server key; null means the policy's"),
+    Column("browser_events_per_s", Double, comment="of each browser key; null means the policy's"),
 )
 
 write_key = Table(

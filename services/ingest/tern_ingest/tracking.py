@@ -7,12 +7,9 @@ Knows neither what calls mean (domain) nor how Kafka is written to (bus).
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
-from urllib.parse import parse_qs
 
 from starlette.types import Receive, Scope, Send
 
@@ -22,13 +19,15 @@ from tern_common.clock import Clock
 from tern_common.errors import Refused, Transient, Unusable
 from tern_common.events import EventType
 from tern_common.ids import new_uuid7
-from tern_ingest import answers, meters
+from tern_ingest import answers, credentials, meters
 from tern_ingest.bodies import Bodies, Gone
+from tern_ingest.callers import Caller, Callers, kept_address
 from tern_ingest.domain import bounds, calls, decisions, tolerant
-from tern_ingest.domain.calls import Call, Parsed
+from tern_ingest.domain.calls import Parsed
 from tern_ingest.domain.decisions import Decision, Stamp
 from tern_ingest.domain.policy import Policy
 from tern_ingest.domain.scrubbing import may_hold_secrets
+from tern_ingest.gate import Gate
 from tern_ingest.keyring import Keyring
 from tern_ingest.outgoing import messages
 
@@ -38,8 +37,6 @@ T = TypeVar("T")
 _TOO_LONG_FOR_THE_LOOP = 64 * 1024
 GONE = 499
 """The status, for the metrics alone, of a caller who hung up before it was answered."""
-
-_BASIC = b"basic "
 
 
 @dataclass(frozen=True)
@@ -51,6 +48,8 @@ class Door:
     clock: Clock
     bodies: Bodies
     policy: Policy
+    gate: Gate
+    callers: Callers = field(default_factory=Callers)
 
 
 class Tracking:
@@ -67,31 +66,42 @@ class Tracking:
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> int:
         """Answers any request to this path. Returns the status."""
         head = dict(scope["headers"])
+        caller = self._door.callers.of(scope, head)
         if scope["method"] == "OPTIONS":
-            return await answers.preflight(send, head)
-        origin = head.get(b"origin")
+            return await self._preflight(scope, head, caller, send)
         try:
             if scope["method"] != "POST":
                 raise Refused(405, "method-not-allowed", "tracking calls are POST requests")
-            await self._take(scope, head, receive)
+            await self._take(scope, head, caller, receive)
         except Refused as refused:
-            return await answers.refuse(send, origin, refused)
+            self._door.gate.blame(caller, refused)
+            return await answers.refuse(send, caller.origin, refused)
         except Gone:
             return GONE
-        return await answers.succeed(send, origin)
+        return await answers.succeed(send, caller.origin)
 
-    async def _take(self, scope: Scope, head: Mapping[bytes, bytes], receive: Receive) -> None:
+    async def _take(self, scope: Scope, head: Mapping[bytes, bytes], caller: Caller, receive: Receive) -> None:
         """Returns when Kafka has all events of the request. Raises `Refused` and `Gone`."""
         door = self._door
-        written = _key_outside_the_body(head, scope["query_string"])
-        key = await door.keyring.identify(written) if written else None
+        written = credentials.outside_the_body(head, scope["query_string"])
+        key = await door.gate.admit(written, caller) if written else None
+        if key is None:
+            door.gate.check(caller)
         with door.bodies.hold() as hold:
             body = await door.bodies.read(receive, head, hold)
             parsed = await self._worked(len(body), self._parsed, body)
-            key = key or await door.keyring.identify(_key_in_the_body(parsed))
-            marked = may_hold_secrets(body)
-            stamp = Stamp(key.source_id, key.trusted, door.clock.now(), self._path_type, key.rule, marked)
+            key = key or await door.gate.admit(credentials.in_the_body(parsed), caller)
+            door.gate.owe(key, len(parsed.parts) - 1)
+            address, marked = kept_address(caller, head), may_hold_secrets(body)
+            now = door.clock.now()
+            stamp = Stamp(key.source_id, key.trusted, now, self._path_type, key.rule, marked, address)
             await self._publish(*await self._worked(len(body), self._decided, parsed, stamp))
+
+    async def _preflight(self, scope: Scope, head: Mapping[bytes, bytes], caller: Caller, send: Send) -> int:
+        """A browser asks without its key, so that every page may ask, unless the address names a key that says no."""
+        written = credentials.in_the_address(scope["query_string"])
+        echoed = caller.origin if self._door.gate.may_ask(written, caller.origin) else None
+        return await answers.preflight(send, head, echoed)
 
     async def _worked(self, size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `work` returns. What comes of a large body is worked on in a thread, one at a time: others go on."""
@@ -126,29 +136,3 @@ class Tracking:
     def _new_ids(self) -> Iterator[str]:
         while True:
             yield str(new_uuid7(self._door.clock.now()))
-
-
-def _key_outside_the_body(head: Mapping[bytes, bytes], query: bytes) -> str | None:
-    """The write key by Basic auth, as a header, or in the address, in this order."""
-    authorization = head.get(b"authorization", b"")
-    if authorization[: len(_BASIC)].lower() == _BASIC:
-        try:
-            user, _, _ = base64.b64decode(authorization[len(_BASIC) :]).partition(b":")
-        except binascii.Error:
-            user = authorization
-        if user:
-            return user.decode("utf-8", "replace")
-    if header := head.get(b"x-write-key"):
-        return header.decode("latin-1")
-    if b"writeKey" in query:
-        return next(iter(parse_qs(query.decode("latin-1")).get("writeKey", [])), None)
-    return None
-
-
-def _key_in_the_body(parsed: Parsed) -> str:
-    """The envelope's key, else the first that an event brings. Raises `Refused` when there is none."""
-    in_events = (part.call.write_key for part in parsed.parts if isinstance(part.call, Call))
-    for said in (parsed.write_key, *in_events):
-        if isinstance(said, str) and said:
-            return said
-    raise Refused(401, "write-key-missing", "send the write key as the user name of Basic auth")

@@ -27,6 +27,7 @@ from tern_common.shipped import shipped
 from tern_ingest.app import build
 from tern_ingest.bodies import Bodies
 from tern_ingest.domain.policy import Policy
+from tern_ingest.gate import Gate
 from tern_ingest.keyring import Keyring
 from tern_ingest.store import Store
 from tern_ingest.tracking import Door
@@ -104,7 +105,7 @@ async def ingest_on(database: str, kafka: str, sealer: Sealer = SEALER) -> Async
     async with kafka_bus(kafka, "tern-ingest-test") as bus:
         store = Store(pool, sealer)
         keyring = Keyring(store.live_keys, clock, policy)
-        door = Door(keyring, bus.producer, clock, Bodies(policy), policy)
+        door = Door(keyring, bus.producer, clock, Bodies(policy), policy, Gate(keyring, clock, policy))
         app = build(door, store, Tokens(pool, clock), Probes({}))
         client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ingest")
         async with client:

@@ -21,12 +21,15 @@ from tern_common.policy import load_policy
 from tern_common.sealing import Sealer
 from tern_common.shipped import shipped
 from tern_common.topics import EVENTS, REJECTED
-from tern_ingest.app import tracking_routes
+from tern_ingest.app import settings_routes, tracking
 from tern_ingest.bodies import Bodies
+from tern_ingest.callers import Callers
 from tern_ingest.domain import keys
 from tern_ingest.domain.keys import WriteKey
-from tern_ingest.domain.policy import Limits, Policy
+from tern_ingest.domain.policy import Limits, Policy, Rates
 from tern_ingest.domain.vouching import SourceRule
+from tern_ingest.front import Front
+from tern_ingest.gate import Gate
 from tern_ingest.keyring import Keyring
 from tern_ingest.tracking import Door, Tracking
 
@@ -46,7 +49,7 @@ class KeyStore:
     keys: list[WriteKey] = field(
         default_factory=lambda: [
             WriteKey("k1", "shop", True, keys.digest("secret-one")),
-            WriteKey("k2", "shop", False, keys.digest("secret-two")),
+            WriteKey("k2", "shop", False, keys.digest("secret-two"), kind="browser"),
         ]
     )
     away: bool = False
@@ -79,16 +82,25 @@ class Asked:
 class FrontDoor:
     """Everything behind the tracking routes, and a client in front of them."""
 
-    def __init__(self, **limits: int) -> None:
+    def __init__(self, rates: Mapping[str, float] | None = None, **limits: int) -> None:
         merged = Limits.model_validate({**POLICY.limits.model_dump(), **limits})
-        self.policy = POLICY.model_copy(update={"limits": merged})
+        limited = Rates.model_validate({**POLICY.rates.model_dump(), **(rates or {})})
+        self.policy = POLICY.model_copy(update={"limits": merged, "rates": limited})
         self.clock = ManualClock(NOW)
         self.bus = MemoryBus()
         self.store = KeyStore()
         self.keyring = Keyring(self.store.load, self.clock, self.policy)
         self.bodies = Bodies(self.policy)
-        self.door = Door(self.keyring, self.bus.producer, self.clock, self.bodies, self.policy)
-        transport = httpx.ASGITransport(Starlette(routes=tracking_routes(self.door)))
+        self.gate = Gate(self.keyring, self.clock, self.policy)
+        self.door = Door(self.keyring, self.bus.producer, self.clock, self.bodies, self.policy, self.gate)
+        self.serve()
+
+    def serve(self, callers: Callers | None = None) -> None:
+        """Puts a fresh client in front of the door, whose callers are found as `callers` does."""
+        self.door = replace(self.door, callers=callers or self.door.callers)
+        app = Starlette(routes=settings_routes(self.door))
+        app.router.redirect_slashes = False
+        transport = httpx.ASGITransport(Front(app, tracking(self.door), self.clock))
         self.client = httpx.AsyncClient(transport=transport, base_url="http://ingest")
 
     async def post(
@@ -108,6 +120,10 @@ class FrontDoor:
     def sign(self, rule: SourceRule) -> None:
         """Gives the source a rule."""
         self.store.keys = [key._replace(rule=rule) for key in self.store.keys]
+
+    def list_origins(self, *listed: str) -> None:
+        """Names the pages that the source takes events from."""
+        self.store.keys = [key._replace(origins=listed) for key in self.store.keys]
 
     def asked(self, receive: Receive, producer: Producer | None = None, bodies: Bodies | None = None) -> Asked:
         """A POST to /v1/track whose body `receive` brings; other parts stand in for the door's own."""

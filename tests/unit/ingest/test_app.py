@@ -34,7 +34,7 @@ def test_a_tracking_route_says_what_it_takes_and_answers(app: FastAPI, path: str
     route: dict[str, Any] = app.openapi()["paths"][path]
     assert set(route) == {"post", "options"}
     assert "application/json" in route["post"]["requestBody"]["content"]
-    assert set(route["post"]["responses"]) == {"200", "400", "401", "405", "408", "413", "415", "503"}
+    assert set(route["post"]["responses"]) == {*("200", "400", "401", "403", "405", "408", "413", "415", "429", "503")}
 
 
 def test_every_reference_in_openapi_leads_somewhere(app: FastAPI) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import typer
 
+from tern_cli.commands.keys import Kind
 from tern_cli.platform import Session
 from tern_cli.printing import show_json, show_rows
 
@@ -34,7 +35,37 @@ def list_(context: typer.Context) -> None:
     if session.as_json:
         show_json(found)
     else:
-        show_rows(found["sources"], ("source_id", "name", "created_at", "login_needs_token"))
+        show_rows(found["sources"], ("source_id", "name", "created_at", "login_needs_token", "origins"))
+
+
+@app.command()
+def pages(
+    context: typer.Context,
+    source: Source,
+    origins: Annotated[
+        list[str] | None, typer.Argument(help="https://shop.example, or https://*.shop.example for all below it.")
+    ] = None,
+    any_page: Annotated[bool, typer.Option("--any", help="Take events from every page again.")] = False,
+) -> None:
+    """Say which pages may send events; all others are refused. Of events that come from now on."""
+    if bool(origins) == any_page:
+        raise typer.BadParameter("name the pages that may send, or --any", param_hint="ORIGINS")
+    session: Session = context.obj
+    show_json(session.ask("ingest", "PATCH", _path(source), json={"origins": origins or []}))
+
+
+@app.command()
+def rate(
+    context: typer.Context,
+    source: Source,
+    kind: Annotated[Kind, typer.Option(help="Of which keys of the source.")],
+    events_per_s: Annotated[
+        float | None, typer.Argument(help="Events a second of each such key; without it, as the policy says.")
+    ] = None,
+) -> None:
+    """Say how fast a source's keys may send. Whoever sends faster is told when to come back."""
+    session: Session = context.obj
+    show_json(session.ask("ingest", "PATCH", _path(source), json={f"{kind.value}_events_per_s": events_per_s}))
 
 
 @app.command()

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from tern_common.errors import Unusable
 from tern_common.events import EMPTY, Event, EventType
+from tern_ingest.domain.addresses import with_address
 from tern_ingest.domain.calls import ABSENT, Call, Parsed, Part
 from tern_ingest.domain.scrubbing import emptied, scrubbed, user_token
 from tern_ingest.domain.times import event_time, read_time
@@ -35,6 +36,7 @@ class Stamp(NamedTuple):
     """What ingest knows of a request that the client does not say. `path_type`: the type of a path like /v1/track.
 
     `may_hold_secrets`: whether its body could name a write key or a user token; False spares its events the search.
+    `address`: the caller's, for events whose context names none.
     """
 
     source_id: str
@@ -43,6 +45,7 @@ class Stamp(NamedTuple):
     path_type: EventType | None = None
     rule: SourceRule = SourceRule()
     may_hold_secrets: bool = True
+    address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ def _event(call: Call, stamp: Stamp, sent: datetime | None, new_ids: Iterator[st
         previous_id=None if previous_id == user_id else previous_id,
         group_id=_text(call.group_id, "group-id-not-text"),
         sent_at=sent_at,
-        context=context,
+        context=with_address(context, stamp.address),
         traits=_traits(call, kind, context),
         properties=_object(call.properties, "properties-not-an-object"),
         integrations=_object(call.integrations, "integrations-not-an-object"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from typing import Literal, NamedTuple
 
 from tern_ingest.domain.vouching import SourceRule
@@ -13,16 +14,24 @@ LIVE_KEYS_PER_KIND = 2
 
 _PREFIX = "wk"
 _LONGEST = 200
+_PARTS = re.compile(_PREFIX + r"_([^_:]+)[_:](.+)", re.DOTALL)
 
 
 class WriteKey(NamedTuple):
-    """What ingest knows of a live key. `trusted`: whether its events may say that two identifiers are one person."""
+    """What ingest knows of a live key. `trusted`: whether its events may say that two identifiers are one person.
+
+    `origins`: the pages that its source takes events from; none listed means all. `events_per_s`: where its source has
+    a rate of its own for keys of that kind.
+    """
 
     key_id: str
     source_id: str
     trusted: bool
     secret_hash: bytes
     rule: SourceRule = SourceRule()
+    kind: KeyKind = "server"
+    origins: tuple[str, ...] = ()
+    events_per_s: float | None = None
 
 
 class Presented(NamedTuple):
@@ -38,14 +47,12 @@ def write(key_id: str, secret: str) -> str:
 
 
 def read(text: str) -> Presented | None:
-    """The parts of `wk_<id>_<secret>`, or None when it is none."""
-    if len(text) > _LONGEST:
-        return None
-    prefix, _, rest = text.partition("_")
-    key_id, _, secret = rest.partition("_")
-    if prefix != _PREFIX or not key_id or not secret:
-        return None
-    return Presented(key_id, secret)
+    """The parts of `wk_<id>_<secret>`, or None when it is none.
+
+    Also of `wk_<id>:<secret>`: Jitsu's SDK takes no key without a colon, and masks what stands behind it.
+    """
+    parts = _PARTS.fullmatch(text) if len(text) <= _LONGEST else None
+    return Presented(parts[1], parts[2]) if parts else None
 
 
 def digest(secret: str) -> bytes:

@@ -58,9 +58,27 @@ class Keys(BaseModel):
     """How long known keys stay good while the database is away; afterwards every caller is answered 503."""
 
 
+class Rates(BaseModel):
+    """How often callers may call. Each process counts for itself; a source may have rates of its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    server_events_per_s: Annotated[float, Field(gt=0)]
+    """Of one server key, on the long run."""
+    browser_events_per_s: Annotated[float, Field(gt=0)]
+    """Of one browser key, which anybody can use: what a stranger with it can do to the shop."""
+    failures_per_s: Annotated[float, Field(gt=0)]
+    """Refused requests of one address before all that it sends without a good key is put off, unread."""
+    burst_s: Annotated[float, Field(gt=0)]
+    """So many seconds' worth may come at once."""
+    addresses: Annotated[int, Field(gt=0)]
+    """Failing addresses that are remembered. More forget the one that has not failed for longest."""
+
+
 class Policy(VersionedPolicy):
     """All of `policy.yaml`."""
 
     limits: Limits
     waits: Waits
     keys: Keys
+    rates: Rates
