@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from functools import cached_property
 from heapq import heappop, heappush
 from typing import NamedTuple
 
@@ -124,6 +123,13 @@ def _answered(candidate: Candidate, view: View) -> Candidate:
     return msgspec.structs.replace(candidate, deferral=deferral._replace(until=candidate.due))
 
 
+class _Known(NamedTuple):
+    """What was decided before, as the arbiter and as the folds ask about it."""
+
+    ledger: Ledger
+    taken: dict[tuple[str, str, str], list[Decision]]
+
+
 class _Sitting:
     """One customer, one look: what was decided in it counts for what is decided next."""
 
@@ -136,15 +142,7 @@ class _Sitting:
         self._deferrals: dict[str, Deferral] = {}
         self._asks: dict[str, Candidate] = {}
         self._arms: dict[Arm, None] = {}
-
-    @cached_property
-    def _ledger(self) -> Ledger:
-        """Made when the first candidate is judged: most looks come too early for any."""
-        return Ledger(self._view, self._ruleset)
-
-    @cached_property
-    def _taken(self) -> dict[tuple[str, str, str], list[Decision]]:
-        return by_story(self._view.decisions)
+        self._known: _Known | None = None
 
     def found(self, left: Sequence[Candidate]) -> Decided:
         """What it came to, where these wait."""
@@ -156,13 +154,20 @@ class _Sitting:
             left=[_answered(candidate, self._view) for candidate in left],
         )
 
+    def _before(self) -> _Known:
+        """Made when the first candidate is judged: most looks come too early for any."""
+        if self._known is None:
+            self._known = _Known(Ledger(self._view, self._ruleset), by_story(self._view.decisions))
+        return self._known
+
     def rule_on(self, candidate: Candidate, present: datetime) -> Candidate | None:
         """Judges it, and returns what its story has next: the same again where it was deferred."""
+        ledger, taken = self._before()
         verdict = judge(
             Case(
                 candidate=candidate,
                 view=self._view,
-                ledger=self._ledger,
+                ledger=ledger,
                 present=present,
                 now=self._now,
                 policy=self._policy,
@@ -180,9 +185,9 @@ class _Sitting:
             verdict.incentive,
         )
         self._rulings.append(ruling)
-        self._ledger.add(ruling.decision)
+        ledger.add(ruling.decision)
         story = candidate.story
-        mine = self._taken.setdefault((candidate.rule.rule, story.key, story.about), [])
+        mine = taken.setdefault((candidate.rule.rule, story.key, story.about), [])
         mine.append(ruling.decision)
         return candidate_of(candidate.rule, story, mine, self._ruleset, self._view)
 

@@ -47,9 +47,7 @@ class Heard(NamedTuple):
 
 def judge(case: Case) -> Verdict:
     """What becomes of the candidate."""
-    verdict = hear(case)[-1].verdict
-    assert verdict is not None, "the last check that is heard speaks"
-    return verdict
+    return _hear(case).verdict
 
 
 def hear(case: Case) -> Sequence[Heard]:
@@ -58,17 +56,30 @@ def hear(case: Case) -> Sequence[Heard]:
     Tasks, tickets and status are no contacts: they skip the checks that are of contacts. History comes before expiry,
     since what is taken up has its time from then on.
     """
-    heard: list[Heard] = []
-    way = Way()
+    heard = _hear(case)
+    return [*(Heard(check, None) for check in heard.passed), Heard(heard.last, heard.verdict)]
+
+
+class _Hearing(NamedTuple):
+    """The checks that were passed, and the one that decided."""
+
+    passed: Sequence[Check]
+    last: Check
+    verdict: Verdict
+
+
+def _hear(case: Case) -> _Hearing:
+    passed: list[Check] = []
+    way, is_contact = Way(), case.is_contact
     for check, of_contacts, ask in _CHECKS:
-        if of_contacts and not case.is_contact:
+        if of_contacts and not is_contact:
             continue
         found = ask(case, way)
         if isinstance(found, Verdict):
-            return [*heard, Heard(check, found)]
-        heard.append(Heard(check, None))
+            return _Hearing(passed, check, found)
+        passed.append(check)
         way = found
-    return [*heard, Heard(Check.HOLDOUT, _passed(case, way))]
+    return _Hearing(passed, Check.HOLDOUT, _passed(case, way))
 
 
 _Ask = Callable[[Case, Way], Way | Verdict]
