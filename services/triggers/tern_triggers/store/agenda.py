@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from itertools import zip_longest
 
+from tern_common.arrays import columns
 from tern_common.db import Connection
 from tern_triggers.domain.agenda import Plan
 from tern_triggers.domain.moments import AT_ONCE, earliest
@@ -14,11 +15,13 @@ from tern_triggers.domain.rounds import Safe
 
 async def lock_and_plan(conn: Connection, plans: Mapping[str, Plan]) -> None:
     """Locks, creates and plans the rows of these customers, ascending; the SQL of `domain.agenda.replanned`."""
-    customers = sorted(plans)
+    if not plans:
+        return
     await conn.execute(
         """
         INSERT INTO agenda AS kept (customer_id, next_live, next_all, oldest_at, newest_at)
-        SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[])
+        SELECT * FROM unnest($1::text::uuid[], $2::text::timestamptz[], $3::text::timestamptz[],
+          $4::text::timestamptz[], $5::text::timestamptz[])
           AS said (customer_id, next_live, next_all, oldest_at, newest_at)
         ORDER BY customer_id
         ON CONFLICT (customer_id) DO UPDATE SET
@@ -29,11 +32,7 @@ async def lock_and_plan(conn: Connection, plans: Mapping[str, Plan]) -> None:
           oldest_at = least(kept.oldest_at, excluded.oldest_at),
           newest_at = greatest(kept.newest_at, excluded.newest_at)
         """,
-        customers,
-        [plans[customer].live for customer in customers],
-        [plans[customer].all for customer in customers],
-        [plans[customer].oldest for customer in customers],
-        [plans[customer].newest for customer in customers],
+        *_columns(plans),
         AT_ONCE,
     )
 
@@ -96,7 +95,8 @@ def _passed(at: datetime | None, safe: datetime) -> bool:
 
 async def plan_next(conn: Connection, plans: Mapping[str, Plan]) -> None:
     """Sets the next looks of customers whose rows are locked. The span of facts only grows."""
-    customers: Sequence[str] = sorted(plans)
+    if not plans:
+        return
     await conn.execute(
         """
         UPDATE agenda AS kept SET
@@ -104,16 +104,18 @@ async def plan_next(conn: Connection, plans: Mapping[str, Plan]) -> None:
           next_all = said.next_all,
           oldest_at = least(kept.oldest_at, said.oldest_at),
           newest_at = greatest(kept.newest_at, said.newest_at)
-        FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[])
+        FROM unnest($1::text::uuid[], $2::text::timestamptz[], $3::text::timestamptz[],
+          $4::text::timestamptz[], $5::text::timestamptz[])
           AS said (customer_id, next_live, next_all, oldest_at, newest_at)
         WHERE kept.customer_id = said.customer_id
         """,
-        customers,
-        [plans[customer].live for customer in customers],
-        [plans[customer].all for customer in customers],
-        [plans[customer].oldest for customer in customers],
-        [plans[customer].newest for customer in customers],
+        *_columns(plans),
     )
+
+
+def _columns(plans: Mapping[str, Plan]) -> list[str]:
+    """By customer, which is the order in which rows are locked."""
+    return columns((customer, *plans[customer]) for customer in sorted(plans))
 
 
 async def next_look(conn: Connection) -> datetime | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from tern_common.arrays import columns
 from tern_common.db import Connection, Row
 from tern_triggers.domain.decisions import Decision, Outcome, Why
 from tern_triggers.domain.story import Gone
@@ -136,23 +137,21 @@ async def add(conn: Connection, decisions: Iterable[Decision]) -> set[str]:
         SELECT id, trigger_id, rule, rule_version, key, step, home_id, customer_id, cycle_ref, started, anchor, due,
           round, expires, outcome, reason, decided_at, facts, retracted_at, cancelled_at, about, act, mode,
           string_to_array(channels, ','), category, released_at
-        FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::text[], $6::smallint[], $7::uuid[],
-          $8::uuid[], $9::text[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[],
-          $14::timestamptz[], $15::text[], $16::text[], $17::timestamptz[], $18::bytea[], $19::timestamptz[],
-          $20::timestamptz[], $21::text[], $22::text[], $23::text[], $24::text[], $25::text[], $26::timestamptz[])
+        FROM unnest($1::text::uuid[], $2::text::uuid[], $3::text::text[], $4::text::int[], $5::text::text[],
+          $6::text::smallint[], $7::text::uuid[], $8::text::uuid[], $9::text::text[], $10::text::timestamptz[],
+          $11::text::timestamptz[], $12::text::timestamptz[], $13::text::timestamptz[], $14::text::timestamptz[],
+          $15::text::text[], $16::text::text[], $17::text::timestamptz[], $18::text::bytea[], $19::text::timestamptz[],
+          $20::text::timestamptz[], $21::text::text[], $22::text::text[], $23::text::text[], $24::text::text[],
+          $25::text::text[], $26::text::timestamptz[])
           AS said (id, trigger_id, rule, rule_version, key, step, home_id, customer_id, cycle_ref, started, anchor, due,
             round, expires, outcome, reason, decided_at, facts, retracted_at, cancelled_at, about, act, mode, channels,
             category, released_at)
         ON CONFLICT DO NOTHING
         RETURNING id
         """,  # noqa: S608
-        *_columns(said),
+        *columns(map(_values, said)),
     )
     return {str(row[0]) for row in rows}
-
-
-def _columns(said: Sequence[Decision]) -> list[list[Any]]:
-    return [list(column) for column in zip(*map(_values, said), strict=True)]
 
 
 def _values(decision: Decision) -> tuple[Any, ...]:

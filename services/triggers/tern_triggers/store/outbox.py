@@ -1,8 +1,8 @@
 """Rows of `outbox`: what is to be published, in order, at least once (triggers.md §4.5).
 
-A row is claimed (noted as attempted, leased) in a transaction of its own *before* it is sent, so that whoever finds it
-unattempted knows that nobody has seen it. Ages and leases are real time; the re-check is against the safe time by which
-the trigger was decided: an import holds back only what waits for history anyway.
+A row is noted as attempted and leased *before* it is sent, in the transaction that writes it or in one of its own, so
+that whoever finds it unattempted knows that nobody has seen it. Ages and leases are real time; the re-check is against
+the safe time by which the trigger was decided: an import holds back only what waits for history anyway.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from tern_common.arrays import columns
 from tern_common.db import Connection
 from tern_triggers.domain.contract import FIRED
 from tern_triggers.domain.policy import OutboxPolicy
@@ -59,12 +60,13 @@ async def put(conn: Connection, letters: Sequence[Letter], lease: timedelta | No
         INSERT INTO outbox (trigger_id, type, topic, key, message_id, value, lane, attempted_at, lease)
         SELECT trigger_id, type, topic, key, message_id, value, lane,
           CASE WHEN $8::interval IS NOT NULL THEN clock_timestamp() END, clock_timestamp() + $8::interval
-        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::bytea[], $7::text[])
+        FROM unnest($1::text::uuid[], $2::text::text[], $3::text::text[], $4::text::bytea[], $5::text::text[],
+          $6::text::bytea[], $7::text::text[])
           WITH ORDINALITY AS said (trigger_id, type, topic, key, message_id, value, lane, place)
         ORDER BY place
         RETURNING seq
         """,
-        *(list(column) for column in zip(*letters, strict=True)),
+        *columns(letters),
         lease,
     )
     seqs = sorted(row[0] for row in rows)
