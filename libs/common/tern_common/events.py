@@ -34,7 +34,8 @@ class Event(Struct, kw_only=True, omit_defaults=True, frozen=True):
     `context`, `traits`, `properties` and `integrations` are JSON objects as the client sent them. `name` is the
     track event's or the page's name. `trusted` belongs to the write key. `event_time` is skew-corrected and clamped.
     `vouched` names the namespaces whose values a user token has signed; `unsigned_user_id` is a login that its source
-    does not take for one, and identifies nobody.
+    does not take for one, and identifies nobody. `extra` holds the members of a call that are none of the above, as
+    the client sent them.
     """
 
     message_id: str
@@ -57,6 +58,7 @@ class Event(Struct, kw_only=True, omit_defaults=True, frozen=True):
     properties: Raw = EMPTY
     integrations: Raw = EMPTY
     unsigned_user_id: str | None = None
+    extra: Raw = EMPTY
 
     @property
     def late(self) -> bool:

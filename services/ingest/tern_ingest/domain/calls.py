@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec.structs import replace
 
 from tern_ingest.domain.bounds import check_count, check_depth, events_of
 from tern_ingest.domain.policy import Limits
@@ -22,7 +23,7 @@ LONGEST_VALUE = 2_048
 """Bytes of a value of the envelope itself: a time, or a write key."""
 
 
-class Call(Struct, rename="camel", frozen=True):
+class Call(Struct, rename="camel", frozen=True, forbid_unknown_fields=True):
     """An event as a client sends it. Nothing is checked yet: a wrong type must cost this event only."""
 
     type: Any = None
@@ -43,7 +44,13 @@ class Call(Struct, rename="camel", frozen=True):
     integrations: Raw = ABSENT
 
 
-class _Small(Call, rename="camel", frozen=True):
+class WiderCall(Call, rename="camel", frozen=True, forbid_unknown_fields=False):
+    """An event with members that are none of a call's: `extra` is the object of these."""
+
+    extra: Raw = ABSENT
+
+
+class _Small(Call, rename="camel", frozen=True, forbid_unknown_fields=False):
     """A body no longer than one event may be: an event, or an envelope around a batch."""
 
     batch: list[Raw] | UnsetType = UNSET
@@ -84,6 +91,9 @@ _value = msgspec.json.Decoder()
 _small = msgspec.json.Decoder(_Small)
 _large = msgspec.json.Decoder(_Large)
 _call = msgspec.json.Decoder(Call)
+_wider_call = msgspec.json.Decoder(WiderCall)
+_members = msgspec.json.Decoder(dict[str, Raw])
+_KNOWN = frozenset(Call.__struct_encode_fields__)
 
 
 def parse(body: bytes, limits: Limits) -> Parsed | None:
@@ -125,15 +135,21 @@ def one(raw: bytes | Raw, limits: Limits) -> Call | str:
         return "event-too-large"
     too_deep = check_depth(data, limits.event_depth)
     try:
-        call = _call.decode(data)
+        call = whole(data)
     except msgspec.ValidationError:
         return "event-not-an-object"
     return "event-too-deep" if too_deep else call
 
 
 def whole(raw: bytes) -> Call:
-    """The call of an event that is known to be well-formed and within the limits."""
-    return _call.decode(raw)
+    """The call of an event that is known to be well-formed and within the limits. Raises `ValidationError` for what is
+    no object."""
+    try:
+        return _call.decode(raw)
+    except msgspec.ValidationError:
+        call = _wider_call.decode(raw)
+    unknown = {name: value for name, value in _members.decode(raw).items() if name not in _KNOWN}
+    return replace(call, extra=Raw(msgspec.json.encode(unknown)))
 
 
 def value(raw: bytes) -> object:
@@ -142,12 +158,19 @@ def value(raw: bytes) -> object:
 
 
 def _of_small(body: bytes, limits: Limits) -> Parsed:
-    outer = _small.decode(body)
+    try:
+        return _alone(body, _call.decode(body), limits)
+    except msgspec.ValidationError:
+        outer = _small.decode(body)
     if outer.batch is UNSET:
-        call = "event-too-deep" if check_depth(body, limits.event_depth) else outer
-        return Parsed([Part(body, call)], outer.sent_at, outer.write_key)
+        return _alone(body, whole(body), limits)
     check_count(len(outer.batch), limits.batch_events)
     return Parsed([Part(raw, one(raw, limits)) for raw in outer.batch], outer.sent_at, outer.write_key)
+
+
+def _alone(body: bytes, call: Call, limits: Limits) -> Parsed:
+    found = "event-too-deep" if check_depth(body, limits.event_depth) else call
+    return Parsed([Part(body, found)], call.sent_at, call.write_key)
 
 
 def _of_large(body: bytes, limits: Limits) -> Parsed:

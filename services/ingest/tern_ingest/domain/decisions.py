@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from tern_common.errors import Unusable
 from tern_common.events import EMPTY, Event, EventType
 from tern_ingest.domain.addresses import with_address
-from tern_ingest.domain.calls import ABSENT, Call, Parsed, Part
+from tern_ingest.domain.calls import ABSENT, Call, Parsed, Part, WiderCall
 from tern_ingest.domain.scrubbing import emptied, scrubbed, user_token
 from tern_ingest.domain.times import event_time, read_time
 from tern_ingest.domain.vouching import Outcome, SourceRule, Vouching
@@ -29,7 +29,7 @@ _TYPE_BY_NAME = {str(kind): kind for kind in TYPES}
 _LARGEST_EXACT = 2**53
 _NULL = Raw(b"null")
 _BRACE = ord("{")
-_FREE_FORM = ("context", "traits", "properties", "integrations")
+_FREE_FORM = ("context", "traits", "properties", "integrations", "extra")
 
 
 class Stamp(NamedTuple):
@@ -128,6 +128,7 @@ def _event(call: Call, stamp: Stamp, sent: datetime | None, new_ids: Iterator[st
         traits=_traits(call, kind, context),
         properties=_object(call.properties, "properties-not-an-object"),
         integrations=_object(call.integrations, "integrations-not-an-object"),
+        extra=call.extra if isinstance(call, WiderCall) else EMPTY,
     )
 
 
@@ -202,6 +203,6 @@ def _traits(call: Call, kind: EventType, context: Raw) -> Raw:
 
 def _without_secrets(call: Call) -> Call:
     """The call without write keys and user tokens in its free-form parts; itself when there are none."""
-    found = {name: scrubbed(raw) for name in _FREE_FORM if len(raw := getattr(call, name))}
+    found = {name: scrubbed(raw) for name in _FREE_FORM if len(raw := getattr(call, name, ABSENT))}
     changed = {name: raw for name, raw in found.items() if raw is not getattr(call, name)}
     return replace(call, **changed) if changed else call
