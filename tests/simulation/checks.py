@@ -1,37 +1,29 @@
 """What must be true of every world, however its weather was (triggers.md §11).
 
-Says it from what the shop was told, with facts and folds of the service's own, and none of its tables.
+Says it from what the shop was told, with facts and folds of the service's own; `expecting` says the rest, with an
+oracle that shares neither.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 import msgspec
 
-from simulation.identity import IdentityTables
+from simulation.deciding import Judged
+from simulation.expecting import expected
+from simulation.knowing import World, acked_before, everything, of_lane
 from simulation.loop import START
-from simulation.triggers import STALE_AFTER_S, Judged, TriggerTables
-from simulation.world import END_S, POLICY, RULES, Ended
-from tern_common.events import Event, encode
-from tern_identity.consumer import Arrived
-from tern_identity.domain.reading import read
+from simulation.rules import BY_NAME
+from simulation.triggers import STALE_AFTER_S, TriggerTables
+from simulation.world import END_S, Ended
 from tern_triggers.domain.candidates import candidate_of
 from tern_triggers.domain.contract import FIRED, REVOKED
 from tern_triggers.domain.decisions import Decision, Outcome
 from tern_triggers.domain.endings import Revocation
-from tern_triggers.domain.facts import facts_of
-from tern_triggers.domain.folds import telling
-from tern_triggers.domain.news import Membership, News
-from tern_triggers.domain.rules import Rule
-from tern_triggers.domain.story import Story
-from tern_triggers.domain.view import View
-from unit.identity.histories import SHIPPED
-from unit.triggers.node import Node
 
 SOON = timedelta(seconds=5)
-BY_NAME: Mapping[str, Rule] = {rule.rule: rule for rule in RULES}
 
 
 def check(ended: Ended) -> None:
@@ -45,57 +37,9 @@ def check(ended: Ended) -> None:
         one_trigger_between_two_exits(ended)
         what_was_refuted_is_taken_back_once(ended)
         copies_are_equal_and_in_order(ended)
+        expected(ended)
     except AssertionError as wrong:
         raise AssertionError(f"seed {ended.seed}: {wrong}") from wrong
-
-
-class World:
-    """What follows from events that the shop knows to be acknowledged: whose they are, and what they say."""
-
-    def __init__(self, events: Iterable[Event]) -> None:
-        self.identity = identity = IdentityTables()
-        node = Node(RULES, POLICY)
-        reads = node.rules.reads
-        arrived = [_arrived(event) for event in events]
-        filed = identity.file(arrived) if arrived else []
-        latest = {one.home_id: one for one in filed}
-        news = []
-        for said, one in zip(arrived, filed, strict=True):
-            told = latest[one.home_id].membership
-            home = Membership(one.home_id, str(told.customer_id), told.version, told.shared)
-            event = msgspec.json.decode(said.value, type=Event)
-            news.append(News((home,), facts=facts_of(event, one.home_id, reads)))
-        node.batch(news, START)
-        self.node = node
-        self._homes = {said.message_id: one.home_id for said, one in zip(arrived, filed, strict=True)}
-
-    def homes_of(self, event: Event) -> frozenset[str]:
-        """Where the event is filed."""
-        return frozenset({self._homes[event.message_id]})
-
-    def view_of(self, home_id: str) -> View | None:
-        """The customer that has a home."""
-        found = self.node.memberships.get(home_id)
-        return None if found is None or found.customer_id is None else self.node.view(found.customer_id)
-
-    def story(self, decision: Decision) -> tuple[Story, View] | None:
-        """What the rule's fold tells of the decision's key."""
-        seen = self.view_of(decision.home_id)
-        if seen is None:
-            return None
-        told = telling.stories(self.node.rules, seen, POLICY)[decision.rule]
-        return next(((one, seen) for one in told if (one.key, one.about) == (decision.key, decision.about)), None)
-
-
-def _arrived(event: Event) -> Arrived:
-    reading = read(event, SHIPPED.known)
-    return Arrived(reading, event.event_time, event.message_id, event.source_id, event.mode, encode(event))
-
-
-def acked_before(ended: Ended, moment: datetime) -> list[Event]:
-    """In the order in which the shop was told."""
-    known = sorted((at, message) for message, at in ended.acks.at.items() if at < moment)
-    return [ended.acks.events[message] for _, message in known]
 
 
 def _fired(ended: Ended) -> list[Judged]:
@@ -104,7 +48,7 @@ def _fired(ended: Ended) -> list[Judged]:
 
 def nothing_is_lost(ended: Ended) -> None:
     """Every acknowledged event has its facts in the tables, and every letter has left."""
-    world = World(acked_before(ended, datetime.max.replace(tzinfo=START.tzinfo)))
+    world = everything(ended)
     kept = {(fact.kind, fact.key, fact.message_id) for fact in ended.tables.triggers.node.facts.values()}
     missing = {(fact.kind, fact.key, fact.message_id) for fact in world.node.facts.values()} - kept
     assert not missing, f"facts are missing: {sorted(missing)}"
@@ -121,17 +65,18 @@ def no_fire_is_false(ended: Ended) -> None:
     """No exit, reset or link that was acknowledged before due + grace was overlooked (G5)."""
     for judged in _fired(ended):
         decision = judged.decision
-        if BY_NAME[decision.rule].at_once(decision.step):
+        rule = BY_NAME[decision.rule]
+        if rule.at_once(decision.step):
             continue
-        known = acked_before(ended, decision.due + POLICY.grace)
-        found = (world := World(known)).story(decision)
+        known = of_lane(rule, acked_before(ended, decision.round))
+        found = (world := World(known, ended.policy)).story(decision)
         if found is None:
             continue
         story, seen = found
         refusing = {one for event in known if event.name == "Consent Withdrawn" for one in world.homes_of(event)}
         assert not refusing & seen.homes, f"{decision.rule} fired at {judged.now} after consent was withdrawn"
         assert story.gone_until < decision.anchor, f"{decision.rule} fired at {judged.now} after its reason was gone"
-        going_on = candidate_of(BY_NAME[decision.rule], story, (), ended.tables.triggers.node.rules, seen)
+        going_on = candidate_of(rule, story, (), ended.tables.triggers.node.rules, seen)
         if going_on is not None and decision.step == 0 and going_on.start.at == decision.started:
             assert going_on.due <= decision.due, f"{decision.rule} fired at {judged.now} though it had to wait longer"
 
@@ -144,14 +89,15 @@ def no_letter_is_old_news(ended: Ended) -> None:
         tried = tables.attempts.get(judged.decision.trigger_id)
         if tried is None or START + timedelta(seconds=tried) <= patience:
             continue
-        found = World(acked_before(ended, patience)).story(judged.decision)
+        known = of_lane(BY_NAME[judged.decision.rule], acked_before(ended, patience))
+        found = World(known, ended.policy).story(judged.decision)
         over = found is not None and found[0].gone_until >= judged.decision.anchor
         assert not over, f"{judged.decision.rule} was published late, and its reason had gone"
 
 
 def one_trigger_between_two_exits(ended: Ended) -> None:
     """A step fires once between two moments at which its reason was gone, whoever has the cart."""
-    world = World(acked_before(ended, datetime.max.replace(tzinfo=START.tzinfo)))
+    world = everything(ended)
     stated = [one.decision for one in _fired(ended)]
     for earlier in stated:
         for later in stated:
@@ -172,7 +118,7 @@ def _alike(one: Decision, other: Decision, world: World) -> bool:
 
 def what_was_refuted_is_taken_back_once(ended: Ended) -> None:
     """An exit of before the firing that came to be known takes the trigger back: unseen, or by one retraction."""
-    world = World(acked_before(ended, datetime.max.replace(tzinfo=START.tzinfo)))
+    world = everything(ended)
     for judged in _fired(ended):
         found = world.story(judged.decision)
         if found is None:
@@ -180,7 +126,7 @@ def what_was_refuted_is_taken_back_once(ended: Ended) -> None:
         known = ended.tables.triggers.node.decisions[judged.decision.row_id]
         gone = [one for one in found[0].exits if one.reach >= known.anchor and one.at <= known.decided_at]
         if gone and known.outcome is Outcome.FIRED:
-            came = min(ended.acks.at[one.message_id] for one in gone if one.message_id in ended.acks.at)
+            came = min(ended.acks.at[one.message_id] for one in gone)
             assert known.retracted_at is not None or came > known.expires, f"{known.rule} is refuted and still out"
 
 

@@ -9,6 +9,7 @@ from typing import cast
 import msgspec
 
 from simulation.process import Process
+from simulation.rules import CLASSES
 from tern_common.bus import Message, Producer, Record
 from tern_common.consume import Batch
 from tern_common.db import Pool
@@ -23,7 +24,6 @@ from tern_profile.domain.fragment import Fragment, fold
 from tern_profile.domain.record import Known
 from tern_profile.domain.standing import Standing
 from tern_profile.domain.statements import Edge, Filed, Membership, Plan, Statement, plan
-from unit.profile.saying import POLICY
 
 HASHER = Hasher(b"k" * 32)
 
@@ -58,7 +58,7 @@ class ProfileTables:
         return [self._record(customer) for customer in sorted(one for one in concerned if one is not None)]
 
     def _record(self, customer: str) -> tuple[str, bytes]:
-        bare = record.public_record(self._known(customer), self._named(), _subject_of)
+        bare = record.public_record(self._known(customer), self._named(), _subject_of, CLASSES.declared)
         digest = record.digest(bare)
         version, kept, _ = self.records.get(customer, (0, b"", b""))
         version += digest != kept
@@ -71,7 +71,7 @@ class ProfileTables:
         edge = self.edges.get(customer)
         if not homes and edge is not None:
             return Known(customer, merged_into=edge.customer_id)
-        whole = fold((filed.fragment for home in homes for filed in self.events.get(home, {}).values()), POLICY)
+        whole = fold((filed.fragment for home in homes for filed in self.events.get(home, {}).values()), CLASSES)
         shared = any(self.homes[home].shared for home in homes)
         return Known(customer, whole.first_at, whole.last_at, shared, whole.standing or Standing())
 
@@ -101,7 +101,7 @@ class PlayedProfile:
         self._process = process
         self._tables = tables
         self._producer = producer
-        self._reader = ProfileHandler(cast("Pool", None), producer, HASHER, POLICY)
+        self._reader = ProfileHandler(cast("Pool", None), producer, HASHER, CLASSES)
 
     def decode(self, found: Record) -> Statement:
         return self._reader.decode(found)

@@ -17,7 +17,7 @@ from tern_common.bus import Message, Producer
 from tern_common.errors import Transient
 from tern_common.events import Event, EventType, encode
 from tern_common.headers import headers_of
-from tern_common.topics import EVENTS
+from tern_common.topics import EVENTS, EVENTS_BACKFILL
 
 LENGTH_S = 50.0
 """For so long people do something."""
@@ -69,7 +69,44 @@ class Person:
             calls.extend(self._granted())
         for _ in range(self.random.randrange(1, 4)):
             calls.extend(self._episode(self.random.uniform(0, LENGTH_S - 15)))
+        calls.extend(self._looks_around(self.random.uniform(0, LENGTH_S - 15)))
+        if self.random.random() < 0.5:
+            calls.extend(self._answers(self.random.uniform(0, LENGTH_S - 10)))
         return calls
+
+    def _looks_around(self, at: float) -> list[Call]:
+        """At one thing again and again, now and then from a browser that nobody is known at."""
+        product = {"product_id": self.random.choice(PRODUCTS)}
+        looks = [self.random.uniform(0, 15) for _ in range(self.random.randrange(1, 5))]
+        return [self._about(at + later, "", "Product Viewed", product) for later in looks]
+
+    def _answers(self, at: float) -> list[Call]:
+        """A question, and perhaps regrets it."""
+        said = [self._about(at, "", "Survey Answered", {"score": self.random.randrange(11)})]
+        if self.random.random() < 0.4:
+            said.append(self._about(at + self.random.uniform(1, 12), "", "Survey Withdrawn", {}))
+        return said
+
+    def history(self) -> list[Call]:
+        """What an import brings of a person meanwhile: orders, looks, answers, of any time. Some say who they are."""
+        return [self._imported() for _ in range(self.random.choice([0, 0, 1, 2, 4]))]
+
+    def _imported(self) -> Call:
+        product = self.random.choice(PRODUCTS)
+        order: dict[str, object] = {
+            "order_id": f"old-{self.number}-{self.count}",
+            "products": [{"product_id": product, "price": 7}],
+        }
+        deeds: list[Deed] = [
+            ("Order Completed", order),
+            ("Order Completed", order | {"cart_id": f"cart-{self.number}"}),
+            ("Product Viewed", {"product_id": product}),
+            ("Survey Answered", {"score": 1}),
+        ]
+        deed = self.random.choice(deeds)
+        sent = self.random.uniform(2, LENGTH_S)
+        call = self._about(self.random.uniform(-20, sent), "", *deed)
+        return call._replace(sent=sent, event=msgspec.structs.replace(call.event, mode="backfill"))
 
     def _sign_in(self, at: float) -> Call:
         return self._call(at, "identify", None, {}, known=True, both=True)
@@ -187,12 +224,13 @@ class Client:
 
     async def _send(self, event: Event) -> None:
         clock, pause_s = self._process.clock, 0.5
+        topic = EVENTS_BACKFILL if event.mode == "backfill" else EVENTS
         while True:
             stamped = msgspec.structs.replace(event, received_at=clock.now())
             value = encode(stamped)
             key = (event.user_id or event.anonymous_id or event.message_id).encode()
             try:
-                await self._producer.send([Message(EVENTS, key, value, headers_of("event", value))])
+                await self._producer.send([Message(topic, key, value, headers_of("event", value))])
             except Transient:
                 await clock.sleep(pause_s)
                 pause_s = min(pause_s * 2, 5.0)

@@ -1,4 +1,4 @@
-"""Three hundred worlds of crashes, zombies, outages, refusals and lost acknowledgements: each keeps all promises."""
+"""Many worlds of crashes, zombies, outages, refusals and lost acknowledgements: each keeps all promises."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from simulation.checks import check, published
 from simulation.quiet import silence
 from simulation.world import CALM, play
 
-SEEDS = range(300)
+SEEDS = range(150)
 WORKERS = 2
 
 
@@ -27,9 +27,7 @@ def wrong(seed: int) -> str | None:
 
 
 def test_no_weather_makes_a_trigger_false_double_or_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(
-        "COVERAGE_PROCESS_CONFIG", raising=False
-    )  # to trace three hundred worlds would treble their time
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # to trace that many worlds would treble their time
     with ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
         found = [said for said in pool.map(wrong, SEEDS, chunksize=10) if said is not None]
     assert not found, "replay with `make simulate ARGS=SEED`: " + "; ".join(found)

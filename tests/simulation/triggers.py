@@ -8,25 +8,19 @@ from datetime import datetime
 
 import msgspec
 
+from simulation.deciding import Judged, PlayedNode, PutOff
 from simulation.flaws import Flaw
 from tern_common.bus import Message, Place, Record, Span
+from tern_common.lanes import BACKFILL, LIVE, NOTHING_YET
 from tern_common.topics import PROFILES
-from tern_triggers.domain import agenda, endings, narrative, rounds
 from tern_triggers.domain.agenda import Plan
 from tern_triggers.domain.contract import FIRED
-from tern_triggers.domain.decisions import Decision, Outcome
-from tern_triggers.domain.endings import Ending, Revocation
-from tern_triggers.domain.folds import telling
-from tern_triggers.domain.news import Batch, News, read_profile, read_resolved
+from tern_triggers.domain.news import News, read_profile, read_resolved
 from tern_triggers.domain.policy import Policy
-from tern_triggers.domain.rounds import Decided, Safe
+from tern_triggers.domain.rounds import Safe
 from tern_triggers.domain.rules import Rule
-from tern_triggers.domain.view import View
-from tern_triggers.store import letters
 from tern_triggers.store.outbox import Letter
-from unit.triggers.node import Node
 
-SOURCE = "/tern/simulation"
 LEASE_S = 30.0
 STALE_AFTER_S = 10.0
 
@@ -48,15 +42,6 @@ class Row:
 
 
 @dataclass
-class Judged:
-    """A decision with what was safe, and what the clock said, when it was taken."""
-
-    decision: Decision
-    safe: datetime | None
-    now: datetime
-
-
-@dataclass
 class TriggerTables:
     """What all instances share. Every method is one transaction."""
 
@@ -66,12 +51,13 @@ class TriggerTables:
     safe: dict[str, datetime] = field(default_factory=dict)
     outbox: list[Row] = field(default_factory=list)
     judged: list[Judged] = field(default_factory=list)
+    put_off: list[PutOff] = field(default_factory=list)
     written: int = 0
     flaw: Flaw | None = None
     attempts: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.node = _Node(self)
+        self.node = PlayedNode(self)
 
     def apply(self, items: Iterable[News], spans: dict[Place, Span], now: datetime, real: float) -> None:
         """A batch, and how far it reaches."""
@@ -87,12 +73,10 @@ class TriggerTables:
 
     def reached(self) -> Safe | None:
         """Safe time of the live lane, and of all."""
-        live = self.safe.get("live")
-        return (
-            None
-            if live is None
-            else Safe(live, min(live, self.safe.get("backfill", datetime.min.replace(tzinfo=live.tzinfo))))
-        )
+        live = self.safe.get(LIVE)
+        if live is None:
+            return None
+        return Safe(live, live if self.flaw is Flaw.LIVE_ALONE else min(live, self.safe.get(BACKFILL, NOTHING_YET)))
 
     def due(self, safe: Safe) -> list[str]:
         """Customers that somebody has to look at, the longest due first."""
@@ -124,7 +108,7 @@ class TriggerTables:
 
     def claim(self, now: datetime, real: float) -> list[Row]:
         """Notes an attempt at what may be sent, never past an earlier letter of the same trigger."""
-        safe = self.safe.get("live")
+        safe = self.reached()
         claimed: list[Row] = []
         for row in self.outbox:
             if row.letter.type == FIRED and row.checked_at is None and row.created < real - STALE_AFTER_S:
@@ -134,12 +118,16 @@ class TriggerTables:
                 claimed.append(row)
         return claimed
 
-    def _free(self, row: Row, safe: datetime | None, real: float) -> bool:
+    def _free(self, row: Row, safe: Safe | None, real: float) -> bool:
         if row.lease is not None and row.lease >= real:
             return False
         if any(other.seq < row.seq and other.letter.trigger_id == row.letter.trigger_id for other in self.outbox):
             return False
-        return row.letter.type != FIRED or row.checked_at is None or (safe is not None and row.checked_at <= safe)
+        return (
+            row.letter.type != FIRED
+            or row.checked_at is None
+            or (safe is not None and row.checked_at <= safe.of(row.letter.lane))
+        )
 
     def failed(self, rows: Sequence[Row], now: datetime) -> None:
         """Given back after a failed send."""
@@ -163,58 +151,6 @@ class TriggerTables:
         return bool(unseen)
 
 
-class _Node(Node):
-    """Memory tables that know of an outbox, and note what was known when."""
-
-    def __init__(self, tables: TriggerTables) -> None:
-        super().__init__(tables.rules, tables.policy)
-        self.tables = tables
-        self.real = 0.0
-
-    def look(self, customer: str, safe: Safe, now: datetime) -> None:
-        """Decides all rounds that are due, and plans the next look."""
-        seen = self.view(customer)
-        told = telling.stories(self.rules, seen, self.policy)
-        decided = rounds.decide(self.rules, told, seen, self.policy, safe, now)
-        self._keep(seen, decided, safe.live, now)
-        notes = narrative.ended_notes(self.rules, told, rounds.after(seen, decided), self.policy, now)
-        self.decisions |= {one.row_id: one for one in notes if one.row_id not in self.decisions}
-        looks = rounds.next_looks(decided.left, self.policy)
-        newest = seen.facts[-1].at if seen.facts else None
-        known = agenda.join([self.agenda.get(customer, Plan()), Plan(None, None, newest, newest)])
-        self.agenda[customer] = known._replace(live=looks.live, all=looks.all)
-
-    def _keep(self, seen: View, decided: Decided, safe: datetime | None, now: datetime) -> None:
-        for ruling in decided.rulings:
-            one = ruling.decision
-            assert one.row_id not in self.decisions, "decided twice"
-            self.decisions[one.row_id] = one
-            self.tables.judged.append(Judged(one, safe, now))
-            if one.outcome is Outcome.FIRED and one.mode == "live":
-                self.tables.put([letters.of_ruling(ruling, seen, SOURCE)], self.real, leased=True)
-
-    def _end(self, customer: str, said: Batch, now: datetime) -> None:
-        seen = self.view(customer, said)
-        told = telling.stories(self.rules, seen, self.policy)
-        own = [one for one in seen.decisions if one.home_id in seen.homes]
-        if self.tables.flaw is Flaw.FORGET_NOTHING_FIRED:
-            return
-        for ending in endings.endings(told, own, now):
-            self._revoke(ending, now)
-
-    def _revoke(self, ending: Ending, now: datetime) -> None:
-        decision = ending.decision
-        if self.tables.take_back(decision.trigger_id):
-            self.decisions[decision.row_id] = msgspec.structs.replace(
-                decision, outcome=Outcome.WITHDRAWN, reason=ending.exit.why
-            )
-            return
-        noted = {"retracted_at": now} if ending.revocation is Revocation.RETRACTED else {"cancelled_at": now}
-        self.decisions[decision.row_id] = msgspec.structs.replace(decision, **noted)
-        letter = letters.of_ending(self.tables.rules, ending, now, SOURCE)
-        self.tables.put([letter], self.real)
-
-
 def _due(plan: Plan, safe: Safe) -> datetime | None:
     moments = [at for at, passed in ((plan.live, safe.live), (plan.all, safe.all)) if at is not None and at <= passed]
     return min(moments, default=None)
@@ -224,4 +160,7 @@ def read(record: Record, tables: TriggerTables) -> News:
     """What a record says. Raises `Poison`."""
     if record.topic == PROFILES:
         return read_profile(record.value)
-    return read_resolved(record.value, tables.node.rules.reads)
+    news = read_resolved(record.value, tables.node.rules.reads)
+    if tables.flaw is not Flaw.HISTORY_SPEAKS:
+        return news
+    return msgspec.structs.replace(news, facts=tuple(msgspec.structs.replace(one, passive=False) for one in news.facts))

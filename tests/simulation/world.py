@@ -10,44 +10,30 @@ from simulation import loop
 from simulation.bus import Network
 from simulation.flaws import Flaw
 from simulation.identity import IdentityTables
-from simulation.platform import Member, Tables, member
+from simulation.member import Member, Tables, member
+from simulation.platform import begin
 from simulation.process import Pace
 from simulation.profile import ProfileTables
+from simulation.rules import RULES, policy_of
 from simulation.shop import LENGTH_S, Acks, Client, Person
 from simulation.triggers import TriggerTables
 from tern_common.memory import MemoryBroker
-from tern_common.topics import EVENTS, PROFILES, PROGRESS, RESOLVED, Topic, triggers_topic
+from tern_common.topics import (
+    EVENTS,
+    EVENTS_BACKFILL,
+    PROFILES,
+    PROGRESS,
+    RESOLVED,
+    RESOLVED_BACKFILL,
+    Topic,
+    triggers_topic,
+)
 from tern_triggers.domain.policy import Policy
-from tern_triggers.domain.rules import RULE, Rule
 
 SESSION_TIMEOUT_S = 4.0
+HISTORY = {EVENTS_BACKFILL: 3, RESOLVED_BACKFILL: 2}
 CALM_AFTER_S = LENGTH_S + 15.0
 END_S = CALM_AFTER_S + 60.0
-
-POLICY = Policy.model_validate(
-    {"version": 1, "grace": "4s", "slot": "2s", "settle": "2s", "tolerance": "20s", "arbiter": {"caps": []}}
-)
-
-
-def _rule(name: str, **more: object) -> Rule:
-    return RULE.validate_python(
-        {
-            "rule": name,
-            "kind": "inactivity",
-            "family": "cart",
-            "purpose": "marketing",
-            "channels": ["email"],
-            "steps": [{"after": "10s", "expires_after": "40s"}],
-            **more,
-        }
-    )
-
-
-RULES = (
-    _rule("cart_left", key="cart_id", fold="cart", max_hold="25s"),
-    _rule("orders_over", family="recall", fold="orders", steps=[{"after": "15s", "expires_after": "40s"}]),
-)
-
 
 USUAL = Pace()
 
@@ -61,7 +47,7 @@ class Weather:
     outages: bool = True
     lossy: float = 0.04
     absent: tuple[str, ...] = ("identity", "profile", "triggers")
-    refused: tuple[str, ...] = (EVENTS, RESOLVED, PROFILES, "tern.triggers.cart.v1")
+    refused: tuple[str, ...] = (EVENTS, RESOLVED, RESOLVED_BACKFILL, PROFILES, "tern.triggers.cart.v1")
     longest_s: float = 12.0
     every_s: float = 6.0
     pace: Pace = USUAL
@@ -79,6 +65,7 @@ class Ended:
     network: Network
     acks: Acks
     calls: int
+    policy: Policy
 
 
 class World:
@@ -88,11 +75,12 @@ class World:
         self.random = Random(seed)
         self.seed = seed
         self.weather = weather
-        shapes = {EVENTS: 6, RESOLVED: 3, PROFILES: 2, PROGRESS: 1, "tern.events.rejected.v1": 1}
+        shapes = {EVENTS: 6, RESOLVED: 3, PROFILES: 2, PROGRESS: 1, **HISTORY, "tern.events.rejected.v1": 1}
         families = {triggers_topic(rule.family): 6 for rule in RULES}
         topics = [Topic(name, partitions) for name, partitions in (shapes | families).items()]
         self.network = Network(MemoryBroker(topics), lossy=weather.lossy)
-        self.tables = Tables(IdentityTables(), ProfileTables(), TriggerTables(RULES, POLICY, flaw=flaw), flaw)
+        self.policy = policy_of(Random(f"policy {seed}"))
+        self.tables = Tables(IdentityTables(), ProfileTables(), TriggerTables(RULES, self.policy, flaw=flaw), flaw)
         self.acks = Acks()
         self.members: list[Member] = []
         self._born: list[Member] = []
@@ -108,7 +96,7 @@ class World:
                     raise wrong
         finally:
             await self._end()
-        return Ended(self.seed, self.tables, self.network, self.acks, calls)
+        return Ended(self.seed, self.tables, self.network, self.acks, calls, self.policy)
 
     async def _live(self) -> int:
         for service in ("identity", "profile", "triggers"):
@@ -116,11 +104,13 @@ class World:
             self._start(service)
         persons = [Person(number, Random(self.random.random())) for number in range(self.random.randrange(3, 8))]
         calls = [call for person in persons for call in person.calls()]
+        history = [call for person in persons for call in person.history()]
         shop = member("shop", 0, self.random, self.network, USUAL)
-        clients = [Client(shop.process, shop.bus.producer, self.acks).send_all(calls[lane::3]) for lane in range(3)]
+        sending = [*(calls[part::3] for part in range(3)), history]
+        clients = [Client(shop.process, shop.bus.producer, self.acks).send_all(part) for part in sending]
         await asyncio.gather(*clients, self._trouble())
         await shop.process.clock.sleep(END_S - shop.process.clock.monotonic())
-        return len(calls)
+        return len(calls) + len(history)
 
     async def _end(self) -> None:
         """Nothing of a world may outlive it."""
@@ -136,7 +126,7 @@ class World:
         one = member(service, self.started, self.random, self.network, self.weather.pace)
         self.members.append(one)
         self._born.append(one)
-        one.begin(self.tables)
+        begin(one, self.tables)
 
     async def _trouble(self) -> None:
         """One thing after the other, until it is calm for good."""
