@@ -13,7 +13,9 @@ from tern_common.errors import Refused
 from tern_ingest.domain.policy import Policy
 
 _PACKED = (b"\x1f\x8b", b"\x78")
-_GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
+_GZIP_OR_ZLIB, _NO_HEADER = zlib.MAX_WBITS | 32, -zlib.MAX_WBITS
+_BARE, _JSON = b"deflate", b"{"
+"""Some send a deflated body without zlib's header, which only its label tells."""
 _ENCODINGS = frozenset({b"", b"identity", b"gzip", b"x-gzip", b"deflate"})
 _MOST_MEMBERS = 32
 """Of one gzipped body. Each costs a copy of the rest, and a body of empty ones has hundreds of thousands."""
@@ -64,13 +66,17 @@ class Bodies:
 
     async def read(self, receive: Receive, head: Mapping[bytes, bytes], hold: Hold) -> bytes:
         """The body, unpacked. Raises `Refused` (400, 408, 413, 415, 503) and `Gone`."""
-        if head.get(b"content-encoding", b"").strip().lower() not in _ENCODINGS:
+        encoding = head.get(b"content-encoding", b"").strip().lower()
+        if encoding not in _ENCODINGS:
             raise Refused(415, "unsupported-encoding", "send the body plain or gzipped")
         length = head.get(b"content-length", b"")
         if length.isdigit() and int(length) > self._longest:
             raise self._too_large()
         body = await self._received(receive, hold)
-        return self._unpacked(body, hold) if body.startswith(_PACKED) else body
+        if body.startswith(_PACKED):
+            return self._unpacked(body, hold, _GZIP_OR_ZLIB)
+        bare = encoding == _BARE and not body.lstrip().startswith(_JSON)
+        return self._unpacked(body, hold, _NO_HEADER) if bare else body
 
     async def _received(self, receive: Receive, hold: Hold) -> bytes:
         """Most bodies are one piece, which costs no timer."""
@@ -98,13 +104,13 @@ class Bodies:
             raise self._too_large()
         return piece, bool(message.get("more_body"))
 
-    def _unpacked(self, packed: bytes, hold: Hold) -> bytes:
+    def _unpacked(self, packed: bytes, hold: Hold, form: int) -> bytes:
         """Goes by what the bytes are: the header is lost or added on the way, and JSON cannot begin so."""
         found = b""
         for _ in range(_MOST_MEMBERS):
             if not packed:
                 break
-            member = zlib.decompressobj(_GZIP_OR_ZLIB)
+            member = zlib.decompressobj(form)
             try:
                 found += member.decompress(packed, self._longest + 1 - len(found))
             except zlib.error:

@@ -41,6 +41,14 @@ async def test_a_gzip_header_on_a_plain_body_does_no_harm(door: FrontDoor) -> No
     assert (await door.post(GOOD, headers={"Content-Encoding": "gzip"})).status_code == 200
 
 
+async def test_a_deflated_body_without_zlibs_header_is_known_by_its_label(door: FrontDoor) -> None:
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    bare = packer.compress(json.dumps(GOOD).encode()) + packer.flush()
+    assert (await door.post(bare, headers={"Content-Encoding": "deflate"})).status_code == 200
+    assert (await door.post(GOOD, headers={"Content-Encoding": "deflate"})).status_code == 200
+    assert (await door.post(bare)).status_code == 400
+
+
 async def test_gzip_members_are_one_body(door: FrontDoor) -> None:
     text = json.dumps(GOOD).encode()
     assert (await door.post(gzip.compress(text[:20]) + gzip.compress(text[20:]))).status_code == 200
@@ -53,8 +61,9 @@ async def test_broken_gzip_is_400(door: FrontDoor) -> None:
         assert (answer.status_code, answer.json()["code"]) == (400, "not-gzip")
 
 
-async def test_an_unknown_encoding_is_415(door: FrontDoor) -> None:
-    answer = await door.post(GOOD, headers={"Content-Encoding": "br"})
+@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "x"])
+async def test_an_unknown_encoding_is_415(door: FrontDoor, encoding: str) -> None:
+    answer = await door.post(GOOD, headers={"Content-Encoding": encoding})
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported-encoding")
 
 

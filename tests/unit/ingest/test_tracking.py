@@ -8,6 +8,8 @@ import pytest
 
 from tern_common.topics import EVENTS, REJECTED, TABLE
 from tern_ingest.app import PATHS
+from tern_ingest.callers import Callers
+from tern_ingest.domain.addresses import networks
 from unit.ingest.door import GOOD, NOW, SERVER_KEY, FrontDoor
 
 
@@ -69,6 +71,57 @@ async def test_no_secret_is_passed_on(door: FrontDoor) -> None:
     assert len(sent) == 2
     assert not [record for record in sent if b"secret-one" in record.value or b"eyJ" in record.value]
     assert door.event()["context"] == {"ip": "10.0.0.1"}
+
+
+TYPED = {"track": "t", "identify": "i", "page": "p", "screen": "s", "group": "g", "alias": "a"}
+
+
+@pytest.mark.parametrize("prefix", ["/v1/", "/api/s/", "/api/s/s2s/"])
+@pytest.mark.parametrize("name", [*TYPED, *TYPED.values()])
+async def test_every_type_has_a_path_with_its_name_and_with_its_letter(door: FrontDoor, prefix: str, name: str) -> None:
+    await door.post({"userId": "u", "event": "Seen"}, prefix + name)
+    assert door.event()["type"] == next(kind for kind in TYPED if name in (kind, TYPED[kind]))
+
+
+@pytest.mark.parametrize("path", sorted(PATHS))
+async def test_a_type_in_the_event_wins_over_the_paths(door: FrontDoor, path: str) -> None:
+    await door.post({"batch": [{"type": "screen", "userId": "u"}]}, path)
+    assert door.event()["type"] == "screen"
+
+
+@pytest.mark.parametrize("path", ["/v1/track/", "//v1/track", "/v1//track//", "//api/s/track", "/api/s/s2s/batch/"])
+async def test_a_path_with_too_many_slashes_is_what_was_meant_and_never_redirects(door: FrontDoor, path: str) -> None:
+    answer = await door.client.post(f"http://ingest{path}", json=GOOD, auth=(SERVER_KEY, ""), follow_redirects=False)
+    assert answer.status_code == 200
+    assert len(door.events()) == 1
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/v1", "/v1/tracks", "/v1/e", "/api/s", "/api/s/dance", "/v1/projects", "/beacon"]
+)
+async def test_any_other_path_is_404_and_never_a_redirect(door: FrontDoor, path: str) -> None:
+    assert (await door.post(GOOD, path)).status_code == 404
+
+
+async def test_the_callers_address_goes_on_the_event_as_far_as_the_page_wants(door: FrontDoor) -> None:
+    for policy in ("keep", "stripLastOctet", "remove"):
+        await door.post(GOOD, headers={"X-IP-Policy": policy})
+    assert [event.get("context") for event in door.events()] == [{"ip": "127.0.0.1"}, {"ip": "127.0.0.0"}, None]
+
+
+async def test_the_address_is_the_contexts_else_the_peers_or_a_trusted_proxys_word(door: FrontDoor) -> None:
+    forwarded = {"X-Forwarded-For": "198.51.100.9, 203.0.113.7"}
+    await door.post(GOOD | {"context": {"ip": "192.0.2.1"}}, headers=forwarded)
+    await door.post(GOOD, headers=forwarded)
+    door.serve(callers=Callers(networks("127.0.0.0/8")))
+    await door.post(GOOD, headers=forwarded)
+    assert [event["context"]["ip"] for event in door.events()] == ["192.0.2.1", "127.0.0.1", "203.0.113.7"]
+
+
+async def test_consent_is_kept_and_passed_on(door: FrontDoor) -> None:
+    consent = {"categoryPreferences": {"marketing": False, "analytics": True}}
+    await door.post(GOOD | {"context": {"consent": consent}})
+    assert door.event()["context"]["consent"] == consent
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD", "PATCH"])
