@@ -10,9 +10,11 @@ import pytest
 
 from simulation.checks import check, published
 from simulation.quiet import silence
+from simulation.rules import RULES
 from simulation.world import CALM, play
+from tern_triggers.domain.decisions import Outcome, Why
 
-SEEDS = range(150)
+SEEDS = range(200)
 WORKERS = 2
 
 
@@ -40,6 +42,17 @@ def test_a_seed_is_a_world() -> None:
 def test_in_calm_weather_much_is_fired() -> None:
     """Worlds in which nothing happens would prove nothing."""
     assert sum(len(published(play(seed, CALM))) for seed in range(5)) >= 15
+
+
+def test_in_calm_weather_everything_that_is_played_happens() -> None:
+    """Every step is sent, contacts wait for the morning and for caps, and history brings facts."""
+    ended = [play(seed, CALM) for seed in range(8)]
+    judged = [one.decision for each in ended for one in each.tables.triggers.judged]
+    sent = {(one.rule, one.step) for one in judged if one.outcome is Outcome.FIRED}
+    assert sent == {(rule.rule, step) for rule in RULES for step in range(len(rule.steps))}
+    waited = {one.deferral.why for each in ended for one in each.tables.triggers.put_off}
+    assert waited == {Why.QUIET, Why.CAPPED}
+    assert all(any(fact.passive for fact in each.tables.triggers.node.facts.values()) for each in ended)
 
 
 def told(seed: int) -> Sequence[object]:
