@@ -62,6 +62,7 @@ DEPLOYMENT = (
     Variable("TERN_IDENTITY_PORT", "Port of identity's API on this machine's loopback.", "8002"),
     Variable("TERN_PROFILE_PORT", "Port of profile's API on this machine's loopback.", "8003"),
     Variable("TERN_TRIGGERS_PORT", "Port of triggers' API on this machine's loopback.", "8004"),
+    Variable("TERN_INGEST_WORKERS", "Processes that take tracking calls, at most one for each core.", "2"),
     Variable("# TERN_API_TOKEN", "Token that the `tern` command uses here; `run --rm tern tokens create` makes one."),
 )
 SECRETS = (

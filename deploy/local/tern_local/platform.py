@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from tern_local.supervisor import Kept, Say, Supervisor
 
 # A service finishes its requests and its batch; one that hangs must not hold up a person who pressed Ctrl-C.
 _SERVICES_STOP_S = 7.0
+_INGEST_WORKERS = min(2, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,10 @@ def _services(
         **({"TERN_CLOCK_FILE": str(clock_file)} if clock_file else {}),
     }
     passwords = {name: stack.folder.secret(f"database_{name}") for name in NAMES}
-    own = {"triggers": {"TERN_RULES_DIR": str(write_rules(stack.folder / "rules"))}}
+    own = {
+        "ingest": {"TERN_INGEST_WORKERS": str(_INGEST_WORKERS)},
+        "triggers": {"TERN_RULES_DIR": str(write_rules(stack.folder / "rules"))},
+    }
     urls = {name: provision.as_service(database, name, password) for name, password in passwords.items()}
     further = {name: {**own.get(name, {}), **environment.get(name, {})} for name in NAMES}
     return [

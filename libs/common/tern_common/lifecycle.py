@@ -14,6 +14,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -26,8 +27,9 @@ from tern_common import failpoints
 from tern_common.clock import Clock, SystemClock
 from tern_common.errors import Misconfigured, Transient
 from tern_common.logs import configure_logs, logger
-from tern_common.metrics import LOOP_RETRIES
+from tern_common.metrics import LOOP_RETRIES, keep_posted
 from tern_common.settings import TroubleSettings, read_settings
+from tern_common.workers import share_a_port, supervise
 
 FINISH_REQUESTS_S = 4
 STOP_DEADLINE_S = 9.5
@@ -42,14 +44,25 @@ class LoopEnded(Exception):
     """A background loop returned, which is a bug: its work would silently stay undone."""
 
 
-def start(service: str, settings: type[S], serve: Callable[[S], Coroutine[Any, Any, None]]) -> None:
-    """A service's `main`: logs, settings, event loop. An error ends it with code 1 and one log line that says why."""
+def start(
+    service: str,
+    settings: type[S],
+    serve: Callable[[S], Coroutine[Any, Any, None]],
+    crew: Callable[[S], tuple[int, tuple[str, int]]] | None = None,
+) -> None:
+    """A service's `main`: logs, settings, event loop. An error ends it with code 1 and one log line that says why.
+
+    `crew`: in how many processes it runs, and where they will all listen; else it is one.
+    """
     configure_logs(service)
     sys.excepthook = _last_words
     read = read_settings(settings)
     configure_logs(service, getattr(read, "log_level", "info"))
     failpoints.look_in(read_settings(TroubleSettings).failpoints)
     _collect_seldom()
+    workers, address = crew(read) if crew else (1, ("", 0))
+    if workers > 1:
+        sys.exit(supervise(workers, address, lambda: uvloop.run(serve(read))))
     uvloop.run(serve(read))
 
 
@@ -81,6 +94,8 @@ async def run(
     listener = _listen(*address)
     host, bound = address[0], int(listener.getsockname()[1])
     server = _server(app)
+    if share_a_port():
+        loops = {**loops, "metrics": partial(keep_posted, clock or SystemClock())}
     with _stop_signals(stopping):
         async with asyncio.TaskGroup() as group:
             running = [
@@ -130,7 +145,7 @@ async def _supervise(name: str, loop: Loop, clock: Clock) -> None:
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        return socket.create_server((host, port), family=family, backlog=2048, reuse_port=share_a_port())
     except OSError as wrong:
         raise Misconfigured(f"cannot listen on {host}:{port}: {wrong.strerror or wrong}") from None
 

@@ -38,7 +38,7 @@ def configure_logs(service: str, level: str = "info", stream: TextIO | None = No
     structlog.configure(
         processors=[*shared, _ordered, render],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(out),
+        logger_factory=structlog.WriteLoggerFactory(out),  # a line in one piece: several processes write to one stream
         cache_logger_on_first_use=False,
     )
     _route_libraries(shared, render, out, _LEVELS[level])

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
 
+from tern_common.board import Sheet
+from tern_common.clock import Clock
+
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 HTTP_REQUESTS = Counter(
@@ -19,6 +22,28 @@ HTTP_IN_FLIGHT = Gauge("tern_http_requests_in_flight", "Requests being answered.
 LOOP_RETRIES = Counter("tern_loop_retries", "Times a background loop met a transient error and began again.", ["loop"])
 
 
+_BETWEEN_WRITES_S = 1.0
+
+
+class _Here:
+    """Of this process."""
+
+    sheet: Sheet | None = None
+
+
+def share(sheet: Sheet) -> None:
+    """From now on this process is one of several whose metrics are added up."""
+    _Here.sheet = sheet
+
+
 def render() -> bytes:
-    """All metrics of the process in Prometheus' text format."""
-    return generate_latest()
+    """All metrics of the process in Prometheus' text format; of all its like, if it shares them."""
+    return _Here.sheet.render() if _Here.sheet else generate_latest()
+
+
+async def keep_posted(clock: Clock) -> None:
+    """Tells the others once a second what this process has counted, for ever. Only for those who share."""
+    assert _Here.sheet is not None
+    while True:
+        _Here.sheet.write()
+        await clock.sleep(_BETWEEN_WRITES_S)

@@ -50,5 +50,10 @@ def _virtual_clock(settings: IngestSettings) -> list[APIRouter]:
     return [clock_router(standing)] if settings.clock_file else []
 
 
+def crew(settings: IngestSettings) -> tuple[int, tuple[str, int]]:
+    """How many processes, and where they all listen."""
+    return settings.ingest_workers, settings.http_address
+
+
 if __name__ == "__main__":
-    lifecycle.start(SERVICE, IngestSettings, serve)
+    lifecycle.start(SERVICE, IngestSettings, serve, crew)
