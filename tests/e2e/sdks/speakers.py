@@ -23,6 +23,7 @@ class Sdk(NamedTuple):
 
     `own_ids`: it takes no message ids and times, but makes its own. `leaves`: it sends when its page is left, and hears
     no answer. `colon`: it wants a colon in its write key. `late_login`: what it sends again bears the login of then.
+    `keeps`: what it could not send outlives its page.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Sdk(NamedTuple):
     leaves: bool = False
     colon: bool = False
     late_login: bool = False
+    keeps: bool = False
 
 
 def _page(name: str, **traits: bool) -> Sdk:
@@ -46,9 +48,10 @@ SDKS = (
     Sdk("segment-legacy-node", ("segment_legacy.mjs",)),
     Sdk("rudderstack-node", ("rudderstack.mjs",)),
     Sdk("jitsu-node", ("jitsu.mjs",), own_ids=True, aliases=False, colon=True),
-    _page("segment", late_login=True),
+    _page("segment", late_login=True, keeps=True),
+    _page("segment_snippet", late_login=True),
     _page("segment_batching"),
-    _page("rudderstack"),
+    _page("rudderstack", keeps=True),
     _page("rudderstack_beacons", leaves=True),
     _page("jitsu", aliases=False, colon=True),
 )

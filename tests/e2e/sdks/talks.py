@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Literal
 
 from e2e.sdks.doors import Door
 from e2e.sdks.said import Call, visit
@@ -48,6 +49,10 @@ class Talk:
         answer = await self.speaker.tell(self.calls[part])
         self.anonymous_id = answer.get("anonymousId")
         self.said += [Said(call, since, CLOCK.now()) for call in self.calls[part]]
+
+    async def moves(self, move: Literal["leave", "return"]) -> None:
+        """In a browser: the visitor goes elsewhere, or opens the page anew."""
+        await self.speaker.tell(move)
 
     async def is_heard(self) -> None:
         """Waits until all that it said has arrived."""

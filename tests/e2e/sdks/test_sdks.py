@@ -25,6 +25,7 @@ ALL = slice(None)
 PARTS = [slice(start, start + 4) for start in range(0, 16, 4)]
 FIRST, REST = slice(7), slice(7, None)
 HEARS_ANSWERS = [sdk for sdk in SDKS if not sdk.leaves]
+KEEPS = [sdk for sdk in SDKS if sdk.keeps]
 
 Talks = dict[str, Talk]
 """By the SDK's name. Without those in a browser where there is none."""
@@ -84,6 +85,18 @@ async def restarted(begin: Begin, door: Door) -> Talks:
 
 
 @pytest.fixture(scope="module")
+async def left(begin: Begin, door: Door) -> Talks:
+    """The visitor leaves while Tern is away, and comes back when it is there again."""
+    async with begin(KEEPS, False) as talks:
+        await door.dies()
+        await each(talks.values(), partial(Talk.says, part=ALL))
+        await each(talks.values(), partial(Talk.moves, move="leave"))
+        await door.opens()
+        await each(talks.values(), partial(Talk.moves, move="return"))
+    return talks
+
+
+@pytest.fixture(scope="module")
 async def routes(quiet: Talks, door: Door) -> str:
     """What ingest counted of its routes before it was killed."""
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{door.port}") as client:
@@ -108,6 +121,7 @@ def test_what_an_sdk_is_given_is_on_kafka_once(quiet: Talks, sdk: Sdk) -> None:
 
 
 ASKED = {"segment-browser": "/v1/projects/{write_key}/settings", "rudderstack-browser": "/sourceConfig/"}
+"""Before they send. Of the others, some bring the answer along."""
 POSTED = {
     "segment-node": "/v1/batch",
     "segment-browser": "/v1/t",
@@ -140,3 +154,8 @@ def test_nothing_is_lost_or_changed_by_429_503_and_lost_connections(faulty: Talk
 @pytest.mark.parametrize("sdk", HEARS_ANSWERS, ids=named)
 def test_nothing_is_lost_or_changed_when_tern_restarts(restarted: Talks, sdk: Sdk) -> None:
     of(restarted, sdk).judged(None)
+
+
+@pytest.mark.parametrize("sdk", KEEPS, ids=named)
+def test_what_a_left_page_could_not_send_is_sent_by_the_next(left: Talks, sdk: Sdk) -> None:
+    of(left, sdk).judged(None)

@@ -94,8 +94,11 @@ def _check_time(event: Event, said: Said, manner: Manner) -> None:
 
 
 def _content(event: Event, manner: Manner) -> bytes:
-    """What copies share: all but when they were sent and came."""
-    shared = msgspec.structs.replace(event, received_at=event.event_time, sent_at=None)
+    """What copies share: all but when they were sent and came, and what an SDK notes of its retries."""
+    extra = {name: said for name, said in _members(event, "extra").items() if name != "_metadata"}
+    shared = msgspec.structs.replace(
+        event, received_at=event.event_time, sent_at=None, extra=msgspec.Raw(msgspec.json.encode(extra))
+    )
     return msgspec.json.encode(msgspec.structs.replace(shared, user_id=None) if manner.late_login else shared)
 
 

@@ -1,6 +1,6 @@
 // Speaks through a page in a browser: `node browser.mjs PAGE`. Serves ../browser/ and the packages from a port of its
-// own, so that Tern is another origin. A page defines start(to), say(calls) and, where leaving matters, nothing more:
-// at the end of the input its visitor goes elsewhere.
+// own, so that Tern is another origin. A page defines start(to) and say(calls). Told "leave" instead of calls, the visitor
+// goes elsewhere; told "return", the page is opened anew. At the end of the input the visitor leaves for good.
 
 import { createReadStream } from 'node:fs'
 import { createServer } from 'node:http'
@@ -26,13 +26,16 @@ await speak(async ({ url, key, browser }) => {
   const page = await (await connected.newContext()).newPage()
   page.on('console', message => message.type() === 'error' && console.error('page:', message.text()))
   page.on('pageerror', error => console.error('page:', error))
-  await page.goto(`http://127.0.0.1:${server.address().port}/pages/${process.argv[2]}.html`)
-  await page.evaluate(to => globalThis.start(to), { url, key })
+  const visit = async () => {
+    await page.goto(`http://127.0.0.1:${server.address().port}/pages/${process.argv[2]}.html`)
+    await page.evaluate(to => globalThis.start(to), { url, key })
+  }
+  const moves = { leave: () => page.goto('about:blank').then(() => undefined), return: visit }
+  await visit()
   return {
-    say: calls => page.evaluate(calls => globalThis.say(calls), calls),
+    say: told => moves[told]?.() ?? page.evaluate(calls => globalThis.say(calls), told),
     async close() {
-      await page.goto('about:blank')
-      await page.waitForTimeout(0)
+      await moves.leave()
       await connected.close()
       server.close()
     },
