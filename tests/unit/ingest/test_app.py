@@ -6,12 +6,12 @@ from typing import Any, cast
 
 import pytest
 from fastapi import FastAPI
-from starlette.routing import Route
+from fastapi.routing import iter_route_contexts
 
 from tern_common.auth import Tokens
 from tern_common.db import Pool
 from tern_common.http import Probes
-from tern_ingest.app import PATHS, build
+from tern_ingest.app import PATHS, SETTINGS, build, tracking
 from tern_ingest.store import Store
 from unit.ingest.door import SEALER, FrontDoor
 
@@ -22,11 +22,38 @@ def app(door: FrontDoor) -> FastAPI:
     return build(door.door, Store(pool, SEALER), Tokens(pool, door.clock), Probes({}))
 
 
-def test_every_route_is_in_openapi(app: FastAPI) -> None:
+DOCUMENTS = {"/docs", "/openapi.json", "/docs/oauth2-redirect"}
+
+
+def test_every_route_is_in_openapi(app: FastAPI, door: FrontDoor) -> None:
+    served = {context.path for context in iter_route_contexts(app.routes)}
+    assert set(PATHS) | set(SETTINGS) | set(tracking(door.door)) < served
+    assert set(app.openapi()["paths"]) == served - DOCUMENTS
+
+
+def test_every_method_of_a_route_is_in_openapi(app: FastAPI) -> None:
     described = app.openapi()["paths"]
-    plain = {route.path for route in app.routes if isinstance(route, Route)}
-    assert set(PATHS) < set(described)
-    assert plain - set(described) <= {"/docs", "/openapi.json", "/docs/oauth2-redirect"}
+    for context in iter_route_contexts(app.routes):
+        for method in (context.methods or set()) - {"HEAD"} if context.path not in DOCUMENTS else ():
+            assert method.lower() in described[context.path]
+
+
+def test_every_operation_has_a_name_of_its_own(app: FastAPI) -> None:
+    names = [
+        operation["operationId"]
+        for methods in app.openapi()["paths"].values()
+        for method, operation in methods.items()
+        if method != "parameters"
+    ]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("path", SETTINGS)
+def test_a_settings_route_says_what_it_answers(app: FastAPI, path: str) -> None:
+    route: dict[str, Any] = app.openapi()["paths"][path]
+    assert set(route) == {"parameters", "get", "options"}
+    assert set(route["get"]["responses"]) == {"200", "400", "401", "403", "405", "429", "503"}
+    assert [parameter["name"] for parameter in route["parameters"]] == ["write_key"] * ("{write_key}" in path)
 
 
 @pytest.mark.parametrize("path", PATHS)

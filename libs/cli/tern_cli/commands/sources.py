@@ -35,7 +35,7 @@ def list_(context: typer.Context) -> None:
     if session.as_json:
         show_json(found)
     else:
-        show_rows(found["sources"], ("source_id", "name", "created_at", "login_needs_token", "origins"))
+        show_rows(found["sources"], ("source_id", "name", "created_at", "login_needs_token"))
 
 
 @app.command()
