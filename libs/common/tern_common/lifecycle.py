@@ -24,6 +24,7 @@ from pydantic_settings import BaseSettings
 from starlette.types import ASGIApp
 
 from tern_common import failpoints
+from tern_common.arriving import Arriving, Impatience
 from tern_common.clock import Clock, SystemClock
 from tern_common.errors import Misconfigured, Transient
 from tern_common.logs import configure_logs, logger
@@ -94,6 +95,8 @@ async def run(
     listener = _listen(*address)
     host, bound = address[0], int(listener.getsockname()[1])
     server = _server(app)
+    impatience = Impatience(server.server_state.connections)
+    loops = {**loops, "connections": partial(impatience.follow, clock or SystemClock())}
     if share_a_port():
         loops = {**loops, "metrics": partial(keep_posted, clock or SystemClock())}
     with _stop_signals(stopping):
@@ -153,7 +156,7 @@ def _listen(host: str, port: int) -> socket.socket:
 def _server(app: ASGIApp) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=Arriving,
         ws="none",
         lifespan="off",
         log_config=None,
