@@ -91,13 +91,19 @@ def with_address(context: Raw, address: str | None) -> Raw:
     if address is None:
         return context
     data = bytes(context)
-    if b'"ip"' in data or b"\\u" in data:
-        members = _members.decode(data)
-        if members.get("ip", _NOTHING[0]) not in _NOTHING:
-            return context
-        return Raw(msgspec.json.encode({**members, "ip": address}))
-    inside = data[data.index(b"{") + 1 :].lstrip()
-    return Raw(b'{"ip":"%b"%b%b' % (address.encode(), b"" if inside.startswith(b"}") else b",", inside))
+    if data.startswith(b'{"') and b'"ip"' not in data and b"\\u" not in data:
+        return Raw(_beginning(address) + b"," + data[1:])
+    if data == b"{}":
+        return Raw(_beginning(address) + b"}")
+    members = _members.decode(data)
+    if members.get("ip", _NOTHING[0]) not in _NOTHING:
+        return context
+    return Raw(msgspec.json.encode({**members, "ip": address}))
+
+
+@lru_cache(maxsize=1024)
+def _beginning(address: str) -> bytes:
+    return b'{"ip":"%b"' % address.encode()
 
 
 def reached(scheme: str, host: str | None, forwarded: tuple[str | None, str | None], trusted: bool) -> Reached | None:
