@@ -35,7 +35,7 @@ class Event(Struct, kw_only=True, omit_defaults=True, frozen=True):
     track event's or the page's name. `trusted` belongs to the write key. `event_time` is skew-corrected and clamped.
     `vouched` names the namespaces whose values a user token has signed; `unsigned_user_id` is a login that its source
     does not take for one, and identifies nobody. `extra` holds the members of a call that are none of the above, as
-    the client sent them.
+    the client sent them. `bot`: a robot's, by its user agent. `test`: not meant, by its context or its source.
     """
 
     message_id: str
@@ -59,6 +59,8 @@ class Event(Struct, kw_only=True, omit_defaults=True, frozen=True):
     integrations: Raw = EMPTY
     unsigned_user_id: str | None = None
     extra: Raw = EMPTY
+    bot: bool = False
+    test: bool = False
 
     @property
     def late(self) -> bool:

@@ -9,6 +9,8 @@ from starlette.types import Scope
 
 from tern_ingest.domain import addresses
 from tern_ingest.domain.addresses import Networks, Reached
+from tern_ingest.domain.flags import LONGEST_AGENT, is_robot
+from tern_ingest.domain.keys import WriteKey
 
 
 class Caller(NamedTuple):
@@ -46,6 +48,12 @@ def kept_address(caller: Caller, head: Mapping[bytes, bytes]) -> str | None:
     if b"x-ip-policy" not in head:
         return caller.address
     return addresses.kept(caller.address, _text(head, b"x-ip-policy"))
+
+
+def is_robots(key: WriteKey, head: Mapping[bytes, bytes]) -> bool:
+    """Whether a request under this key is a robot's by its header. A server's says what library the shop calls with."""
+    agent = _text(head, b"user-agent") if key.kind == "browser" else None
+    return agent is not None and is_robot(agent[:LONGEST_AGENT])
 
 
 def _text(head: Mapping[bytes, bytes], name: bytes) -> str | None:

@@ -21,7 +21,7 @@ from tern_common.events import EventType
 from tern_common.ids import new_uuid7
 from tern_ingest import answers, credentials, meters
 from tern_ingest.bodies import Bodies, Gone
-from tern_ingest.callers import Caller, Callers, kept_address
+from tern_ingest.callers import Caller, Callers, is_robots, kept_address
 from tern_ingest.domain import bounds, calls, decisions, tolerant
 from tern_ingest.domain.calls import Parsed
 from tern_ingest.domain.decisions import Decision, Stamp
@@ -92,9 +92,9 @@ class Tracking:
             parsed = await self._worked(len(body), self._parsed, body)
             key = key or await door.gate.admit(credentials.in_the_body(parsed), caller)
             door.gate.owe(key, len(parsed.parts) - 1)
-            address, marked = kept_address(caller, head), may_hold_secrets(body)
+            address, marked, robots = kept_address(caller, head), may_hold_secrets(body), is_robots(key, head)
             now = door.clock.now()
-            stamp = Stamp(key.source_id, key.trusted, now, self._path_type, key.rule, marked, address)
+            stamp = Stamp(key.source_id, key.trusted, now, self._path_type, key.rule, marked, address, robots)
             await self._publish(*await self._worked(len(body), self._decided, parsed, stamp))
 
     async def _preflight(self, scope: Scope, head: Mapping[bytes, bytes], caller: Caller, send: Send) -> int:

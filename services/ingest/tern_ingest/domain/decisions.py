@@ -18,6 +18,7 @@ from tern_common.errors import Unusable
 from tern_common.events import EMPTY, Event, EventType
 from tern_ingest.domain.addresses import with_address
 from tern_ingest.domain.calls import ABSENT, Call, Parsed, Part, WiderCall
+from tern_ingest.domain.flags import flags_of, is_of_tester
 from tern_ingest.domain.scrubbing import emptied, scrubbed, user_token
 from tern_ingest.domain.times import event_time, read_time
 from tern_ingest.domain.vouching import Outcome, SourceRule, Vouching
@@ -37,6 +38,7 @@ class Stamp(NamedTuple):
 
     `may_hold_secrets`: whether its body could name a write key or a user token; False spares its events the search.
     `address`: the caller's, for events whose context names none.
+    `robot_calls`: whether the request is a robot's, for events whose context names no user agent.
     """
 
     source_id: str
@@ -46,6 +48,7 @@ class Stamp(NamedTuple):
     rule: SourceRule = SourceRule()
     may_hold_secrets: bool = True
     address: str | None = None
+    robot_calls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ def _decide(
         return Rejected(part.call, emptied(part.original))
     try:
         call = _without_secrets(part.call) if stamp.may_hold_secrets else part.call
-        event = _event(call, stamp, sent, new_ids)
+        event = _tested(_event(call, stamp, sent, new_ids), stamp.rule)
     except Unusable as wrong:
         return Rejected(wrong.reason, emptied(part.original))
     if vouching is None:
@@ -111,6 +114,7 @@ def _event(call: Call, stamp: Stamp, sent: datetime | None, new_ids: Iterator[st
     previous_id = _text(call.previous_id, "previous-id-not-text")
     sent_at = read_time(call.sent_at) or sent
     context = _object(call.context, "context-not-an-object")
+    bot, test = flags_of(context, stamp.robot_calls)
     return Event(
         message_id=_message_id(call.message_id) or next(new_ids),
         type=kind,
@@ -129,7 +133,16 @@ def _event(call: Call, stamp: Stamp, sent: datetime | None, new_ids: Iterator[st
         properties=_object(call.properties, "properties-not-an-object"),
         integrations=_object(call.integrations, "integrations-not-an-object"),
         extra=call.extra if isinstance(call, WiderCall) else EMPTY,
+        bot=bot,
+        test=test,
     )
+
+
+def _tested(event: Event, rule: SourceRule) -> Event:
+    """Flagged as a test where it states a tester's address. Few sources declare any, and only theirs are searched."""
+    if not rule.testers or event.test or not is_of_tester(event, rule.testers):
+        return event
+    return replace(event, test=True)
 
 
 def _type(said: object, path_type: EventType | None) -> EventType:

@@ -27,10 +27,14 @@ _members = msgspec.json.Decoder(dict[str, Raw])
 
 
 class SourceRule(NamedTuple):
-    """What a source says about its users: the keys it signs with, and whether its browsers' logins must be signed."""
+    """What a source says about its users: the keys it signs with, and whether its browsers' logins must be signed.
+
+    `testers`: e-mail addresses, and domains from their `@` on, whose events are tests.
+    """
 
     signers: tuple[Signer, ...] = ()
     login_needs_token: bool = False
+    testers: frozenset[str] = frozenset()
 
 
 class Vouching:
