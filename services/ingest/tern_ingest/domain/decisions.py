@@ -6,7 +6,6 @@ The only knowledge of what a call's fields mean. Knows no parser's failures but 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, get_args
 
@@ -51,16 +50,14 @@ class Stamp(NamedTuple):
     robot_calls: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Struct, frozen=True):
     """An event for `tern.events.v1`. `token`: what its user token was found to be; None when there was none to read."""
 
     event: Event
     token: Outcome | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(Struct, frozen=True):
     """A call for `tern.events.rejected.v1`: a constant, kebab-case reason, and the bytes that came, without secrets."""
 
     reason: str
@@ -108,11 +105,14 @@ def _decide(
 
 
 def _event(call: Call, stamp: Stamp, sent: datetime | None, new_ids: Iterator[str]) -> Event:
-    """The event that a call says. Raises `Unusable` with the reason when it cannot be one."""
+    """The event that a call says. Raises `Unusable` with the reason when it cannot be one.
+
+    What is absent, as most members are of most calls, is not asked about any further.
+    """
     kind = _type(call.type, stamp.path_type)
     user_id = _text(call.user_id, "user-id-not-text")
-    previous_id = _text(call.previous_id, "previous-id-not-text")
-    sent_at = read_time(call.sent_at) or sent
+    previous_id = None if call.previous_id is None else _text(call.previous_id, "previous-id-not-text")
+    sent_at = sent if call.sent_at is None else read_time(call.sent_at) or sent
     context = _object(call.context, "context-not-an-object")
     bot, test = flags_of(context, stamp.robot_calls)
     return Event(
@@ -124,9 +124,9 @@ def _event(call: Call, stamp: Stamp, sent: datetime | None, new_ids: Iterator[st
         trusted=stamp.trusted,
         name=_name(call, kind),
         user_id=user_id,
-        anonymous_id=_text(call.anonymous_id, "anonymous-id-not-text"),
+        anonymous_id=None if call.anonymous_id is None else _text(call.anonymous_id, "anonymous-id-not-text"),
         previous_id=None if previous_id == user_id else previous_id,
-        group_id=_text(call.group_id, "group-id-not-text"),
+        group_id=None if call.group_id is None else _text(call.group_id, "group-id-not-text"),
         sent_at=sent_at,
         context=with_address(context, stamp.address),
         traits=_traits(call, kind, context),
@@ -146,22 +146,22 @@ def _tested(event: Event, rule: SourceRule) -> Event:
 
 
 def _type(said: object, path_type: EventType | None) -> EventType:
-    if said is None or said == "":
-        if path_type is None:
-            raise Unusable("type-missing")
-        return path_type
     found = _TYPE_BY_NAME.get(said) if isinstance(said, str) else None
-    if found is None:
+    if found is not None:
+        return found
+    if said is not None and said != "":
         raise Unusable("type-unknown")
-    return found
+    if path_type is None:
+        raise Unusable("type-missing")
+    return path_type
 
 
 def _text(said: object, reason: str) -> str | None:
     """An id or a name: absent, null and "" are none; a number is its digits, as JavaScript prints them."""
-    if said is None or said == "":
-        return None
     if isinstance(said, str):
-        return said
+        return said or None
+    if said is None:
+        return None
     if isinstance(said, float) and said.is_integer() and abs(said) < _LARGEST_EXACT:
         return str(int(said))
     if isinstance(said, int | float) and not isinstance(said, bool):
@@ -188,9 +188,11 @@ def _name(call: Call, kind: EventType) -> str | None:
 
 def _timestamp(call: Call) -> datetime | None:
     """When the client says it happened. Guessing at one that cannot be read would falsify every timer."""
-    said = call.original_timestamp if call.timestamp in (None, "") else call.timestamp
-    if said in (None, ""):
-        return None
+    said = call.timestamp
+    if said is None or said == "":
+        said = call.original_timestamp
+        if said is None or said == "":
+            return None
     moment = read_time(said)
     if moment is None:
         raise Unusable("timestamp-unreadable")
@@ -199,7 +201,7 @@ def _timestamp(call: Call) -> datetime | None:
 
 def _object(raw: Raw, reason: str) -> Raw:
     """The JSON object, untouched; absent and null are the empty one."""
-    if not len(raw) or raw == _NULL:
+    if raw is ABSENT or not len(raw) or raw == _NULL:
         return EMPTY
     if memoryview(raw)[0] != _BRACE:
         raise Unusable(reason)

@@ -11,6 +11,7 @@ NEWEST = timedelta(minutes=5)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
+_USUAL = 24
 _LONGEST = 64
 _FIRST_MILLISECONDS = 1e11
 _ALL_DIGITS = re.compile(r"-?[0-9]{9,20}(\.[0-9]+)?", re.ASCII)
@@ -25,6 +26,8 @@ def event_time(happened: datetime | None, sent: datetime | None, received: datet
 
     A skew below that stays: a retry sets a new `sentAt`, so correcting it would give copies of one event two times.
     """
+    if sent is None and happened is not None and OLDEST <= happened - received <= NEWEST:
+        return happened
     base = received
     if sent is not None and abs(received - sent) > CLOCK_IS_WRONG_ABOVE:
         base = sent
@@ -38,6 +41,8 @@ def read_time(said: object) -> datetime | None:
     A text without a zone is taken to be UTC. Callers decide about null and "" before.
     """
     if isinstance(said, str):
+        if len(said) == _USUAL and said[-1] == "Z" and (moment := _usual(said)):
+            return moment
         text = said.strip()
         if len(text) > _LONGEST:
             return None
@@ -45,6 +50,14 @@ def read_time(said: object) -> datetime | None:
     if isinstance(said, int | float) and not isinstance(said, bool):
         return _from_unix(said)
     return None
+
+
+def _usual(text: str) -> datetime | None:
+    """`2026-11-22T10:00:00.000Z`, which JavaScript and most SDKs write, at a fifth of the price."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _from_unix(number: float) -> datetime | None:
