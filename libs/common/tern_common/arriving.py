@@ -38,14 +38,14 @@ class Arriving(HttpToolsProtocol):
 
     def open_head(self) -> Scope | object | None:
         """What stands for the head that is not whole yet, the first or a further one; None while there is none."""
-        scope = cast("Scope | None", self.scope)
+        scope = cast(Scope | None, self.scope)
         if scope is None:
             return self
         return None if "path" in scope else scope
 
     def waits_for_body(self) -> bool:
         """Whether a request is being answered whose body is not all here, though nobody keeps it from coming."""
-        cycle = cast("RequestResponseCycle | None", self.cycle)
+        cycle = cast(RequestResponseCycle | None, self.cycle)
         return cycle is not None and cycle.more_body and not cycle.response_complete and not self.flow.read_paused
 
 

@@ -160,28 +160,6 @@ def test_a_source_can_ask_for_signed_logins(platform: Platform, capsys: Capture)
     ]
 
 
-def test_the_pages_of_a_source_are_listed_or_all(platform: Platform, capsys: Capture) -> None:
-    platform.answers["/v1/sources/s1"] = httpx.Response(200, json={"source_id": "s1", "origins": ["https://a.example"]})
-    assert platform.run("sources", "pages", "s1") == 2
-    assert platform.run("sources", "pages", "s1", "https://a.example", "--any") == 2
-    capsys.readouterr()
-    assert platform.run("sources", "pages", "s1", "https://a.example", "https://*.b.example") == 0
-    assert json.loads(capsys.readouterr().out)["origins"] == ["https://a.example"]
-    assert platform.run("sources", "pages", "s1", "--any") == 0
-    assert [body for _, _, body in platform.asked] == [
-        {"origins": ["https://a.example", "https://*.b.example"]},
-        {"origins": []},
-    ]
-
-
-def test_the_rate_of_a_sources_keys_is_a_number_or_the_policys(platform: Platform, capsys: Capture) -> None:
-    platform.answers["/v1/sources/s1"] = httpx.Response(200, json={"source_id": "s1"})
-    assert platform.run("sources", "rate", "s1") == 2
-    assert platform.run("sources", "rate", "s1", "50", "--kind", "browser") == 0
-    assert platform.run("sources", "rate", "s1", "--kind", "server") == 0
-    assert [body for _, _, body in platform.asked] == [{"browser_events_per_s": 50.0}, {"server_events_per_s": None}]
-
-
 def test_an_identifier_travels_in_the_body(platform: Platform, capsys: Capture) -> None:
     found = {"customer_id": "c1", "identifiers": [{"namespace": "email", "value": "ann@example.com"}], "homes": []}
     for path in ("/v1/customers/lookup", "/v1/profiles/lookup", "/v1/customers/c%2F1"):
