@@ -80,7 +80,7 @@ class Lanes:
         return events
 
     async def _consume(self, consumer: Consumer, handler: Handler[Any]) -> None:
-        rejecting = Rejecting(self.of.bus.producer, self.of.service)
+        rejecting = Rejecting(self.of.bus.producer, self.of.service, self.of.process.clock)
         await consume(consumer, handler, rejecting, self.of.process.clock, limit=BATCH)
 
     def hop(self, passage: Passage, clock: Clock) -> Hop:

@@ -100,7 +100,7 @@ def _reading(
 ) -> dict[str, Loop]:
     """The consumers of both lanes. They share the store, so that one graph grows."""
     bus, clock = on.bus, on.clock
-    rejecting = Rejecting(bus.producer, SERVICE)
+    rejecting = Rejecting(bus.producer, SERVICE, clock)
 
     async def events() -> None:
         handler = EventHandler(store, on.pool, bus.producer)

@@ -61,7 +61,7 @@ def _reading(
 ) -> dict[str, Loop]:
     """The consumers of both lanes: like two instances of the service, which share their customers by locks."""
     bus, clock = on.bus, on.clock
-    rejecting = Rejecting(bus.producer, SERVICE)
+    rejecting = Rejecting(bus.producer, SERVICE, clock)
 
     async def events() -> None:
         consumer = await bus.subscribe(GROUP, [topics.RESOLVED])

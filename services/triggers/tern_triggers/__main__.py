@@ -133,7 +133,7 @@ async def _reports(settings: TriggersSettings, on: Ground) -> None:
     """What marketing systems and storefronts say."""
     consumer = await on.bus.subscribe(REPORTS_GROUP, REPORTS_TOPICS)
     handler, meter = ReportsHandler(on.pool, on.clock), PrometheusMeter(REPORTS_GROUP)
-    rejecting = Rejecting(on.bus.producer, SERVICE)
+    rejecting = Rejecting(on.bus.producer, SERVICE, on.clock)
     await consume(consumer, handler, rejecting, on.clock, limit=settings.batch_records, meter=meter)
 
 
@@ -142,7 +142,7 @@ def _reading(
 ) -> dict[str, Loop]:
     """The consumers of both lanes: like two instances of the service, which share their customers by locks."""
     bus, clock = on.bus, on.clock
-    rejecting = Rejecting(bus.producer, SERVICE)
+    rejecting = Rejecting(bus.producer, SERVICE, clock)
 
     async def events() -> None:
         consumer = await bus.subscribe(GROUP, TOPICS)

@@ -36,7 +36,7 @@ class Publisher:
         self._producer = producer
         self._clock = clock
         self._writing = writing
-        self._rejecting = Rejecting(producer, _SERVICE)
+        self._rejecting = Rejecting(producer, _SERVICE, clock)
 
     async def publish(self) -> int:
         """One round; returns how many letters left the outbox. Raises `Transient`: they will be sent again."""
