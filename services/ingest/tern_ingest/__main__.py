@@ -23,7 +23,7 @@ from tern_ingest.settings import IngestSettings
 from tern_ingest.store import Store
 from tern_ingest.tracking import Door
 
-_TOPICS = (topics.EVENTS, topics.REJECTED)
+_TOPICS = (topics.EVENTS, topics.EVENTS_BACKFILL, topics.REJECTED)
 
 
 async def serve(settings: IngestSettings) -> None:

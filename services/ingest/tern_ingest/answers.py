@@ -22,6 +22,7 @@ _JSON = (b"content-type", b"application/json")
 _SUCCESS_HEADERS: Headers = [_JSON, (b"content-length", b"%d" % len(SUCCESS))]
 _SUCCESS_START: Message = {"type": "http.response.start", "status": 200, "headers": _SUCCESS_HEADERS}
 _SUCCESS_BODY: Message = {"type": "http.response.body", "body": SUCCESS}
+_NOTHING_MORE: Mapping[str, object] = {}
 OTHER_ORIGIN = "origin-not-allowed"
 
 _MAX_AGE_S = b"7200"
@@ -57,12 +58,18 @@ async def say(send: Send, origin: bytes | None, body: bytes) -> int:
     return 200
 
 
-async def refuse(send: Send, origin: bytes | None, refused: Refused, methods: bytes = SENDING) -> int:
+async def refuse(
+    send: Send,
+    origin: bytes | None,
+    refused: Refused,
+    methods: bytes = SENDING,
+    more: Mapping[str, object] = _NOTHING_MORE,
+) -> int:
     """The error with its code and message. No `WWW-Authenticate`: browsers would ask the visitor for a password.
 
-    A page that its source does not list cannot read why.
+    A page that its source does not list cannot read why. `more`: what else the caller is told.
     """
-    body = json.dumps({"code": refused.code, "message": refused.message}).encode()
+    body = json.dumps({"code": refused.code, "message": refused.message, **more}).encode()
     headers = [_JSON, (b"content-length", b"%d" % len(body)), *cors(None if refused.code == OTHER_ORIGIN else origin)]
     if refused.retry_after_s is not None:
         headers.append((b"retry-after", b"%d" % refused.retry_after_s))

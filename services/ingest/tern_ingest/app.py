@@ -10,9 +10,11 @@ from starlette.routing import Route
 from tern_common.auth import Tokens
 from tern_common.events import EventType
 from tern_common.http import CODE_AND_MESSAGE, Probes, create_app, policy_router
-from tern_ingest import openapi
+from tern_ingest import importing, openapi
 from tern_ingest.admin import admin_router
 from tern_ingest.domain.decisions import TYPES
+from tern_ingest.front import Answering
+from tern_ingest.importing import Importing
 from tern_ingest.sdk_settings import SdkSettings, rudder, segment
 from tern_ingest.store import Store
 from tern_ingest.tracking import Door, Tracking
@@ -54,12 +56,13 @@ def build(door: Door, store: Store, tokens: Tokens, probes: Probes, extra: Seque
         clock=door.clock,
     )
     openapi.describe(app.openapi(), PATHS, SETTINGS)
+    openapi.describe_import(app.openapi(), importing.PATH)
     return app
 
 
-def tracking(door: Door) -> dict[str, Tracking]:
-    """The application behind each tracking path; it answers every method itself."""
-    return {path: Tracking(door, path, kind) for path, kind in PATHS.items()}
+def tracking(door: Door) -> dict[str, Answering]:
+    """The application behind each path that takes events; it answers every method itself."""
+    return {importing.PATH: Importing(door), **{path: Tracking(door, path, kind) for path, kind in PATHS.items()}}
 
 
 def tracking_routes(door: Door) -> list[Route]:

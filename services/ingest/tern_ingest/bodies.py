@@ -21,6 +21,14 @@ _MOST_MEMBERS = 32
 """Of one gzipped body. Each costs a copy of the rest, and a body of empty ones has hundreds of thousands."""
 
 
+def encoding_of(head: Mapping[bytes, bytes]) -> bytes:
+    """How the body is said to be packed. Raises `Refused` 415 when nobody here can open that."""
+    encoding = head.get(b"content-encoding", b"").strip().lower()
+    if encoding not in _ENCODINGS:
+        raise Refused(415, "unsupported-encoding", "send the body plain or gzipped")
+    return encoding
+
+
 class Gone(Exception):
     """Raised while a body is read, to end the request."""
 
@@ -66,9 +74,7 @@ class Bodies:
 
     async def read(self, receive: Receive, head: Mapping[bytes, bytes], hold: Hold) -> bytes:
         """The body, unpacked. Raises `Refused` (400, 408, 413, 415, 503) and `Gone`."""
-        encoding = head.get(b"content-encoding", b"").strip().lower()
-        if encoding not in _ENCODINGS:
-            raise Refused(415, "unsupported-encoding", "send the body plain or gzipped")
+        encoding = encoding_of(head)
         length = head.get(b"content-length", b"")
         if length.isdigit() and int(length) > self._longest:
             raise self._too_large()

@@ -8,22 +8,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Protocol
 
 from prometheus_client import Counter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tern_common.clock import Clock
 from tern_common.metrics import HTTP_IN_FLIGHT, HTTP_REQUESTS, HTTP_SECONDS
-from tern_ingest.tracking import Tracking
 
 _BUG = 500
 _NOT_ALLOWED = 405
 
 
+class Answering(Protocol):
+    """A route that words all its answers itself."""
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> int:
+        """Answers any request to its path. Returns the status."""
+        ...
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+
 class Front:
     """`tracking`: path → its application."""
 
-    def __init__(self, app: ASGIApp, tracking: Mapping[str, Tracking], clock: Clock) -> None:
+    def __init__(self, app: ASGIApp, tracking: Mapping[str, Answering], clock: Clock) -> None:
         self._app = app
         self._clock = clock
         self._routes = {path: _Measured(path, route) for path, route in tracking.items()}
@@ -53,7 +63,7 @@ def tidied(path: str) -> str:
 class _Measured:
     """A route with its counters, looked up once: labels cost more than counting."""
 
-    def __init__(self, path: str, tracking: Tracking) -> None:
+    def __init__(self, path: str, tracking: Answering) -> None:
         self.tracking = tracking
         self._path = path
         self._seconds = HTTP_SECONDS.labels(path)

@@ -63,6 +63,65 @@ def _path(path: str, kind: EventType | None) -> dict[str, Any]:
     }
 
 
+def describe_import(schema: dict[str, Any], path: str) -> None:
+    """Adds the route that brings in history, in place."""
+    schema["components"]["schemas"].update(_import_schemas())
+    schema["paths"] = {path: {"post": _import(path), "options": _preflight(path)}} | schema["paths"]
+
+
+def _import(path: str) -> dict[str, Any]:
+    line = {"type": "integer", "minimum": 1, "maximum": 999_999_999_999_999, "default": 1}
+    numbers = {
+        "first_line": "The number of the body's first line, when it is the rest of a file.",
+        "from_line": "Lines before this one are passed over.",
+    }
+    dry = {"name": "dry_run", "in": "query", "schema": {"type": "boolean"}, "description": "Judge, and store nothing."}
+    why = {
+        400: "A number of a line is none, or the body is packed and broken.",
+        **{status: why for status, why in _REFUSALS.items() if status not in (400, 413)},
+        403: "The write key is a browser's, or its source takes no events from this page.",
+        422: "Nearly all lines are rejected: the import was ended.",
+        503: "Kafka or the key store is away, or other imports are under way: go on after `Retry-After`.",
+    }
+    found = _responses("Lines of JSON: progress, and at the end a report that is `done`.", "ImportReport", why)
+    found["200"]["content"] = {"application/x-ndjson": {"schema": _ref("ImportReport")}}
+    for status in (400, 408, 422, 503):
+        found[str(status)]["content"] = {"application/json": {"schema": _ref("ImportRefusal")}}
+    return {
+        "tags": ["tracking"],
+        "operationId": f"track{_id(path)}",
+        "summary": "Bring in history.",
+        "description": "One event a line, any number of lines, plain or gzipped, with a server key. It goes to the "
+        "backfill topic, and keeps its times. All lines up to the last `line` that was told need not be sent again.",
+        "parameters": [
+            *({"name": name, "in": "query", "schema": line, "description": text} for name, text in numbers.items()),
+            dry,
+        ],
+        "security": [{"writeKey": []}, {"writeKeyHeader": []}, {"writeKeyQuery": []}],
+        "requestBody": {"required": True, "content": {"application/x-ndjson": {"schema": {"type": "string"}}}},
+        "responses": found,
+    }
+
+
+def _import_schemas() -> dict[str, Any]:
+    count, text = {"type": "integer", "minimum": 0}, {"type": "string"}
+    report = {
+        "line": {**count, "description": "All lines up to this one are durable, accepted or rejected."},
+        "accepted": count,
+        "rejected": count,
+        "reasons": {"type": "object", "additionalProperties": count},
+        "samples": {"type": "array", "items": _object(line=count, reason=text)},
+        "done": {"type": "boolean", "description": "Of the last record: whether all lines were read."},
+        "dry_run": {"const": True},
+        "code": text,
+        "message": text,
+    }
+    return {
+        "ImportReport": {"type": "object", "required": ["line", "accepted", "rejected"], "properties": report},
+        "ImportRefusal": {"type": "object", "required": ["code", "message"], "properties": report},
+    }
+
+
 def _settings(path: str) -> dict[str, Any]:
     """Of a route with the key in its path, or without."""
     named = "{write_key}" in path

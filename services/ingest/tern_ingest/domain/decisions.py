@@ -14,12 +14,12 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from tern_common.errors import Unusable
-from tern_common.events import EMPTY, Event, EventType
+from tern_common.events import EMPTY, Event, EventType, Mode
 from tern_ingest.domain.addresses import with_address
 from tern_ingest.domain.calls import ABSENT, Call, Parsed, Part, WiderCall
 from tern_ingest.domain.flags import flags_of, is_of_tester
 from tern_ingest.domain.scrubbing import emptied, scrubbed, user_token
-from tern_ingest.domain.times import event_time, read_time
+from tern_ingest.domain.times import event_time, history_time, read_time
 from tern_ingest.domain.vouching import Outcome, SourceRule, Vouching
 
 TYPES: tuple[EventType, ...] = get_args(EventType)
@@ -36,7 +36,7 @@ class Stamp(NamedTuple):
     """What ingest knows of a request that the client does not say. `path_type`: the type of a path like /v1/track.
 
     `may_hold_secrets`: whether its body could name a write key or a user token; False spares its events the search.
-    `address`: the caller's, for events whose context names none.
+    `address`: the caller's, for events whose context names none. `mode`: `backfill` for history, which keeps its times.
     `robot_calls`: whether the request is a robot's, for events whose context names no user agent.
     """
 
@@ -48,6 +48,7 @@ class Stamp(NamedTuple):
     may_hold_secrets: bool = True
     address: str | None = None
     robot_calls: bool = False
+    mode: Mode = "live"
 
 
 class Accepted(Struct, frozen=True):
@@ -115,10 +116,11 @@ def _event(call: Call, stamp: Stamp, sent: datetime | None, new_ids: Iterator[st
     sent_at = sent if call.sent_at is None else read_time(call.sent_at) or sent
     context = _object(call.context, "context-not-an-object")
     bot, test = flags_of(context, stamp.robot_calls)
+    timed = history_time if stamp.mode == "backfill" else event_time
     return Event(
         message_id=_message_id(call.message_id) or next(new_ids),
         type=kind,
-        event_time=event_time(_timestamp(call), sent_at, stamp.received_at),
+        event_time=timed(_timestamp(call), sent_at, stamp.received_at),
         received_at=stamp.received_at,
         source_id=stamp.source_id,
         trusted=stamp.trusted,
@@ -128,6 +130,7 @@ def _event(call: Call, stamp: Stamp, sent: datetime | None, new_ids: Iterator[st
         previous_id=None if previous_id == user_id else previous_id,
         group_id=None if call.group_id is None else _text(call.group_id, "group-id-not-text"),
         sent_at=sent_at,
+        mode=stamp.mode,
         context=with_address(context, stamp.address),
         traits=_traits(call, kind, context),
         properties=_object(call.properties, "properties-not-an-object"),

@@ -75,6 +75,28 @@ class Rates(BaseModel):
     """Failing addresses that are remembered. More forget the one that has not failed for longest."""
 
 
+class Imports(BaseModel):
+    """How history is brought in: so that no file, however long, costs the live lane more than a little."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    at_once: Annotated[int, Field(gt=0)]
+    """Imports that one process works on; more are told to come back."""
+    line_bytes: Annotated[int, Field(gt=0, le=8 * 1024 * 1024)]
+    """Kept of one line for the rejected topic; a longer one is cut there."""
+    batch_lines: Annotated[int, Field(gt=0)]
+    batch_bytes: Annotated[int, Field(gt=0)]
+    """Of lines that are sent together. The next ones are read when Kafka has these."""
+    kafka_s: Annotated[float, Field(gt=0)]
+    """For Kafka to come back, before the import ends with 503."""
+    piece_s: Annotated[float, Field(gt=0)]
+    """For the next piece of a body."""
+    progress_s: Annotated[float, Field(gt=0)]
+    """Between two records of progress at first; later a fiftieth of the time gone by, so that they stay few."""
+    samples: Annotated[int, Field(ge=0)]
+    """Lines that a report names of each reason."""
+
+
 class Policy(VersionedPolicy):
     """All of `policy.yaml`."""
 
@@ -82,3 +104,4 @@ class Policy(VersionedPolicy):
     waits: Waits
     keys: Keys
     rates: Rates
+    imports: Imports

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, timedelta
 
+from tern_common.errors import Unusable
+from tern_common.events import FIRST_YEAR
+
 CLOCK_IS_WRONG_ABOVE = timedelta(minutes=2)
 OLDEST = timedelta(days=-30)
 NEWEST = timedelta(minutes=5)
@@ -33,6 +36,22 @@ def event_time(happened: datetime | None, sent: datetime | None, received: datet
         base = sent
     ago = (happened or sent or received) - base
     return received + min(max(ago, OLDEST), NEWEST)
+
+
+def history_time(happened: datetime | None, sent: datetime | None, received: datetime) -> datetime:
+    """Of an event of the past: as it says itself, however long ago, and the same whenever it is brought in again.
+
+    When a file was written says nothing of a clock, so nothing is corrected. Raises `Unusable` for an event that says
+    no time, which would happen now and once more with each import, and for one of the future.
+    """
+    moment = happened or sent
+    if moment is None:
+        raise Unusable("timestamp-missing")
+    if moment - received > NEWEST:
+        raise Unusable("timestamp-in-the-future")
+    if moment.year < FIRST_YEAR:
+        raise Unusable("timestamp-too-old")
+    return moment
 
 
 def read_time(said: object) -> datetime | None:
