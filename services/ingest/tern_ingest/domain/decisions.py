@@ -113,11 +113,12 @@ def _event(call: Call, stamp: Stamp, sent: datetime | None, new_ids: Iterator[st
     kind = _type(call.type, stamp.path_type)
     user_id = _text(call.user_id, "user-id-not-text")
     previous_id = None if call.previous_id is None else _text(call.previous_id, "previous-id-not-text")
+    group_id = None if call.group_id is None else _text(call.group_id, "group-id-not-text")
     sent_at = sent if call.sent_at is None else read_time(call.sent_at) or sent
     context = _object(call.context, "context-not-an-object")
     bot, test = flags_of(context, stamp.robot_calls)
     timed = history_time if stamp.mode == "backfill" else event_time
-    return Event(
+    event = Event(
         message_id=_message_id(call.message_id) or next(new_ids),
         type=kind,
         event_time=timed(_timestamp(call), sent_at, stamp.received_at),
@@ -127,18 +128,18 @@ def _event(call: Call, stamp: Stamp, sent: datetime | None, new_ids: Iterator[st
         name=_name(call, kind),
         user_id=user_id,
         anonymous_id=None if call.anonymous_id is None else _text(call.anonymous_id, "anonymous-id-not-text"),
-        previous_id=None if previous_id == user_id else previous_id,
-        group_id=None if call.group_id is None else _text(call.group_id, "group-id-not-text"),
         sent_at=sent_at,
         mode=stamp.mode,
         context=with_address(context, stamp.address),
         traits=_traits(call, kind, context),
         properties=_object(call.properties, "properties-not-an-object"),
         integrations=_object(call.integrations, "integrations-not-an-object"),
-        extra=call.extra if isinstance(call, WiderCall) else EMPTY,
-        bot=bot,
-        test=test,
     )
+    extra = call.extra if isinstance(call, WiderCall) else EMPTY
+    if previous_id is None and group_id is None and extra is EMPTY and not bot and not test:
+        return event  # as most: a Struct is given up to fifteen members at a fifth of the price of more
+    previous_id = None if previous_id == user_id else previous_id
+    return replace(event, previous_id=previous_id, group_id=group_id, extra=extra, bot=bot, test=test)
 
 
 def _tested(event: Event, rule: SourceRule) -> Event:
