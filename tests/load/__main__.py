@@ -32,7 +32,10 @@ from tern_local.folder import Folder
 from tern_local.platform import open_platform
 
 OUTPUT = Path("bench.json")
-COLUMNS = ("what", "figure", "floor", "ratio", "aim", "p99_ms", "cpu_us_per_event", "cores", "foreign_cores", "void")
+COLUMNS = (
+    *("what", "figure", "floor", "ratio", "aim", "p99_ms", "cpu_us_per_event", "service_us", "broker_us"),
+    *("cores", "foreign_cores", "void", "durability"),
+)
 ALONE = ("lateness", "agenda", "triggers", "identity")
 TOGETHER = ("pipeline", "at-once", "drains", "ingest")
 SIZES = {"lateness": lateness_bench.ORDERS, "agenda": agenda_bench.STORED}
