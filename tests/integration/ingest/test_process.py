@@ -38,8 +38,8 @@ class Process:
 
 
 @asynccontextmanager
-async def running(database: str, kafka: str) -> AsyncIterator[Process]:
-    """`python -m tern_ingest`, for as long as the block runs."""
+async def running(database: str, kafka: str, **more: str) -> AsyncIterator[Process]:
+    """`python -m tern_ingest`, for as long as the block runs, with `more` settings."""
     settings = {
         "TERN_DATABASE_URL": database,
         "TERN_KAFKA_BOOTSTRAP": kafka,
@@ -48,7 +48,7 @@ async def running(database: str, kafka: str) -> AsyncIterator[Process]:
     }
     pipe = asyncio.subprocess.PIPE
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tern_ingest", env={**os.environ, **settings}, stdout=pipe, stderr=pipe
+        sys.executable, "-m", "tern_ingest", env={**os.environ, **settings, **more}, stdout=pipe, stderr=pipe
     )
     process = Process(child)
     reading = asyncio.ensure_future(process.read())
