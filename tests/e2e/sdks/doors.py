@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import socket
 import sys
 from collections import defaultdict
@@ -37,12 +36,13 @@ class Door:
     async def opens(self) -> None:
         """Starts it, and waits until it is ready."""
         with self._log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
+            process = self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "tern_ingest", env=self._environment, stdout=log, stderr=log
             )
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}") as client:
 
             async def ready() -> bool:
+                assert process.returncode is None, f"ingest has ended: {self._log.read_text()[-2000:]}"
                 try:
                     return (await client.get("/ready")).status_code == 200
                 except httpx.TransportError:
@@ -53,8 +53,14 @@ class Door:
     async def dies(self) -> None:
         """Kills it, as a machine that loses its power does."""
         assert self._process
-        self._process.send_signal(signal.SIGKILL)
+        if self._process.returncode is None:
+            self._process.kill()
         await self._process.wait()
+
+    async def metrics(self) -> str:
+        """What it counted since it was started."""
+        async with httpx.AsyncClient() as client:
+            return (await client.get(f"http://127.0.0.1:{self.port}/metrics")).text
 
     async def hears(self) -> None:
         """Follows the topic for ever."""

@@ -16,6 +16,7 @@ from support.node import node
 
 TESTS = Path(__file__).parents[2]
 LONGEST_LINE = 1024 * 1024
+PATIENCE_S = 90
 
 
 class Sdk(NamedTuple):
@@ -70,7 +71,8 @@ class Speaker:
         assert self.process.stdin
         assert self.process.stdout
         self.process.stdin.write(json.dumps(line).encode() + b"\n")
-        answer = await self.process.stdout.readline()
+        async with asyncio.timeout(PATIENCE_S):
+            answer = await self.process.stdout.readline()
         assert answer, f"{self.sdk.name} has ended: {self.complained()}"
         found: dict[str, Any] = json.loads(answer)
         return found
@@ -83,7 +85,8 @@ class Speaker:
         """Ends its input, and waits for it to end well."""
         assert self.process.stdin
         self.process.stdin.close()
-        status = await self.process.wait()
+        async with asyncio.timeout(PATIENCE_S):
+            status = await self.process.wait()
         assert status == 0, f"{self.sdk.name} ended with {status}: {self.complained()}"
 
 

@@ -34,10 +34,12 @@ class Talk:
     anonymous_id: str | None = None
     wrong: Exception | None = None
 
-    async def begins(self, browser: str | None) -> None:
-        """Gets a key of its own, and hears whom to speak to."""
+    async def begins(self, browser: str | None, rate: float | None) -> None:
+        """Gets a key of its own, and hears whom to speak to. `rate`: events a second that its key may send."""
         sdk, inside = self.speaker.sdk, self.door.inside
         self.source_id = await inside.new_source()
+        rates = {"server_events_per_s": rate, "browser_events_per_s": rate}
+        await inside.client.patch(f"/v1/sources/{self.source_id}", json=rates, headers=inside.admin)
         _, key = await inside.new_key(self.source_id, "browser" if sdk.browser else "server")
         port = self.line.port if self.line else self.door.port
         to = {"url": f"http://127.0.0.1:{port}", "key": _with_colon(key) if sdk.colon else key, "browser": browser}

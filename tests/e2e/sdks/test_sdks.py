@@ -1,7 +1,8 @@
 """Every SDK, as it comes from PyPI and npm, pointed at a running ingest: what it is given is on Kafka, once.
 
-All of them speak at the same time in each of three stories: nothing happens; every event meets a fault on its way (429,
-503, a connection lost before or after Tern had it); Tern is killed and started again in the middle.
+All of them speak at the same time in each story: nothing happens; every event meets a fault on its way (429, 503, a
+connection lost before or after Tern had it); they send faster than they may; Tern is killed and started again in the
+middle; a page is left while Tern is away.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from functools import partial
 from pathlib import Path
 
-import httpx
 import pytest
 
 from e2e.sdks.doors import Door
@@ -30,15 +30,15 @@ KEEPS = [sdk for sdk in SDKS if sdk.keeps]
 Talks = dict[str, Talk]
 """By the SDK's name. Without those in a browser where there is none."""
 
-Begin = Callable[[Sequence[Sdk], bool], AbstractAsyncContextManager[Talks]]
+Begin = Callable[..., AbstractAsyncContextManager[Talks]]
 
 
 @pytest.fixture(scope="module")
 def begin(door: Door, scripts: Path, browser: str | None, tmp_path_factory: pytest.TempPathFactory) -> Begin:
-    """Starts SDKs that are to speak at the same time, each over a bad line of its own if asked for."""
+    """Starts SDKs that are to speak at the same time: each over a `bad` line of its own, or at a `rate` of its own."""
 
     @asynccontextmanager
-    async def begun(sdks: Sequence[Sdk], bad: bool) -> AsyncIterator[Talks]:
+    async def begun(sdks: Sequence[Sdk], bad: bool = False, rate: float | None = None) -> AsyncIterator[Talks]:
         logs = tmp_path_factory.mktemp("complaints")
         async with AsyncExitStack() as stack:
             talks = {}
@@ -48,7 +48,7 @@ def begin(door: Door, scripts: Path, browser: str | None, tmp_path_factory: pyte
                 speaker = await stack.enter_async_context(speaking(sdk, scripts, logs / sdk.name))
                 line = await stack.enter_async_context(bad_line(door.port)) if bad else None
                 talks[sdk.name] = new_talk(speaker, door, line)
-            await each(talks.values(), partial(Talk.begins, browser=browser))
+            await each(talks.values(), partial(Talk.begins, browser=browser, rate=rate))
             yield talks
             await each(talks.values(), Talk.ends)
             await door.caught_up()
@@ -59,7 +59,7 @@ def begin(door: Door, scripts: Path, browser: str | None, tmp_path_factory: pyte
 @pytest.fixture(scope="module")
 async def quiet(begin: Begin) -> Talks:
     """Nothing happens."""
-    async with begin(SDKS, False) as talks:
+    async with begin(SDKS) as talks:
         await each(talks.values(), partial(Talk.says, part=ALL))
     return talks
 
@@ -67,7 +67,7 @@ async def quiet(begin: Begin) -> Talks:
 @pytest.fixture(scope="module")
 async def faulty(begin: Begin) -> Talks:
     """Every event meets a fault on its way. In parts, so that SDKs that send all that waits at once meet every kind."""
-    async with begin(HEARS_ANSWERS, True) as talks:
+    async with begin(HEARS_ANSWERS, bad=True) as talks:
         for part in PARTS:
             await each(talks.values(), partial(Talk.says, part=part))
             await each(talks.values(), Talk.is_heard)
@@ -75,9 +75,19 @@ async def faulty(begin: Begin) -> Talks:
 
 
 @pytest.fixture(scope="module")
+async def limited(begin: Begin, door: Door) -> Talks:
+    """They may send ten events at once, and then one a second."""
+    async with begin(HEARS_ANSWERS, rate=1) as talks:
+        await each(talks.values(), partial(Talk.says, part=ALL))
+    assert re.search('route="/v1/batch",status="429"} [1-9]', await door.metrics())
+    assert re.search('route="/v1/t",status="429"} [1-9]', await door.metrics())
+    return talks
+
+
+@pytest.fixture(scope="module")
 async def restarted(begin: Begin, door: Door) -> Talks:
     """Tern is killed while they speak, and away when they go on."""
-    async with begin(HEARS_ANSWERS, False) as talks:
+    async with begin(HEARS_ANSWERS) as talks:
         await each(talks.values(), partial(Talk.says, part=FIRST))
         await door.dies()
         await asyncio.gather(each(talks.values(), partial(Talk.says, part=REST)), door.opens())
@@ -87,7 +97,7 @@ async def restarted(begin: Begin, door: Door) -> Talks:
 @pytest.fixture(scope="module")
 async def left(begin: Begin, door: Door) -> Talks:
     """The visitor leaves while Tern is away, and comes back when it is there again."""
-    async with begin(KEEPS, False) as talks:
+    async with begin(KEEPS) as talks:
         await door.dies()
         await each(talks.values(), partial(Talk.says, part=ALL))
         await each(talks.values(), partial(Talk.moves, move="leave"))
@@ -99,8 +109,7 @@ async def left(begin: Begin, door: Door) -> Talks:
 @pytest.fixture(scope="module")
 async def routes(quiet: Talks, door: Door) -> str:
     """What ingest counted of its routes before it was killed."""
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{door.port}") as client:
-        return (await client.get("/metrics")).text
+    return await door.metrics()
 
 
 def of(talks: Talks, sdk: Sdk) -> Talk:
@@ -149,6 +158,11 @@ def test_nothing_is_lost_or_changed_by_429_503_and_lost_connections(faulty: Talk
     assert talk.line
     talk.judged(talk.line.passed)
     assert set(talk.line.faults) == set(FAULTS)
+
+
+@pytest.mark.parametrize("sdk", HEARS_ANSWERS, ids=named)
+def test_who_sends_faster_than_its_key_may_waits_and_loses_nothing(limited: Talks, sdk: Sdk) -> None:
+    of(limited, sdk).judged({})
 
 
 @pytest.mark.parametrize("sdk", HEARS_ANSWERS, ids=named)
