@@ -125,6 +125,16 @@ async def test_a_tail_reads_everything_from_the_start_and_goes_on(bus: Bus, topi
     assert await bus.log.committed("", topic) == {}
 
 
+async def test_a_tail_begins_where_it_is_told_to(bus: Bus, topic: str) -> None:
+    await bus.producer.send(messages(topic, numbers(0, 40)))
+    ends = await bus.log.ends(topic)
+    starts = {partition: end // 2 for partition, end in ends.items()}
+    left = sum(ends.values()) - sum(starts.values())
+    async with asyncio.timeout(TIMEOUT_S), aclosing(bus.tail(topic, starts=starts)) as records:
+        seen = [await anext(records) for _ in range(left)]
+    assert all(record.offset >= starts[record.partition] for record in seen)
+
+
 async def test_a_message_for_a_missing_topic_is_refused_within_the_callers_time(bus: Bus) -> None:
     async with asyncio.timeout(5):
         with pytest.raises(Transient):

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from simulation.process import Process
-from tern_common.bus import SEND_TIMEOUT_S, Message, Place, Poll, Record
+from tern_common.bus import ALL, SEND_TIMEOUT_S, Message, Place, Poll, Record
 from tern_common.errors import Transient
 from tern_common.memory import MemoryBroker, MemoryBus
 from tern_common.memory.group import MemoryConsumer
@@ -148,9 +148,12 @@ class PlayedBus:
         self._members.append(member)
         return PlayedConsumer(self._process, self._network, member)
 
-    async def tail(self, topic: str, from_start: bool = True) -> AsyncGenerator[Record, None]:
+    async def tail(
+        self, topic: str, from_start: bool = True, starts: Mapping[int, int] = ALL
+    ) -> AsyncGenerator[Record, None]:
         broker = self._network.broker
-        nexts = {place: 0 if from_start else broker.partition(place).end for place in broker.places(topic)}
+        usual = {place: 0 if from_start else broker.partition(place).end for place in broker.places(topic)}
+        nexts = {place: starts.get(place.partition, start) for place, start in usual.items()}
         while True:
             for place, start in list(nexts.items()):
                 for record in broker.partition(place).since(start, BATCH):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from tern_common.topics import Topic
@@ -10,6 +11,8 @@ from tern_common.topics import Topic
 Headers = tuple[tuple[str, bytes], ...]
 
 SEND_TIMEOUT_S = 15.0
+ALL: Mapping[int, int] = MappingProxyType({})
+"""For a tail: no partition begins at an offset of its own."""
 
 
 class Place(NamedTuple):
@@ -148,6 +151,11 @@ class Bus(Protocol):
         """
         ...
 
-    def tail(self, topic: str, from_start: bool = True) -> AsyncGenerator[Record, None]:
-        """Every record of the topic, without a group and without an end; outages are waited out."""
+    def tail(
+        self, topic: str, from_start: bool = True, starts: Mapping[int, int] = ALL
+    ) -> AsyncGenerator[Record, None]:
+        """Every record of the topic, without a group and without an end; outages are waited out.
+
+        `starts`: offsets to begin at in some partitions. One that is not kept any more is the first that is.
+        """
         ...

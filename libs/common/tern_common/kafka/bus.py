@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from tern_common.bus import Record
+from tern_common.bus import ALL, Record
 from tern_common.clock import Clock, SystemClock
 from tern_common.kafka.connection import Connection, KafkaSecurity
 from tern_common.kafka.consumer import UNHURRIED, KafkaConsumer, stop
@@ -72,8 +72,10 @@ class KafkaBus:
         self._consumers.append(consumer)
         return consumer
 
-    async def tail(self, topic: str, from_start: bool = True) -> AsyncGenerator[Record, None]:
-        nexts: dict[TopicPartition, int] = {}
+    async def tail(
+        self, topic: str, from_start: bool = True, starts: Mapping[int, int] = ALL
+    ) -> AsyncGenerator[Record, None]:
+        nexts = {TopicPartition(topic, partition): offset for partition, offset in starts.items()}
         while True:
             client = AIOKafkaConsumer(
                 topic, auto_offset_reset="earliest" if from_start else "latest", **self._connection.options()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-from tern_common.bus import SEND_TIMEOUT_S, Message, Place, Record
+from tern_common.bus import ALL, SEND_TIMEOUT_S, Message, Place, Record
 from tern_common.errors import Transient
 from tern_common.memory.broker import MemoryBroker
 from tern_common.memory.group import Group, MemoryConsumer
@@ -84,9 +84,12 @@ class MemoryBus:
         self._consumers.append(consumer)
         return consumer
 
-    async def tail(self, topic: str, from_start: bool = True) -> AsyncGenerator[Record, None]:
+    async def tail(
+        self, topic: str, from_start: bool = True, starts: Mapping[int, int] = ALL
+    ) -> AsyncGenerator[Record, None]:
         places = self.broker.places(topic)
-        nexts = {p: 0 if from_start else self.broker.partition(p).end for p in places}
+        usual = {p: 0 if from_start else self.broker.partition(p).end for p in places}
+        nexts = {place: starts.get(place.partition, start) for place, start in usual.items()}
         while True:
             found = [] if self.broker.broken else _after(self.broker, nexts)
             for record in found:
