@@ -199,7 +199,7 @@ class _Import:
         found: list[Message] = []
         for line, decision in judged:
             if decision is not None:
-                found += messages((decision,), key.source_id, f"{PATH}:{line.number}")
+                found += messages((decision,), stamp, f"{PATH}:{line.number}")
         return judged, found
 
     async def _send(self, found: list[Message]) -> None:

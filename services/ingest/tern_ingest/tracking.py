@@ -120,7 +120,7 @@ class Tracking:
 
     def _decided(self, parsed: Parsed, stamp: Stamp) -> tuple[list[Decision], list[Message]]:
         decided = decisions.decide(parsed, stamp, self._new_ids())
-        return decided, messages(decided, stamp.source_id, self._path)
+        return decided, messages(decided, stamp, self._path, parsed.sent_at)
 
     async def _publish(self, decided: list[Decision], found: list[Message]) -> None:
         waits = self._door.policy.waits
