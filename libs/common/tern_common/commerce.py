@@ -236,6 +236,11 @@ def _token(raw: object, missing: str) -> str | None:
     return value.casefold() if value and _TOKEN.fullmatch(value.casefold()) else None
 
 
+def is_token(raw: object) -> bool:
+    """Whether a purpose or a channel is written as one."""
+    return bool(_token(raw, ""))
+
+
 def _contact(said: Properties, channel: str) -> tuple[str, str] | None:
     """The contact that is named; where two are, the one that the channel reaches."""
     for namespace in ("phone", "email") if channel in BY_PHONE else ("email", "phone"):
@@ -263,3 +268,6 @@ _READERS: Mapping[str, Callable[[Properties, Event], Said | None]] = {
     "consent withdrawn": _consent(False),
     "signed in": _login,
 }
+
+EVENT_NAMES = frozenset(_READERS)
+"""What says something here, in lower case."""

@@ -15,10 +15,15 @@ from tern_ingest.bodies import Bodies
 from tern_ingest.callers import Callers
 from tern_ingest.domain.addresses import networks
 from tern_ingest.domain.policy import Policy
+from tern_ingest.domain.tallies import Tallies
+from tern_ingest.domain.taxonomy import Taxonomy, Vocabulary
 from tern_ingest.front import Front
 from tern_ingest.gate import Gate
 from tern_ingest.keyring import Keyring
 from tern_ingest.outgoing import SERVICE
+from tern_ingest.quality import Quality
+from tern_ingest.quality_store import QualityStore
+from tern_ingest.reporting import quality_router
 from tern_ingest.settings import IngestSettings
 from tern_ingest.store import Store
 from tern_ingest.tracking import Door
@@ -29,14 +34,18 @@ _TOPICS = (topics.EVENTS, topics.EVENTS_BACKFILL, topics.REJECTED)
 async def serve(settings: IngestSettings) -> None:
     """Runs until it is told to stop."""
     policy = load_policy(settings.policy_file or shipped("tern_ingest", "policy.yaml"), Policy)
+    vocabulary = Vocabulary(load_policy(shipped("tern_ingest", "taxonomy.yaml"), Taxonomy))
     sealer = Sealer.parse(settings.sealing_keys.get_secret_value())
     async with ground(SERVICE, settings, _TOPICS) as on:
         store = Store(on.pool, sealer)
         keyring = Keyring(store.live_keys, on.clock, policy)
+        tallies, counted = Tallies(policy.counting), QualityStore(on.pool)
+        quality = Quality(tallies, vocabulary, counted, on.clock, policy.counting)
         gate, callers = Gate(keyring, on.clock, policy), Callers(networks(settings.trusted_proxies))
-        door = Door(keyring, on.bus.producer, on.clock, Bodies(policy), policy, gate, callers)
-        app = build(door, store, on.tokens, on.probes, _virtual_clock(settings))
-        loops = {"write-keys": keyring.follow}
+        door = Door(keyring, on.bus.producer, on.clock, Bodies(policy), policy, gate, callers, tallies=tallies)
+        extra = [quality_router(counted, vocabulary, on.clock), *_virtual_clock(settings)]
+        app = build(door, store, on.tokens, on.probes, extra)
+        loops = {"write-keys": keyring.follow, "quality": quality.follow}
         front = Front(app, tracking(door), on.clock)
         await lifecycle.run(front, settings.http_address, loops, clock=on.clock)
 

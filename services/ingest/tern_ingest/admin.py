@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from tern_common.auth import require
 from tern_common.clock import Clock
 from tern_common.ids import new_secret, new_uuid7
-from tern_ingest.domain import keys, origins, tokens
+from tern_ingest.domain import flags, keys, origins, tokens
 from tern_ingest.domain.keys import KeyKind, WriteKey
 from tern_ingest.keyring import Keyring
 from tern_ingest.store import Source, Store
@@ -36,7 +36,7 @@ class SourceView(BaseModel):
     """Where events come from. `login_needs_token`: an unsigned user id of its untrusted keys is no identifier.
 
     `origins`: the pages it takes events from; none listed means all. The rates are of each of its keys of that kind;
-    null means the policy's.
+    null means the policy's. `testers`: e-mail addresses, and domains from their `@` on, whose events are tests.
     """
 
     source_id: str
@@ -46,6 +46,7 @@ class SourceView(BaseModel):
     origins: list[str]
     server_events_per_s: float | None
     browser_events_per_s: float | None
+    testers: list[str]
 
 
 def _spelt_well(origin: str) -> str:
@@ -56,6 +57,15 @@ def _spelt_well(origin: str) -> str:
 
 
 Origin = Annotated[str, AfterValidator(_spelt_well)]
+def _tester(written: str) -> str:
+    """Raises `ValueError`."""
+    found = flags.tester(written)
+    if found is None:
+        raise ValueError("write an e-mail address, or a domain from its @ on: qa@shop.example, @test.shop.example")
+    return found
+
+
+Tester = Annotated[str, AfterValidator(_tester)]
 PerSecond = Annotated[float, Field(ge=0.01, le=10_000_000, allow_inf_nan=False)]
 
 
@@ -68,6 +78,9 @@ class SourceChange(BaseModel):
     origins: list[Origin] = Field(default=[], max_length=origins.MOST, examples=[["https://shop.example"]])
     server_events_per_s: PerSecond | None = None
     browser_events_per_s: PerSecond | None = None
+    testers: list[Tester] = Field(
+        default=[], max_length=flags.MOST_TESTERS, examples=[["qa@shop.example", "@test.shop.example"]]
+    )
 
 
 class Sources(BaseModel):
@@ -159,7 +172,7 @@ def _add_sources(router: APIRouter, store: Store, keyring: Keyring, clock: Clock
 
     @router.patch("/sources/{source_id}")
     async def change_source(source_id: SourceId, change: SourceChange) -> SourceView:
-        """Says which logins of it count, which pages may send, and how fast. For events that come from now on."""
+        """Says which logins count, which pages may send, how fast, and who tests. For events that come from now on."""
         source = await store.change_source(source_id, change.model_dump(exclude_unset=True))
         await keyring.refresh()
         return SourceView(**source._asdict())

@@ -15,11 +15,11 @@ from tern_ingest.domain.tokens import LIVE_KEYS_PER_SOURCE, Signer
 from tern_ingest.domain.vouching import SourceRule
 
 _SOURCES = (
-    "SELECT id, name, created_at, login_needs_token, origins, server_events_per_s, browser_events_per_s"
+    "SELECT id, name, created_at, login_needs_token, origins, server_events_per_s, browser_events_per_s, testers"
     " FROM ingest.source ORDER BY created_at, id"
 )
 _SOURCE_OF_ID = (
-    "SELECT id, name, created_at, login_needs_token, origins, server_events_per_s, browser_events_per_s"
+    "SELECT id, name, created_at, login_needs_token, origins, server_events_per_s, browser_events_per_s, testers"
     " FROM ingest.source WHERE id = $1 FOR UPDATE"
 )
 
@@ -28,7 +28,7 @@ class Source(NamedTuple):
     """Where events come from. `login_needs_token`: whether its browsers' logins count only when they are signed.
 
     `origins`: the pages that may send; none listed means all. The rates are of each key of that kind; None means the
-    policy's.
+    policy's. `testers`: e-mail addresses, and domains from their `@` on, whose events are tests.
     """
 
     source_id: str
@@ -38,6 +38,7 @@ class Source(NamedTuple):
     origins: tuple[str, ...] = ()
     server_events_per_s: float | None = None
     browser_events_per_s: float | None = None
+    testers: tuple[str, ...] = ()
 
 
 class KeyRow(NamedTuple):
@@ -71,7 +72,7 @@ class Store:
         async with connection(self._pool) as conn:
             rows = await conn.fetch(
                 "SELECT k.id, k.source_id, k.trusted, k.secret_hash, s.login_needs_token, k.kind, s.origins,"
-                " CASE k.kind WHEN 'server' THEN s.server_events_per_s ELSE s.browser_events_per_s END"
+                " CASE k.kind WHEN 'server' THEN s.server_events_per_s ELSE s.browser_events_per_s END, s.testers"
                 " FROM ingest.write_key k JOIN ingest.source s ON s.id = k.source_id WHERE k.revoked_at IS NULL"
             )
             signers = await self._signers(conn)
@@ -81,12 +82,12 @@ class Store:
                 source_id,
                 trusted,
                 digest,
-                SourceRule(tuple(signers.get(source_id, ())), needs),
+                SourceRule(tuple(signers.get(source_id, ())), needs, frozenset(testers)),
                 kind,
                 tuple(pages),
                 rate,
             )
-            for key_id, source_id, trusted, digest, needs, kind, pages, rate in rows
+            for key_id, source_id, trusted, digest, needs, kind, pages, rate, testers in rows
         ]
 
     async def _signers(self, conn: Connection) -> dict[str, list[Signer]]:
@@ -146,7 +147,7 @@ class Store:
             source = _source(*row)._replace(**change)
             await conn.execute(
                 "UPDATE ingest.source SET login_needs_token = $2, origins = $3, server_events_per_s = $4,"
-                " browser_events_per_s = $5 WHERE id = $1",
+                " browser_events_per_s = $5, testers = $6 WHERE id = $1",
                 source_id,
                 *source[3:],
             )
@@ -237,8 +238,9 @@ class Store:
             raise Refused(404, "no-such-key", "there is no signing key of that id")
 
 
-def _source(source_id: str, name: str, created_at: datetime, needs: bool, origins: list[str], *rates: Any) -> Source:
-    return Source(source_id, name, created_at, needs, tuple(origins), *rates)
+def _source(source_id: str, name: str, created_at: datetime, needs: bool, *more: Any) -> Source:
+    origins, server_rate, browser_rate, testers = more
+    return Source(source_id, name, created_at, needs, tuple(origins), server_rate, browser_rate, tuple(testers))
 
 
 async def _see(conn: Connection, source_id: str) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     Double,
     ForeignKey,
@@ -53,6 +55,13 @@ source = Table(
     ),
     Column("server_events_per_s", Double, comment="of each server key; null means the policy's"),
     Column("browser_events_per_s", Double, comment="of each browser key; null means the policy's"),
+    Column(
+        "testers",
+        ARRAY(Text),
+        nullable=False,
+        server_default=text("'{}'"),
+        comment="e-mail addresses, and domains from their @ on, whose events are tests",
+    ),
 )
 
 write_key = Table(
@@ -81,3 +90,17 @@ user_key = Table(
 )
 
 Index("user_key_by_source", user_key.c.source_id)
+
+quality = Table(
+    "quality",
+    metadata,
+    Column("source_id", Text, ForeignKey(source.c.id), primary_key=True),
+    Column("day", Date, primary_key=True, comment="of receipt, in UTC"),
+    Column("what", Text, primary_key=True, comment="domain/tallies.py says what is counted"),
+    Column("name", Text, primary_key=True, comment="of an event"),
+    Column("about", Text, primary_key=True, comment="the property of a fault"),
+    Column("how", Text, primary_key=True, comment="a fault's kind, or why an event was rejected"),
+    Column("count", BigInteger, nullable=False),
+)
+
+Index("quality_by_day", quality.c.day)

@@ -27,6 +27,7 @@ from tern_ingest.domain.calls import Parsed
 from tern_ingest.domain.decisions import Decision, Stamp
 from tern_ingest.domain.policy import Policy
 from tern_ingest.domain.scrubbing import may_hold_secrets
+from tern_ingest.domain.tallies import Tallies
 from tern_ingest.gate import Gate
 from tern_ingest.keyring import Keyring
 from tern_ingest.outgoing import messages
@@ -50,6 +51,7 @@ class Door:
     policy: Policy
     gate: Gate
     callers: Callers = field(default_factory=Callers)
+    tallies: Tallies = field(kw_only=True)
 
 
 class Tracking:
@@ -95,7 +97,9 @@ class Tracking:
             address, marked, robots = kept_address(caller, head), may_hold_secrets(body), is_robots(key, head)
             now = door.clock.now()
             stamp = Stamp(key.source_id, key.trusted, now, self._path_type, key.rule, marked, address, robots)
-            await self._publish(*await self._worked(len(body), self._decided, parsed, stamp))
+            decided, records = await self._worked(len(body), self._decided, parsed, stamp)
+            await self._publish(decided, records)
+            door.tallies.note(decided, key.source_id, now)
 
     async def _preflight(self, scope: Scope, head: Mapping[bytes, bytes], caller: Caller, send: Send) -> int:
         """A browser asks without its key, so that every page may ask, unless the address names a key that says no."""

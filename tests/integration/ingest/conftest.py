@@ -27,8 +27,13 @@ from tern_common.shipped import shipped
 from tern_ingest.app import build
 from tern_ingest.bodies import Bodies
 from tern_ingest.domain.policy import Policy
+from tern_ingest.domain.tallies import Tallies
+from tern_ingest.domain.taxonomy import Taxonomy, Vocabulary
 from tern_ingest.gate import Gate
 from tern_ingest.keyring import Keyring
+from tern_ingest.quality import Quality
+from tern_ingest.quality_store import QualityStore
+from tern_ingest.reporting import quality_router
 from tern_ingest.store import Store
 from tern_ingest.tracking import Door
 
@@ -52,6 +57,7 @@ class Ingest:
     keyring: Keyring
     bus: Bus
     admin: dict[str, str]
+    quality: Quality
 
     async def new_source(self) -> str:
         """The id of a fresh source."""
@@ -101,16 +107,20 @@ async def ingest_on(database: str, kafka: str, sealer: Sealer = SEALER) -> Async
     """Ingest with these addresses."""
     clock = SystemClock()
     policy = load_policy(shipped("tern_ingest", "policy.yaml"), Policy)
+    vocabulary = Vocabulary(load_policy(shipped("tern_ingest", "taxonomy.yaml"), Taxonomy))
     pool = await open_pool(database, service="ingest", size=4)
     async with kafka_bus(kafka, "tern-ingest-test") as bus:
         store = Store(pool, sealer)
         keyring = Keyring(store.live_keys, clock, policy)
-        door = Door(keyring, bus.producer, clock, Bodies(policy), policy, Gate(keyring, clock, policy))
-        app = build(door, store, Tokens(pool, clock), Probes({}))
+        tallies, counted = Tallies(policy.counting), QualityStore(pool)
+        quality = Quality(tallies, vocabulary, counted, clock, policy.counting)
+        gate = Gate(keyring, clock, policy)
+        door = Door(keyring, bus.producer, clock, Bodies(policy), policy, gate, tallies=tallies)
+        app = build(door, store, Tokens(pool, clock), Probes({}), [quality_router(counted, vocabulary, clock)])
         client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ingest")
         async with client:
             bearer = {"Authorization": f"Bearer {await token(pool, 'admin')}"}
-            yield Ingest(client, keyring, bus, bearer)
+            yield Ingest(client, keyring, bus, bearer, quality)
     await pool.close()
 
 

@@ -27,6 +27,7 @@ from tern_ingest.callers import Callers
 from tern_ingest.domain import keys
 from tern_ingest.domain.keys import WriteKey
 from tern_ingest.domain.policy import Limits, Policy, Rates
+from tern_ingest.domain.tallies import Tallies
 from tern_ingest.domain.vouching import SourceRule
 from tern_ingest.front import Front
 from tern_ingest.gate import Gate
@@ -92,7 +93,9 @@ class FrontDoor:
         self.keyring = Keyring(self.store.load, self.clock, self.policy)
         self.bodies = Bodies(self.policy)
         self.gate = Gate(self.keyring, self.clock, self.policy)
-        self.door = Door(self.keyring, self.bus.producer, self.clock, self.bodies, self.policy, self.gate)
+        self.tallies = Tallies(self.policy.counting)
+        producer, tallies = self.bus.producer, self.tallies
+        self.door = Door(self.keyring, producer, self.clock, self.bodies, self.policy, self.gate, tallies=tallies)
         self.serve()
 
     def serve(self, callers: Callers | None = None) -> None:

@@ -97,6 +97,25 @@ class Imports(BaseModel):
     """Lines that a report names of each reason."""
 
 
+class Counting(BaseModel):
+    """How the quality of what sources send is counted, by each process for itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    every_s: Annotated[float, Field(gt=0)]
+    """Between two writes to the database: what a killed process may not have counted."""
+    sample: Annotated[int, Field(ge=0)]
+    """Events whose properties are looked at in that time; they are held as long."""
+    sample_of_source: Annotated[int, Field(ge=0)]
+    """Of these, of one source: the first ones."""
+    names_in_memory: Annotated[int, Field(gt=0)]
+    """Names of a source that are told apart in that time, known ones too."""
+    unknown_names: Annotated[int, Field(gt=0)]
+    """Names of unknown events that are told apart for a source and day, over all processes."""
+    days: Annotated[int, Field(gt=0)]
+    """How long the numbers are kept."""
+
+
 class Policy(VersionedPolicy):
     """All of `policy.yaml`."""
 
@@ -104,4 +123,5 @@ class Policy(VersionedPolicy):
     waits: Waits
     keys: Keys
     rates: Rates
+    counting: Counting
     imports: Imports
