@@ -17,7 +17,7 @@ from tern_ingest.domain.policy import Counting
 from tern_ingest.domain.tallies import Counts, Tallies, look_into, merge
 from tern_ingest.domain.taxonomy import Vocabulary
 
-_BETWEEN_BREATHS = 20
+_BETWEEN_BREATHS = 10
 """Events of the sample that are looked into at a stretch: some hundred microseconds, then requests have their turn."""
 _LAST_WORDS_S = 2.0
 

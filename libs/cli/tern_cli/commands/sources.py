@@ -1,4 +1,4 @@
-"""`tern sources`: where events come from, and how it signs its users. Through ingest's door."""
+"""`tern sources`: where events come from, what is wrong with them, how users are signed. Through ingest's door."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from tern_cli.commands.keys import Kind
 from tern_cli.platform import Session
-from tern_cli.printing import show_json, show_rows
+from tern_cli.printing import show_json, show_lines, show_rows
 
 app = typer.Typer(no_args_is_help=True, help="Where events come from: a web shop, an app, a till.")
 
@@ -79,6 +79,53 @@ def logins(
     """Say which logins of a source's browsers count. Of events that come from now on."""
     session: Session = context.obj
     show_json(session.ask("ingest", "PATCH", _path(source), json={"login_needs_token": signed}))
+
+
+@app.command("testers")
+def declare_testers(
+    context: typer.Context,
+    source: Source,
+    addresses: Annotated[
+        list[str] | None, typer.Argument(help="qa@shop.example, or @test.shop.example for all at a domain.")
+    ] = None,
+    nobody: Annotated[bool, typer.Option("--nobody", help="Nobody's orders are tests by their address.")] = False,
+) -> None:
+    """Say whose orders are tests, by the e-mail address on them. Of events that come from now on."""
+    if bool(addresses) == nobody:
+        raise typer.BadParameter("name the testers' addresses, or --nobody", param_hint="ADDRESSES")
+    session: Session = context.obj
+    show_json(session.ask("ingest", "PATCH", _path(source), json={"testers": addresses or []}))
+
+
+@app.command()
+def quality(
+    context: typer.Context,
+    source: Source,
+    days: Annotated[int, typer.Option(help="So many days, the last of them today, in UTC.", min=1, max=90)] = 7,
+) -> None:
+    """Show what a source sends, and what is wrong with it: shares by day, rejected events, unknown names, faults."""
+    session: Session = context.obj
+    found = session.ask("ingest", "GET", f"{_path(source)}/quality", params={"days": days})
+    if session.as_json:
+        show_json(found)
+        return
+    for part, columns in _QUALITY.items():
+        show_lines([f"{part}:" if found[part] else f"{part}: none"])
+        if found[part]:
+            show_rows(found[part], columns)
+
+
+_QUALITY = {
+    "days": (
+        *("day", "accepted", "rejected", "late_share", "bot_share", "test_share", "skewed_share", "anonymous_share"),
+        *("sampled", "without_consent_share"),
+    ),
+    "rejected": ("reason", "count"),
+    "known": ("event", "count"),
+    "unknown": ("event", "count"),
+    "faults": ("event", "property", "fault", "expected", "count", "checked"),
+}
+"""The parts of the answer that are tables, with their columns."""
 
 
 @app.command("new-user-key")
