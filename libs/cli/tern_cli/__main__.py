@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from tern_cli.commands import clock, identity, keys, reads, rules, sources, tokens, topics, triggers
+from tern_cli.commands import clock, identity, importing, keys, reads, rules, sources, tokens, topics, triggers
 from tern_cli.platform import Session
 from tern_common.errors import Misconfigured, TernError, Transient
 
@@ -31,6 +31,7 @@ app.add_typer(clock.app, name="clock")
 app.add_typer(rules.app, name="rules")
 app.add_typer(identity.app, name="identity")
 app.add_typer(triggers.app, name="triggers")
+app.command("import")(importing.import_)
 for command in (reads.policy, reads.decisions, reads.profile, reads.customer):
     app.command()(command)
 

@@ -24,6 +24,7 @@ _VARIABLES = {
     "postgres": "TERN_ADMIN_DATABASE_URL",
     "api_token": "TERN_API_TOKEN",
     "clock_file": "TERN_CLOCK_FILE",
+    "write_key": "TERN_WRITE_KEY",
 }
 
 
@@ -66,7 +67,9 @@ def _read(file: Path) -> dict[str, str]:
         raise Misconfigured(f"{file} is no readable run file: is the platform running?") from None
     if not isinstance(facts, dict):
         raise Misconfigured(f"{file} is no run file")
-    return {name: value for name, value in facts.items() if isinstance(value, str)}
+    keys = facts.get("write_keys")
+    known = {**facts, "write_key": keys.get("server") if isinstance(keys, dict) else None}
+    return {name: value for name, value in known.items() if isinstance(value, str)}
 
 
 @dataclass

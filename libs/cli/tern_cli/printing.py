@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
@@ -16,10 +16,10 @@ def show_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def show_lines(lines: Iterable[str]) -> None:
-    """Sentences, a line each."""
+def show_lines(lines: Iterable[str], to: TextIO | None = None) -> None:
+    """Sentences, a line each; `to` what is not stdout."""
     for line in lines:
-        print(_plain(line))
+        print(_plain(line), file=to)
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
