@@ -55,7 +55,7 @@ def parse(body: bytes, limits: Limits) -> Parsed:
     envelope = _split(body, limits)
     if envelope.events is None:
         return _single(body, limits)
-    parts = [Part(raw, _read(bytes(raw), limits)) for raw in envelope.events]
+    parts = [Part(raw, read(bytes(raw), limits)) for raw in envelope.events]
     return Parsed(parts, _value(envelope.sent_at), _value(envelope.write_key))
 
 
@@ -125,7 +125,7 @@ def _members(text: bytes) -> dict[str, bytes]:
 
 
 def _single(body: bytes, limits: Limits) -> Parsed:
-    call = _read(body, limits)
+    call = read(body, limits)
     if call == "event-not-json":
         raise Unusable("not-json", "the body must be valid JSON")
     if isinstance(call, str):
@@ -133,8 +133,8 @@ def _single(body: bytes, limits: Limits) -> Parsed:
     return Parsed([Part(body, call)], call.sent_at, call.write_key)
 
 
-def _read(raw: bytes, limits: Limits) -> Call | str:
-    """An event's call, mended if need be, or the reason why it is none."""
+def read(raw: bytes, limits: Limits) -> Call | str:
+    """The call of an event that is text, mended if need be, or the reason why it is none."""
     if len(raw) > limits.event_bytes:
         return "event-too-large"
     try:
@@ -144,6 +144,12 @@ def _read(raw: bytes, limits: Limits) -> Call | str:
 
 
 def _mended(raw: bytes, limits: Limits) -> Call | str:
+    clean = cleaned(raw, limits)
+    return clean if isinstance(clean, str) else calls.whole(clean)
+
+
+def cleaned(raw: bytes, limits: Limits) -> bytes | str:
+    """An event as JSON that every parser takes, or the reason why it is none."""
     try:
         value = _json.decode(raw.decode())
     except RecursionError:
@@ -156,8 +162,7 @@ def _mended(raw: bytes, limits: Limits) -> Call | str:
         return "event-too-deep"
     if b"\\u" in raw or b"\0" in raw:
         value = _clean(value)
-    clean = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return calls.whole(clean.encode())
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def _clean(value: object) -> object:
