@@ -16,9 +16,11 @@ from typing import Any
 
 from pydantic_settings import BaseSettings
 
+from tern_common.policy import load_policy
 from tern_common.settings import ServiceSettings
 from tern_common.shipped import shipped
 from tern_common.topics import DAY_MS, TABLE, Topic
+from tern_ingest.domain.taxonomy import EXPECTED, Shape, Taxonomy
 from tern_triggers.domain import sentences
 from tern_triggers.domain.contract import asyncapi
 from tern_triggers.domain.contract.schemas import MESSAGES, schema_of
@@ -224,6 +226,35 @@ def _meanings(words: Mapping[Any, str]) -> Iterator[tuple[str, ...]]:
         yield f"`{code.value}`", meaning
 
 
+def taxonomy() -> str:
+    """Every event that Tern knows by name, with what is expected of its properties."""
+    known = load_policy(shipped("tern_ingest", "taxonomy.yaml"), Taxonomy)
+    return (
+        GENERATED.format("services/ingest/taxonomy.yaml")
+        + "# Events of a shop\n\nNames in any case. A property that is missing or ill-formed rejects nothing: it is "
+        "counted, see\n`tern sources quality`. `a|b`: one of them, the first that says something. What the services\n"
+        "make of these events: [docs/events.md](../events.md).\n\n"
+        + table(("event", "required", "optional", "read by"), (_event_row(known, name) for name in known.events))
+        + "\n## A product of a list\n\n"
+        + table(("required", "optional"), [_shape_row(known.shapes["product"])])
+        + "\n## Types\n\n"
+        + table(("type", "means"), ((f"`{kind}`", meaning) for kind, meaning in EXPECTED.items()))
+    )
+
+
+def _event_row(known: Taxonomy, name: str) -> tuple[str, ...]:
+    return f"`{name}`", *_shape_row(known.whole(name)), ", ".join(known.events[name].read_by)
+
+
+def _shape_row(shape: Shape) -> tuple[str, str]:
+    optional = {about: kind for about, kind in shape.optional.items() if about not in shape.required}
+    return _properties(shape.required), _properties(optional)
+
+
+def _properties(said: Mapping[str, str]) -> str:
+    return ", ".join(f"`{about}` {kind}".replace("|", "\\|") for about, kind in said.items())
+
+
 def _json(value: object) -> str:
     return json.dumps(value, indent=2) + "\n"
 
@@ -236,6 +267,7 @@ def documents() -> dict[Path, str]:
         ROOT / "docs/reference/settings.md": settings(),
         ROOT / "docs/reference/reasons.md": reasons(),
         ROOT / "docs/reference/rules.md": rules(),
+        ROOT / "docs/reference/taxonomy.md": taxonomy(),
         ROOT / "docs/reference/rule.schema.json": _json(rule_schema()),
         **{ROOT / "docs/reference" / path: text for path, text in contract()},
         front: readme(front.read_text()),
