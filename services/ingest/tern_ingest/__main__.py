@@ -10,9 +10,10 @@ from tern_common.http import Standing, clock_router
 from tern_common.policy import load_policy
 from tern_common.sealing import Sealer
 from tern_common.shipped import shipped
-from tern_ingest.app import build, tracking
+from tern_ingest.app import PATHS, build, tracking
 from tern_ingest.bodies import Bodies
 from tern_ingest.callers import Callers
+from tern_ingest.dead_letters import DeadLetters
 from tern_ingest.domain.addresses import networks
 from tern_ingest.domain.policy import Policy
 from tern_ingest.domain.tallies import Tallies
@@ -23,6 +24,7 @@ from tern_ingest.keyring import Keyring
 from tern_ingest.outgoing import SERVICE
 from tern_ingest.quality import Quality
 from tern_ingest.quality_store import QualityStore
+from tern_ingest.rejected import rejected_router
 from tern_ingest.reporting import quality_router
 from tern_ingest.settings import IngestSettings
 from tern_ingest.store import Store
@@ -43,7 +45,8 @@ async def serve(settings: IngestSettings) -> None:
         quality = Quality(tallies, vocabulary, counted, on.clock, policy.counting)
         gate, callers = Gate(keyring, on.clock, policy), Callers(networks(settings.trusted_proxies))
         door = Door(keyring, on.bus.producer, on.clock, Bodies(policy), policy, gate, callers, tallies=tallies)
-        extra = [quality_router(counted, vocabulary, on.clock), *_virtual_clock(settings)]
+        rejected = rejected_router(DeadLetters(on.bus), door, PATHS)
+        extra = [quality_router(counted, vocabulary, on.clock), rejected, *_virtual_clock(settings)]
         app = build(door, store, on.tokens, on.probes, extra)
         loops = {"write-keys": keyring.follow, "quality": quality.follow}
         front = Front(app, tracking(door), on.clock)

@@ -10,6 +10,7 @@ from tern_common.errors import Refused, Transient
 from tern_ingest.domain import keys
 from tern_ingest.domain.keys import WriteKey
 from tern_ingest.domain.policy import Policy
+from tern_ingest.domain.vouching import SourceRule
 
 _NEVER = float("-inf")
 
@@ -49,6 +50,11 @@ class Keyring:
         if presented is None or key is None or self._age() > self._policy.stale_s:
             return None
         return key if keys.matches(key, presented) else None
+
+    async def rules(self) -> Mapping[str, SourceRule]:
+        """What each source with a live key says about its users, read anew. Raises `Transient`."""
+        await self.refresh()
+        return {key.source_id: key.rule for key in self._keys.values()}
 
     async def identify(self, written: str) -> WriteKey:
         """The live key that `written` is. Raises `Refused`: 401 when there is none, 503 when that cannot be known."""

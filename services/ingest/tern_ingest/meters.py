@@ -18,6 +18,7 @@ UNSIGNED_LOGINS = Counter(
     "tern_ingest_unsigned_logins", "Events whose user id identifies nobody, since their source signs its users."
 )
 
+REPLAYED = Counter("tern_ingest_replayed", "Rejected events that were sent again, by what became of them.", ["outcome"])
 LIMITED = Counter(
     "tern_ingest_limited",
     "Requests that were put off (429), by whose rate was used up: a key's or an address's.",

@@ -24,8 +24,9 @@ from tern_common.kafka import kafka_bus
 from tern_common.policy import load_policy
 from tern_common.sealing import Sealer
 from tern_common.shipped import shipped
-from tern_ingest.app import build
+from tern_ingest.app import PATHS, build
 from tern_ingest.bodies import Bodies
+from tern_ingest.dead_letters import DeadLetters
 from tern_ingest.domain.policy import Policy
 from tern_ingest.domain.tallies import Tallies
 from tern_ingest.domain.taxonomy import Taxonomy, Vocabulary
@@ -33,6 +34,7 @@ from tern_ingest.gate import Gate
 from tern_ingest.keyring import Keyring
 from tern_ingest.quality import Quality
 from tern_ingest.quality_store import QualityStore
+from tern_ingest.rejected import rejected_router
 from tern_ingest.reporting import quality_router
 from tern_ingest.store import Store
 from tern_ingest.tracking import Door
@@ -116,7 +118,9 @@ async def ingest_on(database: str, kafka: str, sealer: Sealer = SEALER) -> Async
         quality = Quality(tallies, vocabulary, counted, clock, policy.counting)
         gate = Gate(keyring, clock, policy)
         door = Door(keyring, bus.producer, clock, Bodies(policy), policy, gate, tallies=tallies)
-        app = build(door, store, Tokens(pool, clock), Probes({}), [quality_router(counted, vocabulary, clock)])
+        rejected = rejected_router(DeadLetters(bus), door, PATHS)
+        extra = [quality_router(counted, vocabulary, clock), rejected]
+        app = build(door, store, Tokens(pool, clock), Probes({}), extra)
         client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ingest")
         async with client:
             bearer = {"Authorization": f"Bearer {await token(pool, 'admin')}"}
