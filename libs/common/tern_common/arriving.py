@@ -11,16 +11,17 @@ from collections.abc import Iterable
 from typing import cast
 
 from starlette.types import Scope
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from tern_common.clock import Clock
+from tern_common.one_write import OneWriteProtocol
 
 PATIENCE_S = 30.0
 LONGEST_HEAD_BYTES = 64 * 1024
 _LOOK_EVERY_S = 1.0
 
 
-class Arriving(HttpToolsProtocol):
+class Arriving(OneWriteProtocol):
     """uvicorn's protocol, which notes when it heard last, and ends a connection whose head is too long."""
 
     heard_at = 0.0
