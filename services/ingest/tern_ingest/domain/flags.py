@@ -33,7 +33,7 @@ _ROBOT = re.compile(
 page that explains it (RFC 9309 §2.2.1, RFC 9110 §10.1.5), so most say `bot`, `crawl`, `spider` or an address; `Cubot`
 is a telephone."""
 
-_DOMAIN = re.compile(r"@[a-z0-9-]+(?:\.[a-z0-9-]+)+")
+_DOMAIN = re.compile(r"@(?=.{3,255}\Z)[a-z0-9-]+(?:\.[a-z0-9-]+)+")
 
 
 class _Context(Struct, frozen=True):
