@@ -46,6 +46,10 @@ def test_of_somebody_who_was_ever_known_unknown_visits_count_too() -> None:
     assert due(seen_on(0, "m1"), seen_on(9 * DAY, "m2", known=False)) == [189]
 
 
+def test_of_whom_no_day_is_known_there_is_nothing_to_tell() -> None:
+    assert presence_stories(Shelf(())) == []
+
+
 def test_days_of_several_homes_are_days_of_each() -> None:
     told = [seen_on(0, "m1", known=False), seen_on(5, "m2", home=OTHER)]
     assert (distinct(told), due(*told)) == (told, [180 + 5 / DAY])

@@ -126,6 +126,12 @@ def test_a_rule_that_waits_a_week_or_reads_history_waits_for_all_lanes() -> None
     assert RULES.validate_python({**ORDERS, "personal": {"least": "1h", "most": "2h"}}).lane == "all"
 
 
+@pytest.mark.parametrize("share", ["5%", 0.05])
+def test_a_share_is_written_in_percent_and_a_number_is_taken_too(share: str | float) -> None:
+    rule = RULES.validate_python({**RULE, "holdout": share})
+    assert (rule.holdout, rule.model_dump(mode="json")["holdout"]) == (0.05, "5%")
+
+
 def test_history_may_be_said_against_the_custom_of_the_fold() -> None:
     assert not RULES.validate_python({**RULE, "history": "enrol"}).ignores_history
     assert RULES.validate_python({**ORDERS, "history": "ignore"}).ignores_history

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 import msgspec
 
@@ -100,6 +100,8 @@ def _beginning(rule: Rule) -> object:
             return rule.kind, rule.enters
         case Date():
             return rule.kind, rule.date
+        case _:
+            assert_never(rule)
 
 
 def ruleset(rules: Iterable[Rule], since: Mapping[str, datetime] | None = None) -> Ruleset:
