@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN    := .venv/bin
 RUN    := $(BIN)/python -m tern_local
 # A broker that is given is one for all: tests that meet on its topics run one after the other then.
-TWO    := $(if $(TERN_TEST_KAFKA),,--numprocesses 2 --dist loadfile)
+TWO    := $(if $(TERN_TEST_KAFKA),,--numprocesses 2 --dist loadfile --no-loadscope-reorder)
 COMPOSE := docker compose -f deploy/compose.yml
 
 export PYTHONUNBUFFERED = 1

@@ -27,6 +27,7 @@ settings.register_profile("deep", settings.get_profile("tern"), max_examples=5_0
 settings.load_profile(os.environ.get("TERN_HYPOTHESIS", "tern"))
 
 _UNIT = Path(__file__).parent / "unit"
+_SIMULATION = Path(__file__).parent / "simulation"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -37,7 +38,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Closes the network to the unit tier."""
+    """Closes the network to the unit tier. Worlds come first: last, they would keep one of two processes waiting."""
+    items.sort(key=lambda item: not item.path.is_relative_to(_SIMULATION))
     for item in items:
         if item.path.is_relative_to(_UNIT):
             item.add_marker(pytest.mark.disable_socket)
