@@ -12,7 +12,19 @@ from typing import Annotated
 
 import typer
 
-from tern_cli.commands import clock, identity, importing, keys, reads, rules, sources, tokens, topics, triggers
+from tern_cli.commands import (
+    clock,
+    identity,
+    importing,
+    keys,
+    reads,
+    rejected,
+    rules,
+    sources,
+    tokens,
+    topics,
+    triggers,
+)
 from tern_cli.platform import Session
 from tern_common.errors import Misconfigured, TernError, Transient
 
@@ -29,6 +41,7 @@ app.add_typer(tokens.app, name="tokens")
 app.add_typer(topics.app, name="topics")
 app.add_typer(clock.app, name="clock")
 app.add_typer(rules.app, name="rules")
+app.add_typer(rejected.app, name="rejected")
 app.add_typer(identity.app, name="identity")
 app.add_typer(triggers.app, name="triggers")
 app.command("import")(importing.import_)

@@ -39,6 +39,8 @@ SAMPLE_CHARS = 2_000
 _COPIES = 3
 """Of a letter that is being worked on: as it came, mended, and as a record."""
 _MOST_SAMPLES = 10
+_MOST_LINES = 10 * MOST_STEPS
+"""Of a mapping: most may be empty, or words about it."""
 _MAY_SEE = frozenset({"pii:read", "admin"})
 
 _Name = Annotated[str | None, Field(max_length=300)]
@@ -112,7 +114,7 @@ class Order(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     where: Filter = Filter()
-    mapping: list[Annotated[str, Field(max_length=LONGEST_STEP)]] = Field(default=[], max_length=MOST_STEPS)
+    mapping: list[Annotated[str, Field(max_length=LONGEST_STEP)]] = Field(default=[], max_length=_MOST_LINES)
     dry_run: bool = True
     samples: Annotated[int, Field(ge=0, le=_MOST_SAMPLES)] = 1
     cursor: _Cursor = None
