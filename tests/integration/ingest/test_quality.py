@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from datetime import date
 from typing import Any
 
+import httpx
 import pytest
 
 from integration.ingest.conftest import Ingest
+from integration.ingest.test_process import running
+from support.waiting import eventually
 from tern_common.db import open_pool
 from tern_ingest.domain.tallies import OTHER, Counts, Key
 from tern_ingest.quality_store import QualityStore
@@ -86,6 +90,25 @@ async def test_the_numbers_of_several_processes_add_up_and_few_names_are_told_ap
     await store.forget(date(2026, 1, 2))
     assert await store.counts(source_id, DAY, DAY) == {}
     await pool.close()
+
+
+async def test_a_process_that_is_told_to_stop_has_stored_what_it_counted(
+    ingest: Ingest, database: str, kafka_bootstrap: str
+) -> None:
+    source_id = await ingest.new_source()
+    _, key = await ingest.new_key(source_id)
+    sent = 0
+    async with running(database, kafka_bootstrap) as process:
+        port = await eventually(process.port, 20, "it listens")
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", auth=(key, "")) as client:
+            for _ in range(3):
+                answer = await client.post("/v1/batch", json={"batch": [{"type": "page", "anonymousId": "a"}] * 7})
+                sent += 7 * (answer.status_code == 200)
+        process.child.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            assert await process.child.wait() == 0
+    assert sent > 0
+    assert (await quality(ingest, source_id))["total"]["accepted"] == sent
 
 
 @pytest.mark.parametrize(("path", "status"), [(f"{'0' * 32}/quality", 404), (f"{'0' * 32}/quality?days=0", 422)])
