@@ -62,6 +62,14 @@ def test_what_is_taken_above_the_rate_is_paid_back() -> None:
     assert allowed.wait_s(taken, 4.2) == 0
 
 
+def test_nobody_pays_back_for_longer_than_a_minute() -> None:
+    for per_s, wait_s in ((10_000, 60), (10, 60), (0.01, 100)):
+        allowed, taken = rate(per_s, 1), NEVER
+        for _ in range(3):
+            taken = allowed.taken(taken, 0, 1_000_000)
+        assert allowed.wait_s(taken, 0) == wait_s
+
+
 def test_a_wait_is_whole_seconds() -> None:
     allowed = rate(3, 1)
     waits = [allowed.wait_s(1e6 + ahead, 1e6) for ahead in (0, 0.6, 0.7, 1.6, 1.7, 2.7)]

@@ -9,6 +9,8 @@ from __future__ import annotations
 from math import ceil
 from typing import NamedTuple
 
+LONGEST_DEBT_S = 60.0
+
 _ROUNDING = 0.001
 
 
@@ -24,8 +26,12 @@ class Rate(NamedTuple):
         return 0 if ahead <= self.ahead_s else max(1, ceil(ahead - self.ahead_s))
 
     def taken(self, taken_until: float, now: float, count: int = 1) -> float:
-        """The caller's number once `count` more are taken, allowed or not: what is above the rate is a debt."""
-        return max(taken_until, now) + count * self.each_s
+        """The caller's number once `count` more are taken, allowed or not: what is above the rate is a debt.
+
+        Nobody pays back for longer than a minute: else one burst with a public key would close it for hours.
+        """
+        most = now + self.ahead_s + max(LONGEST_DEBT_S - self.each_s, 0)
+        return min(max(taken_until, now) + count * self.each_s, most)
 
 
 def rate(per_s: float, burst_s: float) -> Rate:
