@@ -117,6 +117,7 @@ def reached(scheme: str, host: str | None, forwarded: tuple[str | None, str | No
     return Reached(protocol, host)
 
 
+@lru_cache(maxsize=4096)
 def _is_address(said: str) -> bool:
     try:
         ip_address(said)
