@@ -26,6 +26,7 @@ class Keyring:
         self._policy = policy.keys
         self._waits = policy.waits
         self._keys: Mapping[str, WriteKey] = {}
+        self._shown: dict[str, WriteKey] = {}
         self._read_at = self._tried_at = _NEVER
         self._turn = asyncio.Lock()
         self._waiting = 0
@@ -41,15 +42,24 @@ class Keyring:
         started = self._tried_at = self._clock.monotonic()
         found = {key.key_id: key for key in await self._load()}
         if started >= self._read_at:  # else a read that began later has already ended
-            self._keys, self._read_at = found, started
+            self._keys, self._shown, self._read_at = found, {}, started
 
     def known(self, written: str) -> WriteKey | None:
-        """The live key that `written` is, as far as memory tells; None when the keys would have to be read for it."""
+        """The live key that `written` is, as far as memory tells; None when the keys would have to be read for it.
+
+        A good key is hashed once between two reads: there are no more of them than there are keys.
+        """
+        shown = self._shown.get(written)
+        if shown is not None and self._age() <= self._policy.stale_s:
+            return shown
         presented = keys.read(written)
         key = self._keys.get(presented.key_id) if presented else None
         if presented is None or key is None or self._age() > self._policy.stale_s:
             return None
-        return key if keys.matches(key, presented) else None
+        if not keys.matches(key, presented):
+            return None
+        self._shown[written] = key
+        return key
 
     async def rules(self) -> Mapping[str, SourceRule]:
         """What each source with a live key says about its users, read anew. Raises `Transient`."""

@@ -86,6 +86,17 @@ async def test_a_revoked_key_is_forgotten_with_the_next_read(door: FrontDoor) ->
     assert await refusal(door, SERVER_KEY) == 401
 
 
+async def test_a_key_that_was_shown_before_is_forgotten_like_any_other(door: FrontDoor) -> None:
+    await door.keyring.refresh()
+    assert door.keyring.known(SERVER_KEY) == door.keyring.known(SERVER_KEY)
+    assert door.keyring.known(f"{SERVER_KEY}x") is None
+    await door.clock.sleep(door.policy.keys.stale_s + 1)
+    assert door.keyring.known(SERVER_KEY) is None
+    door.store.keys.clear()
+    await door.keyring.refresh()
+    assert door.keyring.known(SERVER_KEY) is None
+
+
 async def test_keys_are_read_again_within_ten_seconds(door: FrontDoor) -> None:
     door.store.keys.clear()
     begun = door.clock.monotonic()
