@@ -24,12 +24,14 @@ ONE_OF_EACH = ("/v1/batch", "/v1/identify", "/v1/projects/{write_key}/settings",
 
 
 schemathesis.serializer.alias("application/x-ndjson", "text/plain")
+ENDLESS = ("/v1/tail",)
+"""Their answers end when the caller hangs up."""
 
 
 @pytest.mark.parametrize("service", ["ingest", "identity", "profile", "triggers"])
 def test_no_input_breaks_any_route(shop: Shop, service: str) -> None:
     schema: Any = schemathesis.openapi.from_url(f"{shop.door(service)}/openapi.json")
-    operations = [found.ok() for found in schema.get_all_operations()]
+    operations = [one for found in schema.get_all_operations() if (one := found.ok()).path not in ENDLESS]
     assert operations
     statuses = Counter[int]()
     for operation in operations:

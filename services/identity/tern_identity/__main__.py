@@ -10,6 +10,7 @@ from tern_common.giving_way import GivingWay
 from tern_common.ground import Ground, ground
 from tern_common.hashing import Hasher
 from tern_common.http import claimed_clock_router, create_app, policy_router
+from tern_common.http.tailing import Tails
 from tern_common.lanes import LIVE, UPSTREAM, BackfillPolicy
 from tern_common.lifecycle import Loop
 from tern_common.meters import PrometheusMeter
@@ -24,6 +25,7 @@ from tern_identity.app.customers import customer_router
 from tern_identity.app.explain import explain_router
 from tern_identity.app.graph import graph_router
 from tern_identity.app.quarantine import quarantine_router
+from tern_identity.app.tailing import tail_router
 from tern_identity.consumer import BACKFILL_GROUP, BACKFILL_PASSAGE, GROUP, LIVE_PASSAGE, SERVICE, EventHandler
 from tern_identity.domain.rules import Rules
 from tern_identity.meters import PrometheusTally
@@ -73,6 +75,7 @@ async def serve(settings: IdentitySettings) -> None:
                 quarantine_router(Quarantine(on.pool, keys), store.refresh),
                 graph_router(Jobs(on.pool), on.clock),
                 policy_router(store.refresh),
+                tail_router(Tails(on.bus, on.clock)),
                 *_virtual_clock(settings, claims),
             ],
             tokens=on.tokens,

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from tern_common import lifecycle, topics
 from tern_common.ground import ground
 from tern_common.http import Standing, clock_router
+from tern_common.http.tailing import Tails
 from tern_common.policy import load_policy
 from tern_common.sealing import Sealer
 from tern_common.shipped import shipped
@@ -28,6 +29,7 @@ from tern_ingest.rejected import rejected_router
 from tern_ingest.reporting import quality_router
 from tern_ingest.settings import IngestSettings
 from tern_ingest.store import Store
+from tern_ingest.tailing import tail_router
 from tern_ingest.tracking import Door
 
 _TOPICS = (topics.EVENTS, topics.EVENTS_BACKFILL, topics.REJECTED)
@@ -46,7 +48,8 @@ async def serve(settings: IngestSettings) -> None:
         gate, callers = Gate(keyring, on.clock, policy), Callers(networks(settings.trusted_proxies))
         door = Door(keyring, on.bus.producer, on.clock, Bodies(policy), policy, gate, callers, tallies=tallies)
         rejected = rejected_router(DeadLetters(on.bus), door, PATHS)
-        extra = [quality_router(counted, vocabulary, on.clock), rejected, *_virtual_clock(settings)]
+        tail = tail_router(Tails(on.bus, on.clock), store.sources)
+        extra = [quality_router(counted, vocabulary, on.clock), rejected, tail, *_virtual_clock(settings)]
         app = build(door, store, on.tokens, on.probes, extra)
         loops = {"write-keys": keyring.follow, "quality": quality.follow}
         front = Front(app, tracking(door), on.clock)

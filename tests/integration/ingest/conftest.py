@@ -20,6 +20,7 @@ from tern_common.bus import Bus, Record
 from tern_common.clock import SystemClock
 from tern_common.db import Pool, open_pool
 from tern_common.http import Probes
+from tern_common.http.tailing import Tails
 from tern_common.kafka import kafka_bus
 from tern_common.policy import load_policy
 from tern_common.sealing import Sealer
@@ -37,6 +38,7 @@ from tern_ingest.quality_store import QualityStore
 from tern_ingest.rejected import rejected_router
 from tern_ingest.reporting import quality_router
 from tern_ingest.store import Store
+from tern_ingest.tailing import tail_router
 from tern_ingest.tracking import Door
 
 SEALING_KEYS = "k1:" + base64.b64encode(bytes(32)).decode()
@@ -119,7 +121,8 @@ async def ingest_on(database: str, kafka: str, sealer: Sealer = SEALER) -> Async
         gate = Gate(keyring, clock, policy)
         door = Door(keyring, bus.producer, clock, Bodies(policy), policy, gate, tallies=tallies)
         rejected = rejected_router(DeadLetters(bus), door, PATHS)
-        extra = [quality_router(counted, vocabulary, clock), rejected]
+        tail = tail_router(Tails(bus, clock), store.sources)
+        extra = [quality_router(counted, vocabulary, clock), rejected, tail]
         app = build(door, store, Tokens(pool, clock), Probes({}), extra)
         client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ingest")
         async with client:
