@@ -44,7 +44,7 @@ class DeadLetters:
         left = {partition: Span(0, end) for partition, end in ends.items()} if cursor is None else spans(cursor)
         if not left.keys() <= ends.keys():
             raise _no_cursor()
-        left = _to_read(left, starts)
+        left = _to_read(left, starts, ends)
         begun = {partition: left[partition].start if partition in left else end for partition, end in ends.items()}
         before = dict(left)
         try:
@@ -86,9 +86,11 @@ def written(left: Mapping[int, Span]) -> str:
     return "_".join(f"{partition}.{start}.{end}" for partition, (start, end) in sorted(left.items()))
 
 
-def _to_read(left: Mapping[int, Span], starts: Mapping[int, int]) -> Left:
-    """Without what is not kept any more: nobody would ever come to its end."""
-    kept = {place: Span(max(start, starts.get(place, 0)), end) for place, (start, end) in left.items()}
+def _to_read(left: Mapping[int, Span], starts: Mapping[int, int], ends: Mapping[int, int]) -> Left:
+    """Without what is not kept any more, and what was never written: nobody would ever come to its end."""
+    kept = {
+        place: Span(max(start, starts.get(place, 0)), min(end, ends[place])) for place, (start, end) in left.items()
+    }
     return {place: span for place, span in kept.items() if span.start < span.end}
 
 

@@ -51,6 +51,14 @@ async def test_what_a_consumer_rejects_keeps_its_key_and_its_headers() -> None:
     assert (found.rejected_at, found.trusted) == (NOW, False)
 
 
+@pytest.mark.parametrize("body", [b'{"batch": [{"type": "page"}', b"\xff", b"[1]", b'{"batch": 7}'])
+async def test_a_body_that_cannot_be_taken_apart_is_the_callers_still_and_nothing_of_it_is_stored(
+    door: FrontDoor, body: bytes
+) -> None:
+    assert (await door.post(body)).status_code == 400
+    assert (door.rejected(), door.events()) == ([], [])
+
+
 def test_a_record_without_any_header_is_a_letter_about_which_nothing_is_known() -> None:
     assert letter(Record(REJECTED, 1, 2, b"k", b"v")) == Letter(1, 2, b"v", "", "", "", None, None)
 

@@ -217,6 +217,7 @@ async def test_what_is_not_kept_any_more_holds_nobody_up(door: FrontDoor, desk: 
     cursor = f"{place.partition}.0.4"
     door.bus.broker.truncate(place, 3)
     assert (await desk.list(cursor=cursor)).json()["read"] == 1
+    assert (await desk.list(cursor=cursor + "000")).json()["read"] == 1
     door.bus.broker.truncate(place, 4)
     assert (await desk.list(cursor=cursor)).json() == {"groups": [], "read": 0, "masked": False, "next": None}
 
