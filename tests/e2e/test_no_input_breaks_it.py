@@ -18,7 +18,7 @@ EXAMPLES = settings(
 FEW = settings(EXAMPLES, max_examples=5)
 """For the many paths that are one and the same route."""
 # Metrics and documents take no input; the OpenAPI document names them all the same.
-ADMIN = ("/v1/sources", "/v1/keys", "/v1/policy", "/v1/clock")
+ADMIN = ("/v1/sources", "/v1/rejected", "/v1/keys", "/v1/policy", "/v1/clock")
 SDKS = ("/v1/", "/api/s/", "/beacon/", "/sourceConfig")
 ONE_OF_EACH = ("/v1/batch", "/v1/identify", "/v1/projects/{write_key}/settings", "/sourceConfig/", "/v1/import")
 
