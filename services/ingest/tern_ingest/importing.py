@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 
 from starlette.types import Receive, Scope, Send
 
+from tern_common import failpoints
 from tern_common.bus import Message
 from tern_common.errors import Refused, Transient, Unusable
 from tern_ingest import answers, credentials, meters
@@ -179,6 +180,7 @@ class _Import:
         judged, found = await self._judged(lines, size, key)
         if not self._wanted.dry_run:
             await self._send(found)
+            failpoints.reached("ingest.acknowledged")
             meters.count(one.decision for one in judged if one.decision is not None)
         for one in judged:
             self._tally.add(one)

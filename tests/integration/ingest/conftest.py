@@ -96,6 +96,8 @@ class Ingest:
         """What stands on the topic now, of one source."""
         missing = {place: end for place, end in (await self.bus.log.ends(topic)).items() if end}
         found: list[Record] = []
+        if not missing:
+            return found
         async for record in self.bus.tail(topic):
             if source_id.encode() in record.value or record.key == source_id.encode():
                 found.append(record)
