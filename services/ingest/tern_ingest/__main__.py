@@ -47,7 +47,7 @@ async def serve(settings: IngestSettings) -> None:
         quality = Quality(tallies, vocabulary, counted, on.clock, policy.counting)
         gate, callers = Gate(keyring, on.clock, policy), Callers(networks(settings.trusted_proxies))
         door = Door(keyring, on.bus.producer, on.clock, Bodies(policy), policy, gate, callers, tallies=tallies)
-        rejected = rejected_router(DeadLetters(on.bus), door, PATHS)
+        rejected = rejected_router(DeadLetters(on.bus, on.clock), door, PATHS)
         tail = tail_router(Tails(on.bus, on.clock), store.sources)
         extra = [quality_router(counted, vocabulary, on.clock), rejected, tail, *_virtual_clock(settings)]
         app = build(door, store, on.tokens, on.probes, extra)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import aclosing
 
 from tern_common.bus import Bus, Span
+from tern_common.clock import Clock
 from tern_common.errors import Refused, Transient
 from tern_common.topics import REJECTED
 from tern_ingest.domain.letters import Letter, letter
@@ -22,6 +23,8 @@ Visit = Callable[[Letter], bool]
 """Takes a letter; whether the page has room for more."""
 
 PAGE_S = 5.0
+_AT_ONCE = 200
+"""Letters, before others get their turn: a fetch has thousands, and would hold up live requests."""
 _PART = r"\d{1,6}\.\d{1,18}\.\d{1,18}"
 CURSOR = rf"^{_PART}(_{_PART})*$"
 _CURSOR = re.compile(CURSOR, re.ASCII)
@@ -30,8 +33,9 @@ _CURSOR = re.compile(CURSOR, re.ASCII)
 class DeadLetters:
     """One for a process. Each page opens a connection of its own."""
 
-    def __init__(self, bus: Bus, page_s: float = PAGE_S) -> None:
+    def __init__(self, bus: Bus, clock: Clock, page_s: float = PAGE_S) -> None:
         self._bus = bus
+        self._clock = clock
         self._page_s = page_s
 
     async def read(self, cursor: str | None, visit: Visit) -> str | None:
@@ -59,8 +63,12 @@ class DeadLetters:
         """Takes from `left` what was visited."""
         if not left:
             return
+        visited = 0
         async with aclosing(self._bus.tail(REJECTED, starts=begun)) as records:
             async for record in records:
+                visited += 1
+                if visited % _AT_ONCE == 0:
+                    await self._clock.sleep(0)
                 span = left.get(record.partition)
                 if span is None:
                     continue

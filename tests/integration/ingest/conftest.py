@@ -122,7 +122,7 @@ async def ingest_on(database: str, kafka: str, sealer: Sealer = SEALER) -> Async
         quality = Quality(tallies, vocabulary, counted, clock, policy.counting)
         gate = Gate(keyring, clock, policy)
         door = Door(keyring, bus.producer, clock, Bodies(policy), policy, gate, tallies=tallies)
-        rejected = rejected_router(DeadLetters(bus), door, PATHS)
+        rejected = rejected_router(DeadLetters(bus, clock), door, PATHS)
         tail = tail_router(Tails(bus, clock), store.sources)
         extra = [quality_router(counted, vocabulary, clock), rejected, tail]
         app = build(door, store, Tokens(pool, clock), Probes({}), extra)

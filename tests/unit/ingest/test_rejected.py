@@ -42,7 +42,7 @@ class Desk:
     """An operator in front of an ingest on a memory bus."""
 
     def __init__(self, door: FrontDoor, bus: MemoryBus | None = None) -> None:
-        letters = DeadLetters(bus or door.bus, page_s=5 if bus is None else 0.05)
+        letters = DeadLetters(bus or door.bus, door.clock, page_s=5 if bus is None else 0.05)
         router = rejected_router(letters, door.door, PATHS)
         app = create_app(
             service="t",
@@ -209,6 +209,11 @@ async def test_pages_follow_one_another_and_end_where_the_topic_ended_at_first(
     page = (await desk.list()).json()
     assert (page["read"], page["next"] is None) == (4, False)
     assert (await desk.list(cursor=page["next"])).json()["read"] == 2
+
+
+async def test_many_letters_are_all_read(door: FrontDoor, desk: Desk) -> None:
+    await broken(door, 450)
+    assert (await desk.list()).json()["groups"][0]["count"] == 450
 
 
 async def test_what_is_not_kept_any_more_holds_nobody_up(door: FrontDoor, desk: Desk) -> None:
