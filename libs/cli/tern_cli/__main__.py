@@ -21,6 +21,7 @@ from tern_cli.commands import (
     rejected,
     rules,
     sources,
+    tail,
     tokens,
     topics,
     triggers,
@@ -45,7 +46,7 @@ app.add_typer(rejected.app, name="rejected")
 app.add_typer(identity.app, name="identity")
 app.add_typer(triggers.app, name="triggers")
 app.command("import")(importing.import_)
-for command in (reads.policy, reads.decisions, reads.profile, reads.customer):
+for command in (tail.tail, reads.policy, reads.decisions, reads.profile, reads.customer):
     app.command()(command)
 
 
