@@ -14,6 +14,7 @@ import typer
 
 from tern_cli.commands import (
     clock,
+    doctor,
     identity,
     importing,
     keys,
@@ -46,7 +47,7 @@ app.add_typer(rejected.app, name="rejected")
 app.add_typer(identity.app, name="identity")
 app.add_typer(triggers.app, name="triggers")
 app.command("import")(importing.import_)
-for command in (tail.tail, reads.policy, reads.decisions, reads.profile, reads.customer):
+for command in (tail.tail, doctor.doctor, reads.policy, reads.decisions, reads.profile, reads.customer):
     app.command()(command)
 
 

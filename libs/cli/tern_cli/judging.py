@@ -1,0 +1,271 @@
+"""What is wrong with a platform on its first day: facts in, findings out, each with what to do about it.
+
+Knows no door: who asks says None for what could not be learned, and that is said, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from tern_cli.remedies import remedy
+
+Level = Literal["wrong", "note", "unknown"]
+"""`wrong`: something needs doing. `note`: good to know. `unknown`: could not be learned."""
+
+SKEWED_SHARE, REFUSED_SHARE = 0.05, 0.05
+STANDS_STILL_S = 300.0
+"""Safe time is a few seconds behind on a platform that is well; what waits for it waits as long."""
+_SHOWN = 3
+_LIVE = "live"
+_CLAIMERS = ("identity", "profile")
+_ALL = 1.0
+_EXACT = 10_000
+"""Shares have four digits: of so many events all are all."""
+
+_TAIL = "Send an event while `tern tail` runs, and see whether it comes."
+
+
+class Source(NamedTuple):
+    """A source and what its doors say: `keys` as `GET …/keys`, `quality` as `GET …/quality`; None: no answer."""
+
+    source_id: str
+    name: str
+    origins: Sequence[str] = ()
+    login_needs_token: bool = False
+    keys: Sequence[Mapping[str, Any]] | None = None
+    quality: Mapping[str, Any] | None = None
+
+
+class Service(NamedTuple):
+    """A service: `missing` as `/ready` tells it, None when it does not answer. Counted things are of its `/metrics`:
+    `answers`: status → tracking requests since it started; `safe_age_s`: lane → seconds; `claims`: who claims the
+    live lane; `lag`: loop → records. None: not told."""
+
+    name: str
+    missing: Mapping[str, str] | None
+    answers: Mapping[int, int] | None = None
+    safe_age_s: Mapping[str, float] | None = None
+    claims: frozenset[str] | None = None
+    lag: Mapping[str, float] | None = None
+
+
+class Facts(NamedTuple):
+    """All that could be learned. `sources`: None when they could not be listed; `why_not` says why."""
+
+    services: Sequence[Service]
+    sources: Sequence[Source] | None
+    why_not: str = ""
+
+
+class Finding(NamedTuple):
+    """One thing: about whom, what it is, and what to do."""
+
+    level: Level
+    about: str
+    what: str
+    do: str = ""
+
+
+def findings(facts: Facts) -> list[Finding]:
+    """The worst first: what is down explains much of what follows."""
+    found = [*_services(facts), *_safe_time(facts), *_door(facts)]
+    if facts.sources is None:
+        found.append(
+            Finding("unknown", "sources", f"They cannot be known: {facts.why_not}", "Use a token with the role admin.")
+        )
+    elif not facts.sources:
+        found.append(Finding("wrong", "sources", "There is no source.", "Make one: `tern sources create NAME`."))
+    for source in facts.sources or ():
+        found += [*_keys(source), *_events(source)]
+    return found
+
+
+def _services(facts: Facts) -> Iterator[Finding]:
+    for service in facts.services:
+        if service.missing is None:
+            yield Finding(
+                "wrong", service.name, "It does not answer.", "Start it, and read its log: it says why it stops."
+            )
+        elif service.missing:
+            why = "; ".join(f"{name}: {why}" for name, why in service.missing.items())
+            yield Finding("wrong", service.name, f"It is not ready ({why}).", "Bring back what is missing.")
+
+
+def _safe_time(facts: Facts) -> Iterator[Finding]:
+    """Of the live lane: history may stand as long as it is brought in."""
+    triggers = next((one for one in facts.services if one.name == "triggers"), None)
+    if triggers is None or triggers.missing is None:
+        return
+    if triggers.safe_age_s is None or triggers.claims is None:
+        yield Finding("unknown", "safe time", "It cannot be known: triggers does not tell its metrics.")
+        return
+    unclaimed = [name for name in _CLAIMERS if name not in triggers.claims]
+    age_s = triggers.safe_age_s.get(_LIVE)
+    if unclaimed:
+        said = f"It has not begun: there is no claim of {' and '.join(unclaimed)}. Nothing is decided until there is."
+        yield Finding("wrong", "safe time", said, f"See whether {' and '.join(unclaimed)} is up and keeps up.")
+    elif age_s is None:
+        yield Finding("unknown", "safe time", "It cannot be known: triggers has not looked at it yet.")
+    elif age_s > STANDS_STILL_S:
+        said = f"It is {age_s:,.0f} s behind: whatever waits for silence is not decided meanwhile."
+        yield Finding("wrong", "safe time", said, _who_is_behind(facts))
+
+
+def _who_is_behind(facts: Facts) -> str:
+    away = [one.name for one in facts.services if one.name in _CLAIMERS and (one.missing is None or one.missing)]
+    if away:
+        return f"The claim of {' and '.join(away)} is missing, which is not well: see above."
+    lags = {name: lag for one in facts.services for name, lag in (one.lag or {}).items() if lag > 0}
+    if lags:
+        behind = ", ".join(f"{name} is {lag:,.0f} records behind" for name, lag in sorted(lags.items()))
+        return f"Claims wait for those who read: {behind}."
+    return "See the services' logs: nobody says that he is behind."
+
+
+def _door(facts: Facts) -> Iterator[Finding]:
+    """What ingest answered all its callers since it started; of whom it cannot tell."""
+    ingest = next((one for one in facts.services if one.name == "ingest"), None)
+    if ingest is None or ingest.missing is None:
+        return
+    if ingest.answers is None:
+        yield Finding("unknown", "ingest", "Refused requests cannot be known: it does not tell its metrics.")
+        return
+    asked = sum(ingest.answers.values())
+    for status, (what, do) in _REFUSED.items():
+        count = ingest.answers.get(status, 0)
+        if count:
+            level: Level = "wrong" if count >= REFUSED_SHARE * asked else "note"
+            yield Finding(level, "ingest", f"{_of(count, asked)} requests since it started {what}", do)
+
+
+_REFUSED = {
+    401: (
+        "showed no write key, or one that is unknown or revoked.",
+        "Compare the key in the shop with `tern keys list`; a lost one is replaced: `tern keys create`.",
+    ),
+    403: (
+        "came from pages that their source does not list.",
+        "List the page as browsers spell it: `tern sources pages SOURCE https://shop.example`.",
+    ),
+    400: ("were no tracking requests as a whole: not JSON, or not UTF-8.", "Let the SDK build the body."),
+    413: ("were too large.", "Send smaller batches."),
+    429: (
+        "came faster than their key may send, or after too many failures.",
+        "Raise the key's rate if they are yours: `tern sources rate`.",
+    ),
+    503: ("were put off, since something was away or too busy.", "See what is not ready; SDKs send them again."),
+}
+
+
+def _keys(source: Source) -> Iterator[Finding]:
+    if source.keys is None:
+        yield _unknown(source, "Its keys")
+        return
+    live = [key for key in source.keys if key.get("revoked_at") is None]
+    if not source.keys:
+        yield _wrong(source, "It has no write key.", "Make one: `tern keys create`.")
+    elif not live:
+        yield _wrong(source, "All its write keys are revoked.", "Make one: `tern keys create`; put it in the shop.")
+    browsers = [key for key in live if key.get("kind") == "browser"]
+    if browsers and not source.origins:
+        yield _wrong(
+            source,
+            "It has a browser key and lists no pages: with the key, any page may send events as this shop.",
+            f"List them: `tern sources pages {source.source_id} https://shop.example`.",
+        )
+    if any(key.get("trusted") for key in browsers):
+        yield _wrong(
+            source,
+            "It trusts a browser key: anybody who reads the page can join and part customers with it.",
+            "Make an untrusted one, put it in the page, and revoke this one.",
+        )
+
+
+def _events(source: Source) -> Iterator[Finding]:
+    if source.quality is None:
+        yield _unknown(source, "What it sends")
+        return
+    total = source.quality["total"]
+    if not total["accepted"] and not total["rejected"]:
+        yield _wrong(source, "No event came in these days.", _TAIL)
+        return
+    yield from _rejections(source, source.quality)
+    if total["accepted"]:
+        yield from _persons(source, total)
+        yield from _clocks(source, total)
+        yield from _words(source, source.quality)
+
+
+def _rejections(source: Source, quality: Mapping[str, Any]) -> Iterator[Finding]:
+    accepted, rejected = quality["total"]["accepted"], quality["total"]["rejected"]
+    if rejected and not accepted:
+        yield _wrong(source, f"All {rejected} events were rejected: nothing it sends arrives.", "Mend what follows.")
+    for one in quality["rejected"][:_SHOWN]:
+        said = f"{_of(one['count'], accepted + rejected)} events were rejected as {one['reason']}."
+        yield _wrong(source, said, f"{remedy(one['reason'])} Sent before: `tern rejected list`.")
+
+
+def _persons(source: Source, total: Mapping[str, Any]) -> Iterator[Finding]:
+    if total["anonymous_share"] == _ALL:
+        signed = " Its browsers' logins count only when signed." if source.login_needs_token else ""
+        yield _wrong(
+            source,
+            f"{_all(total['accepted'])} of its events names a user: no one is ever recognised.{signed}",
+            "Call `identify(userId, {email})` at every login and order.",
+        )
+    if total["without_consent_share"] == _ALL:
+        yield _wrong(
+            source,
+            f"{_all(total['sampled'])} of its events says what was consented to: nobody may be written to.",
+            "Send `context.consent.categoryPreferences` with every event; consent tools have a wrapper for the SDK.",
+        )
+
+
+def _clocks(source: Source, total: Mapping[str, Any]) -> Iterator[Finding]:
+    share = total["skewed_share"] or 0
+    if share >= SKEWED_SHARE:
+        yield _wrong(
+            source,
+            f"{share:.0%} of its events come from clocks that are wrong by more than two minutes.",
+            "Set the server's clock (NTP); leave `sentAt` and `timestamp` to the SDK, in UTC.",
+        )
+    if total["test_share"] == _ALL:
+        yield Finding("note", source.name, "All its events are flagged as tests.", "Send one without `context.test`.")
+    if total["bot_share"] == _ALL:
+        yield Finding("note", source.name, "All its events are flagged as robots'.", "Send one from a real browser.")
+
+
+def _words(source: Source, quality: Mapping[str, Any]) -> Iterator[Finding]:
+    unknown = quality["unknown"]
+    if unknown:
+        names = ", ".join(f'"{one["event"]}" ({one["count"]})' for one in unknown[:_SHOWN])
+        more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
+        level: Level = "note" if quality["known"] else "wrong"
+        said = f"Its events {names}{more} have names that no service reads."
+        yield Finding(level, source.name, said, "Where they mean a shop's usual event, name it as the taxonomy does.")
+    for fault in quality["faults"][:_SHOWN]:
+        expected = f"; expected: {fault['expected']}" if fault["expected"] else ""
+        where = f'`{fault["property"]}` of "{fault["event"]}"'
+        said = f"{where} is {fault['fault']} in {_of(fault['count'], fault['checked'])} events that were looked at"
+        yield _wrong(source, f"{said}{expected}.", _SEE_QUALITY.format(source.source_id))
+
+
+_SEE_QUALITY = "Send it as expected; all that is off: `tern sources quality {}`."
+
+
+def _wrong(source: Source, what: str, do: str) -> Finding:
+    return Finding("wrong", source.name, what, do)
+
+
+def _unknown(source: Source, what: str) -> Finding:
+    return Finding("unknown", source.name, f"{what} cannot be known: ingest does not tell.")
+
+
+def _of(count: int, whole: int) -> str:
+    return f"{count:,} of {whole:,}"
+
+
+def _all(count: int) -> str:
+    """Shares are rounded: beyond some number of events a few may be otherwise."""
+    return f"None of {count:,}" if count < _EXACT else f"Hardly one of {count:,}"

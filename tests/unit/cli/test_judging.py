@@ -1,0 +1,192 @@
+"""What `tern doctor` finds in the facts: each first-day mistake by its name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tern_cli.judging import STANDS_STILL_S, Facts, Finding, Service, Source, findings
+
+NUMBERS: dict[str, Any] = {
+    "accepted": 100, "rejected": 0, "late_share": 0.0, "bot_share": 0.0, "test_share": 0.0, "skewed_share": 0.0,
+    "anonymous_share": 0.5, "sampled": 100, "without_consent_share": 0.2,
+}
+QUALITY: dict[str, Any] = {
+    "total": NUMBERS,
+    "rejected": [],
+    "known": [{"event": "Order Completed", "count": 100}],
+    "unknown": [],
+    "faults": [],
+}
+SERVER = {"kind": "server", "trusted": True, "revoked_at": None}
+BROWSER = {"kind": "browser", "trusted": False, "revoked_at": None}
+WELL = Source("s1", "web shop", ("https://shop.example",), keys=[SERVER, BROWSER], quality=QUALITY)
+INGEST = Service("ingest", {}, answers={200: 1_000})
+IDENTITY, PROFILE = Service("identity", {}, lag={"identity": 0.0}), Service("profile", {}, lag={})
+TRIGGERS = Service("triggers", {}, safe_age_s={"live": 3.0}, claims=frozenset({"identity", "profile"}))
+SERVICES = (INGEST, IDENTITY, PROFILE, TRIGGERS)
+
+
+def of_source(source: Source) -> list[Finding]:
+    return findings(Facts(SERVICES, [source]))
+
+
+def of_quality(**more: Any) -> list[Finding]:
+    total = NUMBERS | {name: more.pop(name) for name in list(more) if name in NUMBERS}
+    return of_source(WELL._replace(quality=QUALITY | {"total": total} | more))
+
+
+def of_services(*services: Service) -> list[Finding]:
+    named = {one.name: one for one in (*SERVICES, *services)}
+    return findings(Facts(list(named.values()), [WELL]))
+
+
+def only(found: list[Finding], level: str = "wrong") -> Finding:
+    (one,) = found
+    assert one.level == level
+    assert one.what.endswith(".")
+    return one
+
+
+def test_where_all_is_well_nothing_is_found() -> None:
+    assert findings(Facts(SERVICES, [WELL])) == []
+
+
+def test_there_is_no_source() -> None:
+    assert "tern sources create" in only(findings(Facts(SERVICES, []))).do
+
+
+def test_sources_that_may_not_be_seen_are_unknown() -> None:
+    one = only(findings(Facts(SERVICES, None, "ingest answers 403.")), "unknown")
+    assert "ingest answers 403" in one.what
+    assert "admin" in one.do
+
+
+def test_a_source_without_a_key() -> None:
+    assert "no write key" in only(of_source(WELL._replace(keys=[]))).what
+
+
+def test_a_source_whose_keys_are_all_revoked() -> None:
+    assert "revoked" in only(of_source(WELL._replace(keys=[SERVER | {"revoked_at": "2026-01-01"}]))).what
+
+
+def test_a_browser_key_without_listed_pages() -> None:
+    assert "tern sources pages s1" in only(of_source(WELL._replace(origins=()))).do
+    assert of_source(WELL._replace(origins=(), keys=[SERVER])) == []
+
+
+def test_a_browser_key_that_is_trusted() -> None:
+    assert "trusts a browser key" in only(of_source(WELL._replace(keys=[BROWSER | {"trusted": True}]))).what
+
+
+def test_no_events_at_all() -> None:
+    one = only(of_quality(accepted=0, anonymous_share=None, sampled=0, without_consent_share=None))
+    assert "No event came" in one.what
+    assert "tern tail" in one.do
+
+
+def test_only_rejected_events() -> None:
+    reasons = [{"reason": "timestamp-unreadable", "count": 7}]
+    total = NUMBERS | {"accepted": 0, "rejected": 7}
+    all_of_them, why = of_source(WELL._replace(quality=QUALITY | {"total": total, "rejected": reasons}))
+    assert "All 7 events were rejected" in all_of_them.what
+    assert "7 of 7" in why.what
+    assert "ISO 8601" in why.do
+
+
+def test_some_rejected_events_with_the_fix() -> None:
+    total = NUMBERS | {"rejected": 2}
+    quality = QUALITY | {"total": total, "rejected": [{"reason": "type-unknown", "count": 2}]}
+    one = only(of_source(WELL._replace(quality=quality)))
+    assert "2 of 102 events were rejected as type-unknown" in one.what
+    assert "Use one of the types" in one.do
+
+
+def test_no_user_is_ever_named() -> None:
+    assert "None of 100 of its events names a user" in only(of_quality(anonymous_share=1.0)).what
+    assert "Hardly one of 90,000" in only(of_quality(anonymous_share=1.0, accepted=90_000)).what
+    quality = QUALITY | {"total": NUMBERS | {"anonymous_share": 1.0}}
+    assert "only when signed" in only(of_source(WELL._replace(quality=quality, login_needs_token=True))).what
+
+
+def test_no_consent_is_ever_said() -> None:
+    assert "categoryPreferences" in only(of_quality(without_consent_share=1.0)).do
+
+
+def test_a_clock_that_is_wrong() -> None:
+    assert "6% of its events" in only(of_quality(skewed_share=0.06)).what
+    assert of_quality(skewed_share=0.01) == []
+
+
+@pytest.mark.parametrize(("share", "said"), [("test_share", "tests"), ("bot_share", "robots'")])
+def test_all_events_are_flagged(share: str, said: str) -> None:
+    assert said in only(of_quality(**{share: 1.0}), "note").what
+
+
+def test_unknown_event_names() -> None:
+    names = [{"event": f"Made Up {n}", "count": 5 - n} for n in range(5)]
+    beside = only(of_quality(unknown=names), "note")
+    assert '"Made Up 0" (5), "Made Up 1" (4), "Made Up 2" (3) and 2 more' in beside.what
+    assert only(of_quality(unknown=names[:1], known=[])).about == "web shop"
+
+
+def test_ill_formed_commerce_properties() -> None:
+    fault = {"event": "Order Completed", "property": "total", "fault": "ill-formed", "count": 4, "checked": 9}
+    one = only(of_quality(faults=[fault | {"expected": "a number"}]))
+    assert one.what == (
+        '`total` of "Order Completed" is ill-formed in 4 of 9 events that were looked at; expected: a number.'
+    )
+    assert "tern sources quality s1" in one.do
+    assert "expected" not in only(of_quality(faults=[fault | {"expected": None}])).what
+
+
+def test_what_ingest_does_not_tell_of_a_source_is_unknown() -> None:
+    keys, sends = of_source(WELL._replace(keys=None, quality=None))
+    assert (keys.level, sends.level) == ("unknown", "unknown")
+
+
+def test_a_service_that_does_not_answer() -> None:
+    assert only(of_services(Service("ingest", None))).about == "ingest"
+    assert only(of_services(Service("triggers", None))).about == "triggers"
+
+
+def test_a_service_that_is_not_ready() -> None:
+    one = only(of_services(Service("profile", {"database": "does not answer in time"})))
+    assert "database: does not answer in time" in one.what
+
+
+def test_requests_with_unknown_or_revoked_keys() -> None:
+    many = only(of_services(INGEST._replace(answers={200: 10, 401: 90})))
+    assert "90 of 100 requests" in many.what
+    assert "unknown or revoked" in many.what
+    only(of_services(INGEST._replace(answers={200: 1_000, 401: 1})), "note")
+
+
+def test_requests_from_pages_that_are_not_listed() -> None:
+    assert "tern sources pages" in only(of_services(INGEST._replace(answers={200: 10, 403: 90}))).do
+
+
+def test_refused_requests_are_unknown_without_metrics() -> None:
+    assert only(of_services(INGEST._replace(answers=None)), "unknown").about == "ingest"
+
+
+def test_safe_time_that_never_began_for_want_of_a_claim() -> None:
+    one = only(of_services(TRIGGERS._replace(claims=frozenset({"identity"}), safe_age_s={})))
+    assert "no claim of profile" in one.what
+
+
+def test_safe_time_that_stands_still() -> None:
+    still = TRIGGERS._replace(safe_age_s={"live": STANDS_STILL_S + 1, "backfill": 0.0})
+    assert "nobody says" in only(of_services(still)).do
+    behind = only(of_services(still, IDENTITY._replace(lag={"identity": 12_000.0})))
+    assert "identity is 12,000 records behind" in behind.do
+    away, stands = of_services(still, Service("identity", None))
+    assert away.about == "identity"
+    assert "The claim of identity is missing" in stands.do
+
+
+def test_safe_time_that_nobody_tells_is_unknown() -> None:
+    only(of_services(Service("triggers", {})), "unknown")
+    only(of_services(TRIGGERS._replace(safe_age_s={})), "unknown")
+    assert findings(Facts([INGEST], [WELL])) == []
