@@ -23,6 +23,8 @@ Visit = Callable[[Letter], bool]
 """Takes a letter; whether the page has room for more."""
 
 PAGE_S = 5.0
+LETTERS_READ = 20_000
+"""The most that a page reads."""
 _AT_ONCE = 200
 """Letters, before others get their turn: a fetch has thousands, and would hold up live requests."""
 _PART = r"\d{1,6}\.\d{1,18}\.\d{1,18}"

@@ -20,7 +20,7 @@ from tern_common.http import CODE_AND_MESSAGE, Probes, create_app
 from tern_common.memory import MemoryBus
 from tern_common.rejecting import Rejecting
 from tern_common.topics import EVENTS, OUTCOMES, REJECTED
-from tern_ingest import rejected
+from tern_ingest import rejected, resending
 from tern_ingest.app import PATHS
 from tern_ingest.dead_letters import DeadLetters, spans
 from tern_ingest.domain.masking import masked
@@ -197,7 +197,7 @@ async def test_a_bad_mapping_is_told_with_its_step(door: FrontDoor, desk: Desk) 
 async def test_pages_follow_one_another_and_end_where_the_topic_ended_at_first(
     door: FrontDoor, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rejected, "LETTERS_SENT", 2)
+    monkeypatch.setattr(resending, "LETTERS_SENT", 2)
     await broken(door, 5)
     first = (await desk.replay(mapping=KIND, dry_run=False)).json()
     assert (first["accepted"], first["next"] is None) == (2, False)
