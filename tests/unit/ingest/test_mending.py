@@ -42,7 +42,8 @@ def test_what_is_no_object_stays_as_it_is(original: Any, path: str) -> None:
 @given(event=EVENTS, path=PATHS)
 def test_a_step_that_does_not_fit_leaves_every_byte(event: dict[str, Any], path: str) -> None:
     written = json.dumps(event, indent=1).encode()
-    steps = [f"rename {path}.none {path}.other", f"remove {path}.none", f"type {path}.none text", f"date {path}.none %Y"]
+    none = f"{path}.none"
+    steps = [f"rename {none} {path}.other", f"remove {none}", f"type {none} text", f"date {none} %Y"]
     assert read_mapping(steps).mend(written) == written
 
 
