@@ -165,7 +165,8 @@ def test_when_ingest_stays_away_it_says_where_to_go_on(platform: Platform, capsy
     platform.faults = [lambda: good, broken, broken, broken]
     assert platform.run("h.ndjson", ndjson(PART_LINES + 10), "--patience", "0") == 3
     assert (
-        f"all lines up to {PART_LINES} are stored; go on with --from-line {PART_LINES + 1}" in capsys.readouterr().err
+        f"all lines up to {PART_LINES} are done with; go on with --from-line {PART_LINES + 1}"
+        in capsys.readouterr().err
     )
     platform.asked.clear()
     assert platform.run("h.ndjson", ndjson(PART_LINES + 10), "--from-line", str(PART_LINES + 1)) == 0
@@ -179,14 +180,14 @@ def test_an_interruption_says_where_to_go_on(platform: Platform, capsys: Capture
 
     platform.faults = [interrupted]
     assert platform.run("h.ndjson", ndjson(5)) == 130
-    assert "interrupted: all lines up to 0 are stored; go on with --from-line 1" in capsys.readouterr().err
+    assert "interrupted: all lines up to 0 are done with; go on with --from-line 1" in capsys.readouterr().err
 
 
 def test_an_import_that_turns_bad_is_ended(platform: Platform, capsys: Capture) -> None:
     assert platform.run("h.ndjson", ndjson(1) + b"{}\n" * 4_000) == 1
     said = capsys.readouterr().err
     assert "nearly all lines are rejected" in said
-    assert "all lines up to 1500 are stored" in said
+    assert "all lines up to 1500 are done with" in said
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def _look(sending: Sending, first: list[Read]) -> None:
 @contextmanager
 def _where_to_go_on(report: Report) -> Iterator[None]:
     """Whatever ends an import says how to go on with it."""
-    hint = "all lines up to {0} are stored; go on with --from-line {1}"
+    hint = "all lines up to {0} are done with; go on with --from-line {1}"
     try:
         yield
     except KeyboardInterrupt:
