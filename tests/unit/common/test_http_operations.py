@@ -64,8 +64,7 @@ async def test_metrics_carry_route_templates_and_never_addresses() -> None:
     assert 'tern_http_requests_total{method="GET",route="/hello/{name}",status="200"}' in shown
     assert 'route="unmatched"' in shown
     assert 'method="other"' in shown
-    assert "ann" not in shown
-    assert "BREW" not in shown
+    assert not any(said in shown for said in ("ann-at-example", "nowhere-ann", "BREW"))
 
 
 async def test_a_bug_is_counted_as_500() -> None:

@@ -173,7 +173,7 @@ def test_only_known_variables_are_read_from_the_environment() -> None:
 def test_what_a_service_ships_beside_its_code_is_in_its_wheel(name: str) -> None:
     member = ROOT / "services" / name
     wheel = tomllib.loads((member / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
-    beside = {path.name for path in member.iterdir() if path.name in ("migrations", "policy.yaml")}
+    beside = {path.name for path in member.iterdir() if path.name == "migrations" or path.suffix == ".yaml"}
     assert wheel["force-include"] == {kind: f"tern_{name}/{kind}" for kind in beside}
 
 
