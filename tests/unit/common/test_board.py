@@ -35,24 +35,24 @@ def test_what_does_not_fit_leaves_what_stood_there() -> None:
 def test_whoever_is_asked_answers_for_all() -> None:
     board = Board(2)
     one, other = Sheet(board, 0), Sheet(board, 1)
-    HANDED.labels("ann").inc(3)
+    HANDED.labels("north").inc(3)
     OPEN.set(2)
     one.write()
-    HANDED.labels("bob").inc()
+    HANDED.labels("south").inc()
     found = values(other.render())
-    assert found["test_board_handed_total", "ann"] == 6
-    assert found["test_board_handed_total", "bob"] == 1
+    assert found["test_board_handed_total", "north"] == 6
+    assert found["test_board_handed_total", "south"] == 1
     assert found["test_board_open", ""] == 4
 
 
 def test_who_takes_a_dead_ones_place_goes_on_with_his_counts_but_not_with_his_state() -> None:
     board = Board(1)
     board.write(0, b"")
-    HANDED.labels("cat").inc(5)
+    HANDED.labels("west").inc(5)
     OPEN.set(7)
     Sheet(board, 0).write()
     found = values(Sheet(board, 0).render())
-    assert found["test_board_handed_total", "cat"] == 10
+    assert found["test_board_handed_total", "west"] == 10
     assert found["test_board_open", ""] == 7
 
 

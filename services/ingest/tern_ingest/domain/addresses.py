@@ -21,6 +21,14 @@ _ONE_CUSTOMER_V6 = 64
 _STRIPPED_V4, _STRIPPED_V6 = 24, 48
 _NOTHING = (Raw(b"null"), Raw(b'""'))
 
+
+class _Own(msgspec.Struct, frozen=True):
+    """What a context says of its address."""
+
+    ip: Raw = _NOTHING[0]
+
+
+_own = msgspec.json.Decoder(_Own)
 _members = msgspec.json.Decoder(dict[str, Raw])
 
 
@@ -95,10 +103,9 @@ def with_address(context: Raw, address: str | None) -> Raw:
         return Raw(_beginning(address) + b"," + data[1:])
     if data == b"{}":
         return Raw(_beginning(address) + b"}")
-    members = _members.decode(data)
-    if members.get("ip", _NOTHING[0]) not in _NOTHING:
+    if _own.decode(data).ip not in _NOTHING:
         return context
-    return Raw(msgspec.json.encode({**members, "ip": address}))
+    return Raw(msgspec.json.encode({**_members.decode(data), "ip": address}))
 
 
 @lru_cache(maxsize=1024)
