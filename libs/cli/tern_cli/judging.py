@@ -13,7 +13,8 @@ from tern_cli.remedies import remedy
 Level = Literal["wrong", "note", "unknown"]
 """`wrong`: something needs doing. `note`: good to know. `unknown`: could not be learned."""
 
-SKEWED_SHARE, REFUSED_SHARE = 0.05, 0.05
+SKEWED_SHARE, REFUSED_SHARE, REJECTED_SHARE = 0.05, 0.05, 0.01
+"""Of what is less than this, nobody need do something today."""
 STANDS_STILL_S = 300.0
 """Safe time is a few seconds behind on a platform that is well; what waits for it waits as long."""
 _SHOWN = 3
@@ -203,7 +204,8 @@ def _rejections(source: Source, quality: Mapping[str, Any]) -> Iterator[Finding]
         yield _wrong(source, f"All {rejected} events were rejected: nothing it sends arrives.", "Mend what follows.")
     for one in quality["rejected"][:_SHOWN]:
         said = f"{_of(one['count'], accepted + rejected)} events were rejected as {one['reason']}."
-        yield _wrong(source, said, f"{remedy(one['reason'])} Sent before: `tern rejected list`.")
+        level: Level = "wrong" if one["count"] >= REJECTED_SHARE * (accepted + rejected) else "note"
+        yield Finding(level, source.name, said, f"{remedy(one['reason'])} Sent before: `tern rejected list`.")
 
 
 def _persons(source: Source, total: Mapping[str, Any]) -> Iterator[Finding]:
@@ -248,7 +250,8 @@ def _words(source: Source, quality: Mapping[str, Any]) -> Iterator[Finding]:
         expected = f"; expected: {fault['expected']}" if fault["expected"] else ""
         where = f'`{fault["property"]}` of "{fault["event"]}"'
         said = f"{where} is {fault['fault']} in {_of(fault['count'], fault['checked'])} events that were looked at"
-        yield _wrong(source, f"{said}{expected}.", _SEE_QUALITY.format(source.source_id))
+        level = "wrong" if fault["count"] >= REJECTED_SHARE * fault["checked"] else "note"
+        yield Finding(level, source.name, f"{said}{expected}.", _SEE_QUALITY.format(source.source_id))
 
 
 _SEE_QUALITY = "Send it as expected; all that is off: `tern sources quality {}`."

@@ -9,8 +9,15 @@ import pytest
 from tern_cli.judging import STANDS_STILL_S, Facts, Finding, Service, Source, findings
 
 NUMBERS: dict[str, Any] = {
-    "accepted": 100, "rejected": 0, "late_share": 0.0, "bot_share": 0.0, "test_share": 0.0, "skewed_share": 0.0,
-    "anonymous_share": 0.5, "sampled": 100, "without_consent_share": 0.2,
+    "accepted": 100,
+    "rejected": 0,
+    "late_share": 0.0,
+    "bot_share": 0.0,
+    "test_share": 0.0,
+    "skewed_share": 0.0,
+    "anonymous_share": 0.5,
+    "sampled": 100,
+    "without_consent_share": 0.2,
 }
 QUALITY: dict[str, Any] = {
     "total": NUMBERS,
@@ -101,6 +108,13 @@ def test_some_rejected_events_with_the_fix() -> None:
     one = only(of_source(WELL._replace(quality=quality)))
     assert "2 of 102 events were rejected as type-unknown" in one.what
     assert "Use one of the types" in one.do
+
+
+def test_few_rejected_or_ill_formed_events_among_many_good_ones_are_a_note() -> None:
+    few = {"total": NUMBERS | {"accepted": 99_999, "rejected": 1}, "rejected": [{"reason": "type-unknown", "count": 1}]}
+    only(of_source(WELL._replace(quality=QUALITY | few)), "note")
+    fault = {"event": "Order Completed", "property": "total", "fault": "missing", "count": 1, "checked": 900}
+    only(of_quality(faults=[fault | {"expected": None}]), "note")
 
 
 def test_no_user_is_ever_named() -> None:
