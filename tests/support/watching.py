@@ -48,8 +48,15 @@ class Watch:
         """Until the answer ends."""
         head = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         scope = {
-            "type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "root_path": "",
-            "query_string": b"", "scheme": "http", "http_version": "1.1", "server": ("tern", 80),
+            "type": "http",
+            "method": "POST",
+            "path": path,
+            "raw_path": path.encode(),
+            "root_path": "",
+            "query_string": b"",
+            "scheme": "http",
+            "http_version": "1.1",
+            "server": ("tern", 80),
             "headers": [*head, (b"content-type", b"application/json")],
         }
 

@@ -57,6 +57,8 @@ def _spelt_well(origin: str) -> str:
 
 
 Origin = Annotated[str, AfterValidator(_spelt_well)]
+
+
 def _tester(written: str) -> str:
     """Raises `ValueError`."""
     found = flags.tester(written)

@@ -45,7 +45,5 @@ async def test_one_who_watches_a_source_is_told_whom_each_of_its_events_is_filed
         change = Message(RESOLVED, b"c-1", encode(MembershipChange(customer_id="c-1")))
         await bus.producer.send([change, filed("m-1"), filed("m-2", "s2"), filed("ann@example.com")])
         first, second = await watch.told("filed", 2)
-        assert first == {
-            "kind": "filed", "source_id": "s1", "message_id": "m-1", "customer_id": "c-1", "shared": False
-        }
+        assert first == {"kind": "filed", "source_id": "s1", "message_id": "m-1", "customer_id": "c-1", "shared": False}
         assert second["message_id"] == "a***@e***.com"
