@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.responses import Response
+
 
 from tern_common.bus import Record
 from tern_common.http.tailing import DESCRIBED, Show, Tails
