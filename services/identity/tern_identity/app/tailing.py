@@ -11,7 +11,6 @@ import msgspec
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-
 from tern_common.bus import Record
 from tern_common.http.tailing import DESCRIBED, Show, Tails
 from tern_common.identifiers.showing import shown_id
