@@ -46,7 +46,7 @@ async def serve(settings):
         return PlainTextResponse(str(os.getpid()))
 
     async def slow(_):
-        await SystemClock().sleep(1)
+        await SystemClock().sleep(4)  # the workers say once a second how many they answer
         return PlainTextResponse("done")
 
     if settings.mode == "misconfigured":

@@ -65,8 +65,9 @@ async def test_eight_workers_meet_without_a_deadlock_and_say_everything_once(sho
         group.create_task(edit(shop))
         group.create_task(often(lambda: report(shop), 15))
         group.create_task(often(lambda: answer(shop), 15))
-    while await shop.timing.look():
-        pass
+    for worker in workers:
+        while await worker.timing.look():
+            pass
     while await shop.publisher.publish():
         pass
     ids = [one["id"] for family in FAMILIES for one in shop.published(family)]
