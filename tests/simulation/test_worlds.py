@@ -14,7 +14,7 @@ from simulation.rules import RULES
 from simulation.world import CALM, play
 from tern_triggers.domain.decisions import Outcome, Why
 
-SEEDS = range(200)
+SEEDS = range(300)
 WORKERS = 2
 
 
