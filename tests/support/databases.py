@@ -33,9 +33,16 @@ async def migrated(url: str) -> None:
     await migrate(url, discovered(), {})
 
 
-async def _execute(url: str, statement: str) -> None:
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection, closed afterwards."""
     connection = await asyncpg.connect(url)
     try:
-        await connection.execute(statement)
+        yield connection
     finally:
         await connection.close()
+
+
+async def _execute(url: str, statement: str) -> None:
+    async with connected(url) as connection:
+        await connection.execute(statement)

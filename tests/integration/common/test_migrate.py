@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
+from support.databases import connected
 from support.waiting import eventually
 from tern_common.db import SERVER_SETTINGS
 from tern_common.errors import Misconfigured
@@ -21,15 +20,6 @@ from tern_common.migrate.__main__ import parse, passwords_for, work
 from tern_common.migrate.roles import prepare, scram_verifier
 
 PASSWORD = "a password of tests: 'quoted' %s @ /"
-
-
-@asynccontextmanager
-async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(url)
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 @pytest.mark.parametrize("service", discovered())

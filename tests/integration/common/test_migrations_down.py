@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from uuid import UUID
 
 import asyncpg
@@ -16,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from support.databases import connected
 from tern_common.errors import Misconfigured
 from tern_common.migrate import differences, discovered, migrate, role_of
 from tern_common.migrate.roles import ACCESS, prepare
@@ -93,19 +93,10 @@ class Owner:
             await engine.dispose()
 
 
-@asynccontextmanager
-async def admin_of(url: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(url)
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
 @pytest.mark.parametrize("service", discovered())
 async def test_every_migration_takes_back_all_that_it_did(service: str, empty_database: str) -> None:
     owner = Owner(empty_database, service)
-    async with admin_of(empty_database) as admin:
+    async with connected(empty_database) as admin:
         await prepare(admin, service, None)
     passed = {"base": await owner.schema()}
     assert passed["base"] == []
@@ -124,7 +115,7 @@ async def test_identity_goes_down_only_when_no_message_waits_in_a_parcel(empty_d
     await migrate(empty_database, [ACCESS, "identity"], {})
     owner = Owner(empty_database, "identity")
     at_head = await owner.schema()
-    async with admin_of(empty_database) as admin:
+    async with connected(empty_database) as admin:
         await admin.execute("INSERT INTO identity.parcel (messages) VALUES ('a parcel')")
         with pytest.raises(Misconfigured, match="not published yet: let one process of identity run"):
             await owner.down("0003")
@@ -143,7 +134,7 @@ async def test_nodes_keep_their_second_tokens_on_the_way_down_and_up(empty_datab
     tokens = {1: None, 2: None, 3: UUID(int=7)}
     await migrate(empty_database, [ACCESS, "identity"], {})
     owner = Owner(empty_database, "identity")
-    async with admin_of(empty_database) as admin:
+    async with connected(empty_database) as admin:
         for number, shared in tokens.items():
             await admin.execute(node, number, bytes([number]), UUID(int=number), shared)
         for move, revision in ((owner.down, "0002"), (owner.up, "head")):
