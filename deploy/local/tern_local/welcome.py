@@ -6,10 +6,12 @@ import json
 
 from tern_local.platform import Platform
 
+_HER_EMAIL = {"email": "customer-1@shop.example"}
 _SHE = {"type": "track", "userId": "customer-1"}
 _FIRST_EVENTS = {
     "batch": [
-        {**_SHE, "event": "Consent Granted", "properties": {"channel": "email"}},
+        {**_SHE, "type": "identify", "traits": _HER_EMAIL},
+        {**_SHE, "event": "Consent Granted", "properties": {"channel": "email", **_HER_EMAIL}},
         {**_SHE, "event": "Product Added", "properties": {"cart_id": "cart-1", "product_id": "mug", "price": 9.5}},
     ]
 }
