@@ -66,6 +66,7 @@ def test_a_moment_is_read_in_every_form(text: object) -> None:
         ("2023-11-14T24:00:00Z", datetime(2023, 11, 15, tzinfo=UTC)),
         ("20231114T24Z", datetime(2023, 11, 15, tzinfo=UTC)),
         ("2016-12-31T23:59:60Z", datetime(2017, 1, 1, tzinfo=UTC)),
+        ("2016-12-31T23:59:60.000Z", datetime(2017, 1, 1, tzinfo=UTC)),
         ("2023-11-14T22:13:20.1234567Z", MOMENT.replace(microsecond=123456)),
         (0, datetime(1970, 1, 1, tzinfo=UTC)),
         (-86400, datetime(1969, 12, 31, tzinfo=UTC)),
@@ -78,7 +79,7 @@ def test_reduced_and_rare_forms_mean_what_iso_8601_says(text: object, meant: dat
 @pytest.mark.parametrize(
     "said",
     [
-        "", "yesterday", "2023-13-01", "2023-02-30T00:00:00Z", "2023-366", "2023-000", "9999-12-31T24:00:00Z",
+        "", "yesterday", "2023-13-01", "2023-02-30T00:00:00Z", "2023-02-30T00:00:00.000Z", "2023-366", "2023-000", "9999-12-31T24:00:00Z",
         "0001-01-01T00:00:00+14:00", "14.11.2023", True, None, [], {}, float("inf"), float("nan"), 1e300, 10**400,
     ],
 )  # fmt: skip
