@@ -30,7 +30,6 @@ SERVICE = "identity"
 EVENTS_COUNT = 200_000
 PERSONS = 50_000
 STORED = 1_000_000
-FLOOR_EVENTS = 50_000
 FLOOR_AIM = 0.25
 HOT = "customer-0"
 _START_LIMIT_S = 60.0
@@ -121,7 +120,7 @@ class _Bench:
 
     async def _floor(self, written: Written) -> float:
         """Taken on both sides of what is held against it: a machine's pace changes within a minute."""
-        return await floor_rate(self._rig, written.events[:FLOOR_EVENTS])
+        return await floor_rate(self._rig, written.events)
 
     def _traffic(self, hot: float = 0.0) -> list[Event]:
         end = self._rig.clock.now()

@@ -29,7 +29,6 @@ from tern_local.supervisor import Say
 
 SERVICE = "triggers"
 EVENTS_COUNT = 100_000
-FLOOR_EVENTS = 50_000
 AIM = 0.25
 CARTS = "cart"
 _START_LIMIT_S = 60.0
@@ -89,7 +88,7 @@ class _Drains:
         events = list(traffic.events(seed=6, count=EVENTS_COUNT, end=end, persons=PERSONS))
         self._expected = sum(isinstance(commerce.read(event), _OF_CARTS) for event in events)
         await self._make(events)
-        floor = await floor_rate(rig, events[:FLOOR_EVENTS])
+        floor = await floor_rate(rig, events)
         rows = [
             (await self._drain("all rules, one instance")).row("all shipped rules, one instance", floor),
             (await self._drain("all rules, two instances", twice=True)).row("all shipped rules, two instances", floor),
@@ -97,7 +96,7 @@ class _Drains:
         await rig.only(SERVICE)
         await _retire(rig)
         await rig.only()
-        floor = await floor_rate(rig, events[:FLOOR_EVENTS])
+        floor = await floor_rate(rig, events)
         return [
             *rows,
             (await self._drain("cart rules, one instance")).row("the cart rules alone, one instance", floor),
