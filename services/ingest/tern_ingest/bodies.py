@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Mapping
-from typing import Self
+from typing import NamedTuple, Self
 
 from starlette.types import Receive
 
@@ -17,6 +17,8 @@ _GZIP_OR_ZLIB, _NO_HEADER = zlib.MAX_WBITS | 32, -zlib.MAX_WBITS
 _BARE, _JSON = b"deflate", b"{"
 """Some send a deflated body without zlib's header, which only its label tells."""
 _ENCODINGS = frozenset({b"", b"identity", b"gzip", b"x-gzip", b"deflate"})
+LONG = 64 * 1024
+"""Bytes of a body, unpacked: what comes of a longer one takes too long for the loop."""
 _MOST_MEMBERS = 32
 """Of one gzipped body. Each costs a copy of the rest, and a body of empty ones has hundreds of thousands."""
 
@@ -27,6 +29,13 @@ def encoding_of(head: Mapping[bytes, bytes]) -> bytes:
     if encoding not in _ENCODINGS:
         raise Refused(415, "unsupported-encoding", "send the body plain or gzipped")
     return encoding
+
+
+class Came(NamedTuple):
+    """A body as it came. `form`: how it is packed, as zlib counts; None when it is plain."""
+
+    data: bytes
+    form: int | None
 
 
 class Gone(Exception):
@@ -72,17 +81,34 @@ class Bodies:
         """To be entered for as long as the request is worked on."""
         return Hold(self)
 
-    async def read(self, receive: Receive, head: Mapping[bytes, bytes], hold: Hold) -> bytes:
-        """The body, unpacked. Raises `Refused` (400, 408, 413, 415, 503) and `Gone`."""
+    async def read(self, receive: Receive, head: Mapping[bytes, bytes], hold: Hold) -> Came:
+        """The body, as it came. Goes by what its bytes are: the header is lost or added on the way, and JSON cannot
+        begin so. Raises `Refused` (408, 413, 415, 503) and `Gone`.
+        """
         encoding = encoding_of(head)
         length = head.get(b"content-length", b"")
         if length.isdigit() and int(length) > self._longest:
             raise self._too_large()
         body = await self._received(receive, hold)
         if body.startswith(_PACKED):
-            return self._unpacked(body, hold, _GZIP_OR_ZLIB)
+            return Came(body, _GZIP_OR_ZLIB)
         bare = encoding == _BARE and not body.lstrip().startswith(_JSON)
-        return self._unpacked(body, hold, _NO_HEADER) if bare else body
+        return Came(body, _NO_HEADER if bare else None)
+
+    def at_once(self, came: Came) -> bytes | None:
+        """The body, unpacked; None when it is long, packed or unpacked. Raises `Refused` 400."""
+        if len(came.data) > LONG:
+            return None
+        return came.data if came.form is None else _unpacked(came.data, came.form, LONG)
+
+    def in_full(self, came: Came) -> bytes:
+        """The same, of any length. A few kilobytes may unpack for 10 ms. Raises `Refused` (400, 413)."""
+        if came.form is None:
+            return came.data
+        found = _unpacked(came.data, came.form, self._longest)
+        if found is None:
+            raise self._too_large()
+        return found
 
     async def _received(self, receive: Receive, hold: Hold) -> bytes:
         """Most bodies are one piece, which costs no timer."""
@@ -110,26 +136,26 @@ class Bodies:
             raise self._too_large()
         return piece, bool(message.get("more_body"))
 
-    def _unpacked(self, packed: bytes, hold: Hold, form: int) -> bytes:
-        """Goes by what the bytes are: the header is lost or added on the way, and JSON cannot begin so."""
-        found = b""
-        for _ in range(_MOST_MEMBERS):
-            if not packed:
-                break
-            member = zlib.decompressobj(form)
-            try:
-                found += member.decompress(packed, self._longest + 1 - len(found))
-            except zlib.error:
-                raise Refused(400, "not-gzip", "the body is neither JSON nor gzip") from None
-            if len(found) > self._longest:
-                raise self._too_large()
-            if not member.eof:
-                raise Refused(400, "not-gzip", "the gzipped body is cut off")
-            packed = member.unused_data
-        if packed:
-            raise Refused(400, "not-gzip", f"a gzipped body has at most {_MOST_MEMBERS} members")
-        hold.take(len(found))
-        return found
-
     def _too_large(self) -> Refused:
         return Refused(413, "body-too-large", f"send at most {self._longest} bytes in one request, unpacked")
+
+
+def _unpacked(packed: bytes, form: int, longest: int) -> bytes | None:
+    """None when it is longer. Raises `Refused` 400."""
+    found = b""
+    for _ in range(_MOST_MEMBERS):
+        if not packed:
+            break
+        member = zlib.decompressobj(form)
+        try:
+            found += member.decompress(packed, longest + 1 - len(found))
+        except zlib.error:
+            raise Refused(400, "not-gzip", "the body is neither JSON nor gzip") from None
+        if len(found) > longest:
+            return None
+        if not member.eof:
+            raise Refused(400, "not-gzip", "the gzipped body is cut off")
+        packed = member.unused_data
+    if packed:
+        raise Refused(400, "not-gzip", f"a gzipped body has at most {_MOST_MEMBERS} members")
+    return found

@@ -38,6 +38,7 @@ class Gate:
         self._own: dict[float, Rate] = {}
         self._taken: dict[str, float] = {}
         self._failing = Failing(rate(policy.rates.failures_per_s, self._burst_s), policy.rates.addresses)
+        self._in_vain = Failing(rate(policy.rates.long_failures_per_s, self._burst_s), policy.rates.addresses)
 
     async def admit(self, written: str, caller: Caller) -> WriteKey:
         """The key, and one event of its rate. Raises `Refused`: 401, 403, 429, 503."""
@@ -78,15 +79,29 @@ class Gate:
 
     def check(self, caller: Caller) -> None:
         """Raises `Refused` 429 while too many requests of the address have failed."""
-        wait_s = self._failing.wait_s(caller.address, self._clock.monotonic())
-        if wait_s:
-            meters.LIMITED.labels("address").inc()
-            raise Refused(429, "too-many-failures", "too many requests from this address were refused", wait_s)
+        self._put_off(self._failing.wait_s(caller.address, self._clock.monotonic()))
+
+    def check_long(self, caller: Caller, key: WriteKey | None) -> None:
+        """Before a long body is worked on. Raises `Refused` 429 while too many of the address were in vain.
+
+        They cost a thousand times what they take to send. A server key's are always read: no stranger has one.
+        """
+        if key is None or key.kind == "browser":
+            self._put_off(self._in_vain.wait_s(caller.address, self._clock.monotonic()))
 
     def blame(self, caller: Caller, refused: Refused) -> None:
         """Counts a refusal against the address, if it was the caller's fault."""
         if refused.status in _BLAMED:
             self._failing.add(caller.address, self._clock.monotonic())
+
+    def blame_long(self, caller: Caller) -> None:
+        """Counts a long body of which nothing could be taken."""
+        self._in_vain.add(caller.address, self._clock.monotonic())
+
+    def _put_off(self, wait_s: int) -> None:
+        if wait_s:
+            meters.LIMITED.labels("address").inc()
+            raise Refused(429, "too-many-failures", "too many requests from this address were refused", wait_s)
 
     def _rate(self, key: WriteKey) -> Rate:
         if key.events_per_s is None:

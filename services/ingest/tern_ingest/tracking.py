@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ParamSpec, TypeVar
+from typing import NamedTuple, ParamSpec, TypeVar
 
 from starlette.types import Receive, Scope, Send
 
@@ -20,11 +20,12 @@ from tern_common.errors import Refused, Transient, Unusable
 from tern_common.events import EventType
 from tern_common.ids import new_uuid7
 from tern_ingest import answers, credentials, meters
-from tern_ingest.bodies import Bodies, Gone
+from tern_ingest.bodies import LONG, Bodies, Came, Gone
 from tern_ingest.callers import Caller, Callers, is_robots, kept_address
 from tern_ingest.domain import bounds, calls, decisions, tolerant
 from tern_ingest.domain.calls import Parsed
 from tern_ingest.domain.decisions import Decision, Stamp
+from tern_ingest.domain.keys import WriteKey
 from tern_ingest.domain.policy import Policy
 from tern_ingest.domain.scrubbing import may_hold_secrets
 from tern_ingest.domain.tallies import Tallies
@@ -35,9 +36,16 @@ from tern_ingest.outgoing import messages
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_TOO_LONG_FOR_THE_LOOP = 64 * 1024
 GONE = 499
 """The status, for the metrics alone, of a caller who hung up before it was answered."""
+
+
+class Opened(NamedTuple):
+    """A body: its bytes, unpacked; whether some of them may be a secret; its events."""
+
+    size: int
+    marked: bool
+    parsed: Parsed
 
 
 @dataclass(frozen=True)
@@ -90,14 +98,17 @@ class Tracking:
         if key is None:
             door.gate.check(caller)
         with door.bodies.hold() as hold:
-            body = await door.bodies.read(receive, head, hold)
-            parsed = await self._worked(len(body), self._parsed, body)
+            came = await door.bodies.read(receive, head, hold)
+            body = door.bodies.at_once(came)
+            size, marked, parsed = await self._read_long(came, caller, key) if body is None else self._read(body)
+            if came.form is not None:
+                hold.take(size)
             key = key or await door.gate.admit(credentials.in_the_body(parsed), caller)
             door.gate.owe(key, len(parsed.parts) - 1)
-            address, marked, robots = kept_address(caller, head), may_hold_secrets(body), is_robots(key, head)
+            address, robots = kept_address(caller, head), is_robots(key, head)
             now = door.clock.now()
             stamp = Stamp(key.source_id, key.trusted, now, self._path_type, key.rule, marked, address, robots)
-            decided, records = await self._worked(len(body), self._decided, parsed, stamp)
+            decided, records = await self._worked(size, self._decided, parsed, stamp)
             await self._publish(decided, records)
             door.tallies.note(decided, key.source_id, now)
 
@@ -107,9 +118,26 @@ class Tracking:
         echoed = caller.origin if self._door.gate.may_ask(written, caller.origin) else None
         return await answers.preflight(send, head, echoed)
 
+    async def _read_long(self, came: Came, caller: Caller, key: WriteKey | None) -> Opened:
+        """What is in a body that is long, or unpacks to it: found in a thread, for who has not sent some in vain."""
+        door = self._door
+        async with door.bodies.large:
+            door.gate.check_long(caller, key)
+            try:
+                found = await asyncio.to_thread(lambda: self._read(door.bodies.in_full(came)))
+            except Refused:
+                door.gate.blame_long(caller)
+                raise
+        if all(isinstance(part.call, str) for part in found.parsed.parts):
+            door.gate.blame_long(caller)
+        return found
+
+    def _read(self, body: bytes) -> Opened:
+        return Opened(len(body), may_hold_secrets(body), self._parsed(body))
+
     async def _worked(self, size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `work` returns. What comes of a large body is worked on in a thread, one at a time: others go on."""
-        if size <= _TOO_LONG_FOR_THE_LOOP:
+        if size <= LONG:
             return work(*args, **kwargs)
         async with self._door.bodies.large:
             return await asyncio.to_thread(work, *args, **kwargs)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+
 import pytest
 
 from tern_common.errors import Refused
@@ -93,6 +96,39 @@ async def test_what_is_not_the_callers_fault_is_not_held_against_him(slow: Front
     assert await statuses(slow, 20, "wk_nobody_x") == [503] * 20
     slow.store.away = False
     assert await statuses(slow, 1, "wk_nobody_x") == [401]
+
+
+BOMB = gzip.compress(b'{"batch":[' + b"{}," * 40_000 + b"{}]}")
+LARGE = GOOD | {"properties": {"a": "x" * 70_000}}
+IN_VAIN = {"a bomb": (BOMB, 413), "one event too large": (json.dumps(LARGE).encode(), 200)}
+LONG = {"batch": [GOOD | {"properties": {"a": "x" * 7_000}}] * 10}
+
+
+@pytest.mark.parametrize("kind", IN_VAIN)
+async def test_an_address_whose_long_bodies_are_in_vain_is_put_off_before_the_next_is_worked_on(
+    slow: FrontDoor, kind: str
+) -> None:
+    body, status = IN_VAIN[kind]
+    first, second = [await slow.post(body, key=BROWSER_KEY) for _ in range(2)]
+    assert (first.status_code, second.status_code) == (status, 429)
+    assert (second.json()["code"], second.headers["retry-after"]) == ("too-many-failures", "10")
+    assert (await slow.post(LARGE | {"writeKey": BROWSER_KEY}, key=None)).status_code == 429
+    await slow.clock.sleep(10)
+    assert (await slow.post(body, key=BROWSER_KEY)).status_code == status
+
+
+async def test_who_is_put_off_with_long_bodies_may_send_short_ones_and_servers_may_send_anything(
+    slow: FrontDoor,
+) -> None:
+    assert [(await slow.post(BOMB, key=BROWSER_KEY)).status_code for _ in range(2)] == [413, 429]
+    assert await statuses(slow, 3, BROWSER_KEY) == [200] * 3
+    assert [(await slow.post(BOMB)).status_code for _ in range(3)] == [413] * 3
+    assert (await slow.post(LONG)).status_code == 200
+
+
+async def test_long_bodies_with_something_in_them_are_held_against_nobody(door: FrontDoor) -> None:
+    for _ in range(5):
+        assert (await door.post({"batch": [*LONG["batch"], LARGE]}, key=BROWSER_KEY)).status_code == 200
 
 
 async def refused(door: FrontDoor, caller: Caller) -> int:

@@ -69,6 +69,8 @@ class Rates(BaseModel):
     """Of one browser key, which anybody can use: what a stranger with it can do to the shop."""
     failures_per_s: Annotated[float, Field(gt=0)]
     """Refused requests of one address before all that it sends without a good key is put off, unread."""
+    long_failures_per_s: Annotated[float, Field(gt=0)]
+    """Bodies above 64 KiB of one address of which nothing could be taken, before others are put off, still packed."""
     burst_s: Annotated[float, Field(gt=0)]
     """So many seconds' worth may come at once."""
     addresses: Annotated[int, Field(gt=0)]
