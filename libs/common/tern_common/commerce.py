@@ -109,7 +109,7 @@ def properties_of(event: Event) -> Properties:
     """Its properties, decoded; none where they are no object."""
     try:
         found = msgspec.json.decode(event.properties)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -122,7 +122,7 @@ def amount(raw: object) -> Decimal | None:
         value = Decimal(str(raw).strip())
     except InvalidOperation:
         return None
-    if not value.is_finite() or abs(value) >= AMOUNT_LIMIT:
+    if not value.is_finite() or not -AMOUNT_LIMIT < value < AMOUNT_LIMIT:  # arithmetic would refuse an endless one
         return None
     return value.quantize(AMOUNT_STEP)
 

@@ -145,7 +145,12 @@ def test_other_events_say_nothing() -> None:
     assert said("Something Else") is None
 
 
-def test_properties_that_are_no_object_say_nothing() -> None:
+@pytest.mark.parametrize(
+    "written",
+    [b"{", b'{"cart_id": "\xff"}', b'{"total": 1e999}', b"[" * 100_000],
+    ids=["cut off", "no text", "endless", "deep"],
+)
+def test_properties_that_are_no_object_say_nothing(written: bytes) -> None:
     assert said("Cart Updated", [1, 2]) is None
     broken = Event(
         message_id="m",
@@ -154,14 +159,20 @@ def test_properties_that_are_no_object_say_nothing() -> None:
         event_time=AT,
         received_at=AT,
         source_id="s",
-        properties=Raw(b"{"),
+        properties=Raw(written),
     )
     assert commerce.read(broken) is None
 
 
-@pytest.mark.parametrize("raw", [True, None, "x", "NaN", "1e40", -(10**12), [], {}])
+@pytest.mark.parametrize("raw", [True, None, "x", "NaN", "1e40", -(10**12), "1e9999999", "-1e9999999", [], {}])
 def test_what_is_no_sane_amount_is_none(raw: object) -> None:
     assert commerce.amount(raw) is None
+
+
+def test_a_price_with_an_endless_exponent_is_no_price_and_stops_nobody() -> None:
+    """Fourteen bytes that anybody may send: arithmetic with such a number raises, and a consumer would end by it."""
+    lines = [{"product_id": "p", "price": "1e9999999", "quantity": "-1e9999999"}]
+    assert said("Cart Updated", {"products": lines}) == CartSaid("", "snapshot", (Item("p", 0),))
 
 
 @pytest.mark.parametrize(("raw", "quantity"), [(None, 1), ("3", 3), (2.9, 2), (-4, 0), ("x", 0), (10**9, 1_000_000)])
