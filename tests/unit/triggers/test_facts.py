@@ -77,10 +77,21 @@ def test_days_are_those_of_utc() -> None:
 
 @pytest.mark.parametrize(
     ("written", "key"),
-    [("t1", "t1"), (7, "7"), (7.0, "7"), (7.5, "7.5"), (100, "100"), (True, None), ("", None), (None, None)],
+    [
+        *[("t1", "t1"), (7, "7"), (7.0, "7"), (7.5, "7.5"), (100, "100"), (True, None), ("", None), (None, None)],
+        (10**40 + 1, f"1{'0' * 39}1"),
+    ],
 )
 def test_names_are_texts_as_people_write_them(written: Any, key: str | None) -> None:
     assert text_of(written) == key
+
+
+@pytest.mark.parametrize("endless", [10**4000, 1e300, -(10**TEXT_LIMIT)], ids=["whole", "float", "below zero"])
+def test_a_number_of_thousands_of_digits_names_nothing(endless: float) -> None:
+    """No index takes it: whoever was looked at because of it would stop the service."""
+    (fact,) = said("Inquiry Opened", {"ticket_id": endless}, reads([INQUIRY]))
+    assert fact.body.said["ticket_id"] == endless
+    assert key_in("ticket_id", fact) is None
 
 
 def test_words_that_stand_for_nothing_are_no_key() -> None:

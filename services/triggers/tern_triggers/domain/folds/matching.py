@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from tern_common.conditions import Value, holds, value_of
 from tern_common.identifiers import is_blocked_word
-from tern_triggers.domain.facts import Fact, Said
+from tern_triggers.domain.facts import TEXT_LIMIT, Fact, Said
 from tern_triggers.domain.rules import EventFilter
 from tern_triggers.domain.story import Exit, Gone, Moment, ReasonShown
 
@@ -66,12 +66,13 @@ def key_in(name: str | None, fact: Fact) -> str | None:
 
 
 def text_of(said: Said | None) -> str | None:
-    """A name as people write it: `7`, `7.0` and `"7"` are one."""
+    """A name as people write it: `7`, `7.0` and `"7"` are one. None for what is too long to be one: a number of
+    thousands of digits, which no index would take.
+    """
     if said is None or isinstance(said, bool):
         return None
-    if isinstance(said, str):
-        return said or None
-    return format(Decimal(str(said)).normalize(), "f")
+    text = format(Decimal(str(said)).normalize(), "f") if isinstance(said, float) else str(said)
+    return text if 0 < len(text) <= TEXT_LIMIT else None
 
 
 def by_key(name: str | None, facts: Iterable[Fact]) -> dict[str, list[Fact]]:
