@@ -142,6 +142,17 @@ def test_what_is_no_date_never_comes(said: Any) -> None:
     assert times(BIRTHDAY, ann(said)) == []
 
 
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/Los_Angeles"])
+@pytest.mark.parametrize(
+    "said", ["0001-01-01", "0001-01-01T00:00:00", "9999-12-31", "9999-12-31T23:59:59", "3000-01-01"]
+)
+def test_a_date_that_programs_write_for_never_comes_and_stops_nobody(said: str, zone: str) -> None:
+    """.NET's earliest date, and the last of all calendars: neither bears any arithmetic."""
+    forever = [{"expires_after": "30d"}]
+    assert times(once(days_before=14, steps=forever), ann(said, zone=zone)) == []
+    assert times(once(at="23:59", steps=forever), ann(said, zone=zone)) == []
+
+
 def test_computed_dates_count_as_traits_do() -> None:
     profile = replace(GRANTED, computed={"next_order": Computed(value="2026-05-20", since=START)})
     assert times(once("computed.next_order"), view(profile=profile)) == [("2026-05-20", utc(2026, 5, 20, 7))]

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from tern_common.events import FIRST_YEAR, LAST_YEAR
 from tern_triggers.domain.facts import Said
 from tern_triggers.domain.moments import at_local
 from tern_triggers.domain.policy import Policy
@@ -50,13 +51,17 @@ def said_at(profile: Verdicts, path: str) -> Said | None:
 
 
 def _times(rule: Date, said: Said, zone: ZoneInfo, oldest: datetime) -> Iterator[tuple[str, date]]:
-    """(period, day), ascending, from about `oldest` on."""
+    """(period, day), ascending, from about `oldest` on. A date that comes once and is out of all calendars is none: so
+    programs write that there is none (0001-01-01) and that it never comes (9999-12-31)."""
     read = _read(said, zone)
     if read is None:
         return iter(())
     year, month, day = read
     if not rule.yearly:
-        return iter(()) if year is None else iter([(date(year, month, day).isoformat(), date(year, month, day))])
+        if year is None or not FIRST_YEAR <= year <= LAST_YEAR:
+            return iter(())
+        once = date(year, month, day)
+        return iter([(once.isoformat(), once)])
     first = (oldest - YEAR - timedelta(days=1)).year
     years = range(first if year is None else max(first, year + 1), date.max.year)
     return ((str(one), _in_year(one, month, day)) for one in years)
