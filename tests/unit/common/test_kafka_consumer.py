@@ -12,16 +12,15 @@ from aiokafka.errors import (
     GroupAuthorizationFailedError,
     IllegalStateError,
     KafkaConnectionError,
-    KafkaError,
 )
 
-from tern_common.bus import Place, Span
+from tern_common.bus import Place, Poll, Span
 from tern_common.clock import SystemClock
 from tern_common.errors import Misconfigured, Transient
 from tern_common.kafka.connection import Connection, KafkaSecurity
 from tern_common.kafka.consumer import KafkaConsumer
 
-AT = TopicPartition("t", 0)
+AT, OTHER = TopicPartition("t", 0), TopicPartition("t", 1)
 PLACE = Place("t", 0)
 
 
@@ -40,8 +39,9 @@ class Player:
     committed_offset: int | None = 3
     log_start = 0
     meddle: Callable[[Player], None] | None = None
-    refuse_commit: KafkaError | None = None
-    refuse_start: KafkaError | None = None
+    refuse_commit: RuntimeError | None = None
+    refuse_stop: RuntimeError | None = None
+    refuse_start: RuntimeError | None = None
 
     def __init__(self, **options: Any) -> None:
         self.options = options
@@ -106,19 +106,50 @@ class Player:
 
     async def stop(self) -> None:
         self.stopped = True
+        if self.refuse_stop:
+            raise self.refuse_stop
+
+
+class DealtMore(Player):
+    """Is dealt another partition while it is first asked where reading starts."""
+
+    more = False
+
+    def assignment(self) -> frozenset[TopicPartition]:
+        return super().assignment() | ({OTHER} if self.more else set())
+
+    async def position(self, at: TopicPartition) -> int:
+        if not self.more:
+            self.more = True
+            self.rebalance()
+        return 1 if at == OTHER else await super().position(at)
+
+    async def committed(self, at: TopicPartition) -> int | None:
+        return 0 if at == OTHER else await super().committed(at)
+
+    def seek(self, at: TopicPartition, offset: int) -> None:
+        if at != OTHER:
+            super().seek(at, offset)
+
+    async def getmany(
+        self, *wanted: TopicPartition, timeout_ms: int, max_records: int
+    ) -> dict[TopicPartition, list[Found]]:
+        found = await super().getmany(*wanted, timeout_ms=timeout_ms, max_records=max_records)
+        return {**found, OTHER: [Found("t", 1, 0, b"k", b"v")]}
 
 
 class Stage:
     """A consumer and the players it connected, the last one first on stage."""
 
-    def __init__(self) -> None:
+    def __init__(self, player: type[Player] = Player) -> None:
+        self.plays = player
         self.players: list[Player] = []
         connection = Connection("nowhere:1", "me", KafkaSecurity(), SystemClock())
         self.consumer = KafkaConsumer(connection, "g", ["t"], self.connect)
         self.prepare: Callable[[Player], None] = lambda _: None
 
     def connect(self, **options: Any) -> Player:
-        self.players.append(Player(**options))
+        self.players.append(self.plays(**options))
         self.prepare(self.players[-1])
         return self.players[-1]
 
@@ -159,6 +190,13 @@ async def test_a_rebalance_inside_a_fetch_sends_reading_back_to_where_it_must_st
     assert poll.spans == {}
     poll = await stage.consumer.poll(2, 0)
     assert poll.spans == {PLACE: Span(expected, expected + 2)}
+
+
+async def test_a_rebalance_inside_the_look_at_positions_loses_nothing_of_the_new_deal() -> None:
+    stage = Stage(DealtMore)
+    assert await stage.consumer.poll(2, 0) == Poll([], {})
+    poll = await stage.consumer.poll(2, 0)
+    assert poll.spans == {PLACE: Span(3, 5), Place("t", 1): Span(0, 1)}
 
 
 async def test_records_that_cannot_be_given_back_are_read_again_by_a_new_member() -> None:
@@ -238,12 +276,31 @@ async def test_a_commit_that_came_too_late_is_left_to_the_next_owner() -> None:
     assert stage.player.committed_offset == 3
 
 
-async def test_a_commit_that_does_not_get_through_is_transient() -> None:
+@pytest.mark.parametrize("wrong", [KafkaConnectionError(), RuntimeError("the handler is closed")])
+async def test_a_commit_that_does_not_get_through_is_transient(wrong: RuntimeError) -> None:
+    """The second is what the event loop says of a connection that was closed a moment ago."""
     stage = Stage()
     await stage.consumer.join()
-    stage.player.refuse_commit = KafkaConnectionError()
+    stage.player.refuse_commit = wrong
     with pytest.raises(Transient):
         await stage.consumer.commit({PLACE: 5})
+
+
+async def test_a_commit_that_is_forbidden_is_an_operators_matter() -> None:
+    stage = Stage()
+    await stage.consumer.join()
+    stage.player.refuse_commit = GroupAuthorizationFailedError("g")
+    with pytest.raises(Misconfigured, match="ACLs"):
+        await stage.consumer.commit({PLACE: 5})
+
+
+@pytest.mark.parametrize("wrong", [KafkaConnectionError(), RuntimeError("the handler is closed")])
+async def test_who_cannot_leave_in_order_joins_anew_all_the_same(wrong: RuntimeError) -> None:
+    stage = Stage()
+    await stage.consumer.join()
+    stage.player.refuse_stop = wrong
+    await stage.consumer.leave()
+    assert (await stage.consumer.poll(10, 0)).spans == {PLACE: Span(3, 10)}
 
 
 async def test_a_paused_member_moves_nowhere() -> None:

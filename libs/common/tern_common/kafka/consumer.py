@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import CommitFailedError, IllegalStateError
 
 from tern_common.bus import Place, Poll, Record, Span
-from tern_common.errors import Transient
 from tern_common.kafka.connection import CLOSE_TIMEOUT_S, Connection, translated
 from tern_common.kafka.unpacking import unpack_into_records
 from tern_common.logs import logger
@@ -97,12 +96,12 @@ class KafkaConsumer:
 
     async def _fetch(self, client: AIOKafkaConsumer, limit: int, wait_s: float) -> Poll:
         await self._locate(client)
-        deal, paused = self._dealt.count, self._paused  # a pause that comes meanwhile is for the next poll
+        deal, paused = self._deal, self._paused  # a pause that comes meanwhile is for the next poll
         wanted = [_NOWHERE] if paused else []  # asking for nothing still counts as polling
         fetched = await client.getmany(*wanted, timeout_ms=int(wait_s * 1000), max_records=limit)
         if paused:
             return Poll([], {})
-        if deal != self._dealt.count and fetched:
+        if deal != self._dealt.count:
             await self._forget(client, fetched)
             return Poll([], {})
         return await self._covered(client, fetched, deal)
@@ -116,7 +115,7 @@ class KafkaConsumer:
             self._nexts[at] = await client.position(at)
 
     async def _forget(self, client: AIOKafkaConsumer, fetched: Iterable[TopicPartition]) -> None:
-        """Goes back to where the new deal started: a rebalance came between the look at the positions and the fetch."""
+        """Goes back to where the new deal started: a rebalance came during the look at the positions or the fetch."""
         try:
             for at in fetched:
                 start = await client.committed(at)
@@ -157,8 +156,9 @@ class KafkaConsumer:
                 await self._client.commit(offsets)
         except (CommitFailedError, IllegalStateError):
             logger.info("commit left to the next owner", group=self._group)
-        except (KafkaError, TimeoutError) as wrong:
-            raise Transient(f"kafka: could not commit ({type(wrong).__name__})") from wrong
+        except (RuntimeError, TimeoutError):  # as in `poll`
+            with translated("commit"):
+                raise
 
     def pause(self) -> None:
         self._paused = True
@@ -199,5 +199,5 @@ async def stop(client: AIOKafkaConsumer) -> None:
     try:
         async with asyncio.timeout(CLOSE_TIMEOUT_S):
             await client.stop()
-    except (TimeoutError, KafkaError) as wrong:
+    except (TimeoutError, RuntimeError) as wrong:  # KafkaError is one, and what the loop says of a closed connection
         logger.info("kafka consumer did not close cleanly", error=type(wrong).__name__)
