@@ -16,8 +16,8 @@ _encode = msgspec.json.Encoder().encode
 def array(values: Collection[object]) -> str:
     """Numbers, truths, texts, moments, UUIDs or bytes, each kind by itself; None is NULL."""
     elements = list(values)
-    if elements and isinstance(elements[0], bytes):
-        return hex_array([one.hex() for one in elements if isinstance(one, bytes)])
+    if isinstance(next((one for one in elements if one is not None), None), bytes):
+        return _bytes(elements)
     written = _encode(elements)
     if b"\\" in written:  # JSON escapes what an array would not
         return "{" + ",".join(map(_quoted, elements)) + "}"
@@ -32,6 +32,13 @@ def hex_array(digits: Collection[str]) -> str:
 def columns(rows: Iterable[Sequence[object]]) -> list[str]:
     """Rows as the arrays that `unnest` takes. There is at least one row."""
     return [array(column) for column in zip(*rows, strict=True)]
+
+
+def _bytes(elements: Sequence[object]) -> str:
+    digits = [one.hex() for one in elements if isinstance(one, bytes)]
+    if len(digits) == len(elements):
+        return hex_array(digits)
+    return "{" + ",".join(hex_array([one.hex()])[1:-1] if isinstance(one, bytes) else "NULL" for one in elements) + "}"
 
 
 def _quoted(text: object) -> str:

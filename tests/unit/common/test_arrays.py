@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from uuid import UUID
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tern_common.arrays import array, columns, hex_array
@@ -29,8 +29,16 @@ def test_texts_come_back_whatever_stands_in_them(texts: list[str | None]) -> Non
     assert read_back(array(texts)) == texts
 
 
+@given(st.lists(st.none() | st.binary()))
+@example([None, b"\x00key"])
+@example([b"\x00key", None])
+def test_bytes_come_back_and_what_is_missing_stays_in_its_place(values: list[bytes | None]) -> None:
+    expected = [None if one is None else "\\x" + one.hex() for one in values]
+    assert read_back(array(values)) == expected
+
+
 @given(st.lists(st.binary()))
-def test_bytes_come_back(values: list[bytes]) -> None:
+def test_bytes_that_are_written_as_digits_come_back(values: list[bytes]) -> None:
     expected = ["\\x" + one.hex() for one in values]
     assert read_back(array(values)) == read_back(hex_array([one.hex() for one in values])) == expected
 
