@@ -114,6 +114,7 @@ def test_what_no_step_touches_keeps_its_digits() -> None:
         ("remove a..b", "a field is named from the top of the event, such as properties.price"),
         ("date a noon", "the format is one of strptime, such as %d.%m.%Y %H:%M"),
         ("date a %Q", "the format is one of strptime, such as %d.%m.%Y %H:%M"),
+        ('date a "%d.%m.%Y %d"', "the format is one of strptime, such as %d.%m.%Y %H:%M"),
         ("date a %d Nowhere", "the zone is an IANA name, such as Europe/Berlin"),
         ("type a int", "a type is one of text, number, boolean"),
         ("default a 'x", "a quotation mark is not closed"),

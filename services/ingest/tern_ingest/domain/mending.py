@@ -6,6 +6,7 @@ What no step touches stays the bytes that came. Knows no event's meaning.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -150,7 +151,7 @@ def _date(field: str, written: str, zone: str = "UTC") -> Step:
         raise ValueError("the zone is an IANA name, such as Europe/Berlin")
     try:
         datetime.strptime(_A_MOMENT.strftime(written), written)  # noqa: DTZ007 - only whether it can be read
-    except ValueError:
+    except (ValueError, re.error):  # the second where one part stands twice
         raise ValueError("the format is one of strptime, such as %d.%m.%Y %H:%M") from None
     if "%" not in written:
         raise ValueError("the format is one of strptime, such as %d.%m.%Y %H:%M")
