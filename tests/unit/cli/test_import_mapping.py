@@ -53,6 +53,7 @@ def test_cells_are_text_unless_they_are_said_to_be_more() -> None:
         ("inf", 2, "cell-not-a-number"),
         ("perhaps", 3, "cell-not-a-boolean"),
         ("[", 4, "cell-not-json"),
+        ('"\\ud800"', 4, "cell-not-json"),
     ],
 )
 def test_a_cell_that_is_not_what_it_should_be_makes_its_row_none(cell: str, place: int, reason: str) -> None:

@@ -180,9 +180,11 @@ def _boolean(cell: str) -> bool:
 
 def _json(cell: str) -> Any:
     try:
-        return json.loads(cell)
+        said = json.loads(cell)
+        as_line({"said": said})  # half a character can be read, and not be written
     except (ValueError, RecursionError):
         raise Unusable("cell-not-json") from None
+    return said
 
 
 _READERS: dict[str, Callable[[str], Any]] = {"": _text, "number": _number, "boolean": _boolean, "json": _json}
