@@ -14,11 +14,12 @@ from support.waiting import eventually
 
 
 class Watch:
-    """A caller below HTTP. `gate`: while it is not set, he takes nothing."""
+    """A caller below HTTP. `gate`: while it is not set, he takes nothing. `whole`: the answer came to its end."""
 
     def __init__(self) -> None:
         self.status = 0
         self.body = b""
+        self.whole = False
         self.ended = False
         self.gate = asyncio.Event()
         self.gate.set()
@@ -76,6 +77,7 @@ class Watch:
             self.status = message["status"]
         else:
             self.body += message.get("body", b"")
+            self.whole = not message.get("more_body")
 
 
 @asynccontextmanager

@@ -116,11 +116,12 @@ async def run(
 
 
 async def _until(stopping: asyncio.Event, server: uvicorn.Server, listener: socket.socket) -> None:
-    """Also when a loop failed, requests that are being answered are finished first."""
+    """Also when a loop failed, requests that are being answered are finished first; `stopping` ends endless ones."""
     try:
         await stopping.wait()
         logger.info("stopping")
     finally:
+        stopping.set()
         await server.shutdown(sockets=[listener])
 
 

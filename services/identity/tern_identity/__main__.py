@@ -63,7 +63,7 @@ async def serve(settings: IdentitySettings) -> None:
         keys = Keys(hasher, sealer, on.clock)
         tally = PrometheusTally()
         store = Store(on.pool, keys, Numbers(rules, settings.version_epoch), tally)
-        claims = Claims(on.bus, on.clock)
+        claims, tails = Claims(on.bus, on.clock), Tails(on.bus, on.clock)
         app = create_app(
             service=SERVICE,
             summary=SUMMARY,
@@ -75,7 +75,7 @@ async def serve(settings: IdentitySettings) -> None:
                 quarantine_router(Quarantine(on.pool, keys), store.refresh),
                 graph_router(Jobs(on.pool), on.clock),
                 policy_router(store.refresh),
-                tail_router(Tails(on.bus, on.clock)),
+                tail_router(tails),
                 *_virtual_clock(settings, claims),
             ],
             tokens=on.tokens,
@@ -83,7 +83,7 @@ async def serve(settings: IdentitySettings) -> None:
         )
         loops = {**_reading(settings, on, store, rules.backfill, claims), **_claiming(settings, on, rules, claims)}
         loops["graph"] = _graph_work(on, Desk(on.pool, sealer, on.clock, rules, settings.version_epoch, tally=tally))
-        await lifecycle.run(app, settings.http_address, loops, clock=on.clock)
+        await lifecycle.run(app, settings.http_address, loops, stop=tails.stopping, clock=on.clock)
 
 
 def _holdoff_s(settings: IdentitySettings, rules: Rules) -> float:

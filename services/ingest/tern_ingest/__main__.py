@@ -48,12 +48,13 @@ async def serve(settings: IngestSettings) -> None:
         gate, callers = Gate(keyring, on.clock, policy), Callers(networks(settings.trusted_proxies))
         door = Door(keyring, on.bus.producer, on.clock, Bodies(policy), policy, gate, callers, tallies=tallies)
         rejected = rejected_router(DeadLetters(on.bus, on.clock), door, PATHS)
-        tail = tail_router(Tails(on.bus, on.clock), store.sources)
+        tails = Tails(on.bus, on.clock)
+        tail = tail_router(tails, store.sources)
         extra = [quality_router(counted, vocabulary, on.clock), rejected, tail, *_virtual_clock(settings)]
         app = build(door, store, on.tokens, on.probes, extra)
         loops = {"write-keys": keyring.follow, "quality": quality.follow}
         front = Front(app, tracking(door), on.clock)
-        await lifecycle.run(front, settings.http_address, loops, clock=on.clock)
+        await lifecycle.run(front, settings.http_address, loops, stop=tails.stopping, clock=on.clock)
 
 
 def _virtual_clock(settings: IngestSettings) -> list[APIRouter]:

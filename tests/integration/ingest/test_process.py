@@ -83,6 +83,24 @@ async def test_it_serves_until_it_is_told_to_stop(ingest: Ingest, database: str,
     assert key not in str(process.log)
 
 
+async def test_who_watches_is_told_the_end_when_it_stops(ingest: Ingest, database: str, kafka_bootstrap: str) -> None:
+    async with running(database, kafka_bootstrap) as process:
+        port = await eventually(process.port, 20, "it listens")
+        address = f"http://127.0.0.1:{port}/v1/tail"
+        told = []
+        async with (
+            httpx.AsyncClient(timeout=20) as client,
+            client.stream("POST", address, json={}, headers=ingest.admin) as answer,
+        ):
+            async for line in answer.aiter_lines():
+                told.append(line)
+                if len(told) == 1:
+                    process.child.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            assert await process.child.wait() == 0
+    assert json.loads(told[0]) == {"kind": "watching"}
+
+
 async def test_it_waits_for_a_broker_that_is_away(database: str) -> None:
     async with running(database, NOBODY_LISTENS) as process:
         await eventually(lambda: any(line["message"] == "waiting for kafka" for line in process.log), 20, "it waits")

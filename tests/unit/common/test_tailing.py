@@ -102,6 +102,15 @@ async def test_a_window_that_is_full_counts_what_it_has_no_room_for() -> None:
     assert lines == [{"kind": "event", "n": 1}, {"kind": "event", "n": 2}, {"kind": "passed-over", "records": 2}]
 
 
+async def test_who_watches_does_not_hold_up_a_stop_and_his_answer_ends_well() -> None:
+    door = Door()
+    async with watching(door, "/", {}, {}) as watch:
+        await watch.told("watching")
+        door.tails.stopping.set()
+        await eventually(lambda: watch.ended, 5, "the answer ends")
+        assert (watch.whole, door.tails.running) == (True, 0)
+
+
 async def test_no_tail_begins_while_the_broker_is_away() -> None:
     door = Door()
     door.bus.fail_with(Transient("away"))

@@ -12,7 +12,7 @@ from contextlib import aclosing
 
 import msgspec
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from tern_common.bus import Bus, Record
 from tern_common.clock import Clock
@@ -28,6 +28,7 @@ _SLOW_S = 20.0
 _LONGEST_S = 3_600.0
 _RETRY_AFTER_S = 10
 _BETWEEN_BREATHS = 100
+_END: Message = {"type": "http.response.body", "body": b""}
 
 Show = Callable[[Record], Mapping[str, object] | None]
 """What a record is shown as, or None for one that is not asked for. Raises nothing."""
@@ -42,11 +43,15 @@ DESCRIBED: dict[int | str, dict[str, object]] = {
 
 
 class Tails:
-    """All of a process's: few at once, since each reads whole topics."""
+    """All of a process's: few at once, since each reads whole topics.
+
+    `stopping`: to be given to `lifecycle.run`. Once it is set they end, so that nobody who watches holds up the stop.
+    """
 
     def __init__(self, bus: Bus, clock: Clock, at_once: int = AT_ONCE) -> None:
         self.bus = bus
         self.clock = clock
+        self.stopping = asyncio.Event()
         self.running = 0
         self._at_once = at_once
 
@@ -93,7 +98,7 @@ class Window:
 
 
 class _Tail(Response):
-    """The answer. It ends when the caller hangs up or takes nothing, and with it all that it reads."""
+    """The answer. It ends when the caller hangs up or takes nothing, or the process stops; and with it all it reads."""
 
     media_type = MEDIA_TYPE
 
@@ -112,9 +117,12 @@ class _Tail(Response):
             async with asyncio.TaskGroup() as group:
                 parts = [group.create_task(self._read(topic)) for topic in self._shows]
                 parts += [group.create_task(_hung_up(receive)), group.create_task(self._write(send))]
+                parts.append(group.create_task(self._stopping()))
                 await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
                 for part in parts:
                     part.cancel()
+            if self._tails.stopping.is_set():
+                await send(_END)
         finally:
             self._tails.running -= 1
 
@@ -139,7 +147,10 @@ class _Tail(Response):
             except TimeoutError:
                 return
             body = await self._window.take()
-        await send({"type": "http.response.body", "body": b""})
+        await send(_END)
+
+    async def _stopping(self) -> None:
+        await self._tails.stopping.wait()
 
 
 async def _hung_up(receive: Receive) -> None:
