@@ -39,18 +39,20 @@ _BATCHES_HELD = 4
 
 
 class Asked(NamedTuple):
-    """`first_line`: the number of the body's first line. `from_line`: lines before it are passed over."""
+    """`first_line`: the number of the body's first line. `from_line`: lines before it are passed over.
+    `each_rejected`: the answer names every rejected line, not only a few of each reason."""
 
     first_line: int = 1
     from_line: int = 1
     dry_run: bool = False
+    each_rejected: bool = False
 
 
 def asked(query: bytes) -> Asked:
     """What the address asks for. Raises `Refused` 400."""
     said = parse_qs(query.decode("latin-1"), keep_blank_values=True)
-    dry_run = said.get("dry_run", ["no"])[0].lower() in _TRUE
-    return Asked(_number(said, "first_line"), _number(said, "from_line"), dry_run)
+    dry_run, each_rejected = (said.get(name, ["no"])[0].lower() in _TRUE for name in ("dry_run", "each_rejected"))
+    return Asked(_number(said, "first_line"), _number(said, "from_line"), dry_run, each_rejected)
 
 
 def _number(said: Mapping[str, list[str]], name: str) -> int:
@@ -185,6 +187,10 @@ class _Import:
         for one in judged:
             self._tally.add(one)
         await self._telling.reached(lines[-1].number)
+        if self._wanted.each_rejected:
+            await self._telling.rejected(
+                {"line": one.line.number, "reason": one.reason} for one in judged if one.reason
+            )
         if self._tally.hopeless:
             raise Refused(422, "mostly-rejected", "nearly all lines are rejected: see `reasons`, and mend the file")
 

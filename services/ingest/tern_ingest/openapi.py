@@ -75,7 +75,10 @@ def _import(path: str) -> dict[str, Any]:
         "first_line": "The number of the body's first line, when it is the rest of a file.",
         "from_line": "Lines before this one are passed over.",
     }
-    dry = {"name": "dry_run", "in": "query", "schema": {"type": "boolean"}, "description": "Judge, and store nothing."}
+    switches = {
+        "dry_run": "Judge, and store nothing.",
+        "each_rejected": "Name every rejected line, in a record of its own. Read the answer while you send.",
+    }
     why = {
         400: "A number of a line is none, or the body is packed and broken.",
         **{status: why for status, why in _REFUSALS.items() if status not in (400, 413)},
@@ -84,7 +87,8 @@ def _import(path: str) -> dict[str, Any]:
         503: "Kafka or the key store is away, or other imports are under way: go on after `Retry-After`.",
     }
     found = _responses("Lines of JSON: progress, and at the end a report that is `done`.", "ImportReport", why)
-    found["200"]["content"] = {"application/x-ndjson": {"schema": _ref("ImportReport")}}
+    records = {"anyOf": [_ref("ImportReport"), _ref("RejectedLine")]}
+    found["200"]["content"] = {"application/x-ndjson": {"schema": records}}
     for status in (400, 408, 422, 503):
         found[str(status)]["content"] = {"application/json": {"schema": _ref("ImportRefusal")}}
     return {
@@ -95,7 +99,10 @@ def _import(path: str) -> dict[str, Any]:
         "backfill topic, and keeps its times. All lines up to the last `line` that was told need not be sent again.",
         "parameters": [
             *({"name": name, "in": "query", "schema": line, "description": text} for name, text in numbers.items()),
-            dry,
+            *(
+                {"name": name, "in": "query", "schema": {"type": "boolean"}, "description": text}
+                for name, text in switches.items()
+            ),
         ],
         "security": [{"writeKey": []}, {"writeKeyHeader": []}, {"writeKeyQuery": []}],
         "requestBody": {"required": True, "content": {"application/x-ndjson": {"schema": {"type": "string"}}}},
@@ -118,6 +125,7 @@ def _import_schemas() -> dict[str, Any]:
     }
     return {
         "ImportReport": {"type": "object", "required": ["line", "accepted", "rejected"], "properties": report},
+        "RejectedLine": _object(line=count, reason=text),
         "ImportRefusal": {"type": "object", "required": ["code", "message"], "properties": report},
     }
 

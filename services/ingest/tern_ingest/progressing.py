@@ -1,12 +1,14 @@
 """What an importer is told, while it goes on and at its end: lines of JSON, each good to go on from.
 
 Whoever reads nothing until he has sent all must not hold up the import, so the records of progress are few: the first
-after a second, the later ones after a fiftieth of the time gone by, some 50 kB in a day. Knows no line and no Kafka.
+after a second, the later ones after a fiftieth of the time gone by, some 50 kB in a day. Who wants each rejected line
+named asks for it, and reads meanwhile. Knows no line and no Kafka.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from starlette.types import Send
@@ -48,6 +50,12 @@ class Telling:
             self._told_at = now
             await self._say(self._counts(), more=True)
 
+    async def rejected(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Names lines that are durable as rejected ones, each with its reason."""
+        body = b"".join(_record(line) for line in lines)
+        if body:
+            await self._write(body, more=True)
+
     async def finish(self) -> int:
         """The last record, of an import that went through. Returns the status."""
         await self._say({**self._whole(), "done": True}, more=False)
@@ -72,8 +80,15 @@ class Telling:
         return {**self._counts(), **(self._tally.told() if self._tally else {})}
 
     async def _say(self, record: dict[str, Any], more: bool) -> None:
+        await self._write(_record(record), more)
+
+    async def _write(self, body: bytes, more: bool) -> None:
         if not self._started:
             headers = _HEADERS + answers.cors(self._origin)
             await self._send({"type": "http.response.start", "status": 200, "headers": headers})
             self._started = True
-        await self._send({"type": "http.response.body", "body": json.dumps(record).encode() + b"\n", "more_body": more})
+        await self._send({"type": "http.response.body", "body": body, "more_body": more})
+
+
+def _record(said: Mapping[str, Any]) -> bytes:
+    return json.dumps(said).encode() + b"\n"

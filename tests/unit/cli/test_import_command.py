@@ -122,6 +122,29 @@ def test_rejected_lines_are_shown_with_reason_and_text_and_the_exit_code_is_1(
     assert said["samples"] == [{"line": 3, "reason": "type-unknown", "text": '{"type": "da\\u001bnce"}'}]
 
 
+def test_each_rejected_line_is_written_where_it_is_wanted(platform: Platform) -> None:
+    kept = platform.folder / "rejected.ndjson"
+    bad = b'{"type": "d\xc3\xa4nce"}\n'
+    platform.run("h.ndjson", ndjson(20) + bad * 30 + ndjson(PART_LINES) + b"\xff\n", "--rejected", str(kept))
+    found = [json.loads(line) for line in kept.read_text("utf-8").splitlines()]
+    assert found[:30] == [{"line": n, "reason": "type-unknown", "text": '{"type": "dänce"}'} for n in range(21, 51)]
+    assert found[30:] == [{"line": PART_LINES + 51, "reason": "not-utf-8", "text": "\ufffd"}]
+
+
+def test_going_on_goes_on_with_what_was_rejected_and_a_table_names_its_rows(platform: Platform) -> None:
+    kept = platform.folder / "rejected.ndjson"
+    table = TABLE + "cat@example.com,o-3,7,2019-03-03\n"
+    for more in ((), ("--from-line", "2")):
+        assert platform.run("o.csv", table, *ORDERS, "--rejected", str(kept), *more) == 1
+    assert [json.loads(line)["reason"] for line in kept.read_text().splitlines()] == ["cell-not-a-number"] * 2
+
+
+def test_what_was_rejected_must_be_writable(platform: Platform, capsys: Capture) -> None:
+    assert platform.run("h.ndjson", ndjson(1), "--rejected", str(platform.folder)) == 2
+    assert str(platform.folder) in capsys.readouterr().err
+    assert platform.asked == []
+
+
 def test_a_dry_run_stores_nothing_and_says_the_same(platform: Platform, capsys: Capture) -> None:
     assert platform.run("h.ndjson", ndjson(2) + b"{}\n", "--dry-run") == 1
     assert "would be accepted: 2" in capsys.readouterr().out

@@ -103,6 +103,15 @@ async def test_samples_are_few_whatever_is_wrong(door: FrontDoor) -> None:
     assert [sample["line"] for sample in report["samples"]] == [201, 202, 203, 204, 205]
 
 
+async def test_each_rejected_line_is_named_where_that_is_asked_for(door: FrontDoor) -> None:
+    body = ndjson(*[LINE] * 600, *[{}] * 10, b"oops\n")
+    *named, report = await bring(door, body, "?each_rejected=true&dry_run=1")
+    assert named == [{"line": n, "reason": "type-missing"} for n in range(601, 611)] + [
+        {"line": 611, "reason": "not-json"}
+    ]
+    assert (report["line"], report["accepted"], report["rejected"], report["done"]) == (611, 600, 11, True)
+
+
 async def test_lines_before_the_one_to_begin_with_are_passed_over(door: FrontDoor) -> None:
     lines = [LINE | {"messageId": f"m{n}"} for n in range(1, 6)]
     (report,) = await bring(door, ndjson(*lines), "?from_line=4")

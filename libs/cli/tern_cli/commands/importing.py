@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
@@ -58,6 +58,9 @@ def import_(  # noqa: PLR0913 - options, given by name
     encoding: Annotated[str, typer.Option(help="Of a table.")] = "utf-8-sig",
     from_line: Annotated[int, typer.Option(min=1, help="Go on here: a line of JSON, or a row below the heading.")] = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would become of it, and store nothing.")] = False,
+    rejected: Annotated[
+        Path | None, typer.Option(help="Write each rejected line there, as JSON: its number, why, and its text.")
+    ] = None,
     patience: Annotated[float, typer.Option(help="Seconds that ingest may be away.")] = 300.0,
 ) -> None:
     """Bring in history: events as lines of JSON, or rows of a table. Needs a server's write key in TERN_WRITE_KEY."""
@@ -74,10 +77,24 @@ def import_(  # noqa: PLR0913 - options, given by name
     addresses = session.addresses
     door = Door(addresses["ingest"], addresses["write_key"], patience, SystemClock(), session.transport)
     report = Report(from_line - 1)
-    with Sending(door, report, dry_run) as sending:
+    with _opened(rejected, from_line) as kept, Sending(door, report, dry_run, kept) as sending:
         _send(sending, parts_of(lines, from_line), Progress(file.stat().st_size, door.clock))
     _tell(session, report, dry_run)
     raise typer.Exit(1 if report.rejected else 0)
+
+
+@contextmanager
+def _opened(path: Path | None, from_line: int) -> Iterator[TextIO | None]:
+    """Written anew, or gone on with where the import is. Raises `Misconfigured`."""
+    if path is None:
+        yield None
+        return
+    try:
+        file = path.open("a" if from_line > 1 else "w", encoding="utf-8")
+    except OSError as wrong:
+        raise Misconfigured(f"{path}: {wrong.strerror or wrong}") from None
+    with file:
+        yield file
 
 
 def _send(sending: Sending, parts: Iterator[list[Read]], progress: Progress) -> None:

@@ -10,7 +10,7 @@ import gzip
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TextIO
 
 import httpx
 
@@ -92,11 +92,12 @@ def parts_of(lines: Iterable[Read], from_line: int) -> Iterator[list[Read]]:
 
 
 class Sending:
-    """One file on its way. Used as a context: it keeps the connection."""
+    """One file on its way. Used as a context: it keeps the connection. `rejected`: where each rejected line goes."""
 
-    def __init__(self, door: Door, report: Report, dry_run: bool = False) -> None:
+    def __init__(self, door: Door, report: Report, dry_run: bool = False, rejected: TextIO | None = None) -> None:
         self._door = door
         self._dry_run = dry_run
+        self._rejected = rejected
         self.report = report
         self._http = httpx.Client(
             base_url=door.address, auth=(door.write_key, ""), timeout=_TIMEOUT, transport=door.transport
@@ -129,6 +130,9 @@ class Sending:
 
     def _count(self, part: list[Read], said: Mapping[str, Any]) -> None:
         _note(self.report, part, said)
+        if self._rejected is not None:
+            self._rejected.writelines(_kept(part, said["each_rejected"]))
+            self._rejected.flush()
         self.report.line, self.report.place = part[-1].number, part[-1].place
 
     def _answered(self, part: list[Read], dry_run: bool) -> Mapping[str, Any]:
@@ -147,17 +151,22 @@ class Sending:
         """Rejected lines of the file itself go as empty ones, so that numbers stay the file's."""
         answer = self._http.post(
             _PATH,
-            params={"first_line": part[0].number, **({"dry_run": "true"} if dry_run else {})},
+            params={"first_line": part[0].number, **self._asks(dry_run)},
             headers={"Content-Type": "application/x-ndjson", "Content-Encoding": "gzip"},
             content=gzip.compress(b"\n".join(line.text for line in part), 1),
         )
-        said = _last_record(answer)
+        *before, said = _records(answer)
+        said["each_rejected"] = [record for record in before if "reason" in record]
         if answer.status_code == _TOO_SLOW or (said.get("done") is False and answer.is_success):
             raise Transient("the import was ended")
         if answer.status_code == _HOPELESS and "line" in said:
             raise Hopeless(said)
         read_answer("ingest", httpx.Response(answer.status_code, json=said))
         return said
+
+    def _asks(self, dry_run: bool) -> dict[str, str]:
+        asked = {"dry_run": dry_run, "each_rejected": self._rejected is not None}
+        return {name: "true" for name, wanted in asked.items() if wanted}
 
 
 class Hopeless(Refused):
@@ -168,21 +177,32 @@ class Hopeless(Refused):
         self.said = said
 
 
-def _last_record(answer: httpx.Response) -> Mapping[str, Any]:
-    lines = answer.text.strip().splitlines()
+def _records(answer: httpx.Response) -> list[dict[str, Any]]:
+    """At least one: the last says what became of all."""
     try:
-        said = json.loads(lines[-1])
-    except (IndexError, ValueError):
-        said = None
-    if not isinstance(said, dict):
+        found = [json.loads(line) for line in answer.text.strip().splitlines()]
+    except ValueError:
+        found = []
+    if not found or not all(isinstance(record, dict) for record in found):
         raise Transient("ingest's answer is cut off")
-    return said
+    return found
 
 
 def _note(report: Report, part: list[Read], said: Mapping[str, Any]) -> None:
     mine = [{"line": line.number, "reason": line.reason} for line in part if line.reason]
     report.add(Counter(str(sample["reason"]) for sample in mine), mine)
     report.add(said["reasons"], [_shown(sample, part) for sample in said["samples"]], said["accepted"])
+
+
+def _kept(part: list[Read], refused: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Each rejected line of a part as JSON, in order: its number, why, and all of it."""
+    reasons = {line.number: line.reason for line in part if line.reason}
+    reasons |= {record["line"]: record["reason"] for record in refused}
+    for line in part:
+        if line.number in reasons:
+            text = line.text.decode("utf-8", "replace")
+            said = {"line": line.number, "reason": reasons[line.number], "text": text}
+            yield json.dumps(said, ensure_ascii=False) + "\n"
 
 
 def _shown(sample: Mapping[str, Any], part: list[Read]) -> dict[str, Any]:

@@ -30,6 +30,11 @@ class Judged(NamedTuple):
     line: Line
     decision: Decision | None
 
+    @property
+    def reason(self) -> str | None:
+        """Why the line was rejected; None when it was not."""
+        return self.decision.reason if isinstance(self.decision, Rejected) else None
+
 
 def judge(line: Line, stamp: Stamp, limits: Limits) -> Judged:
     """Decides about one line. `stamp.mode` is `backfill`."""
@@ -79,8 +84,8 @@ class Tally:
 
     def add(self, judged: Judged) -> None:
         """Counts a line whose decision was carried out."""
-        if isinstance(judged.decision, Rejected):
-            reason = judged.decision.reason
+        reason = judged.reason
+        if reason is not None:
             self.reasons[reason] += 1
             named = self._samples.setdefault(reason, [])
             if len(named) < self._most:
