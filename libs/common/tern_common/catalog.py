@@ -16,7 +16,13 @@ from tern_common.identifiers import is_blocked_word
 CACHED_NAMES = 1 << 12
 
 PRODUCT_EVENTS = frozenset(
-    {"product price changed", "product price dropped", "product stock changed", "product back in stock"}
+    {
+        "product updated",
+        "product price changed",
+        "product price dropped",
+        "product stock changed",
+        "product back in stock",
+    }
 )
 
 

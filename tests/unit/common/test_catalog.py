@@ -11,7 +11,13 @@ from tern_common import catalog
 from tern_common.catalog import ProductSaid
 from unit.common.saying import event
 
-NAMES = ("Product Price Changed", "Product Price Dropped", "Product Stock Changed", "Product Back In Stock")
+NAMES = (
+    "Product Updated",
+    "Product Price Changed",
+    "Product Price Dropped",
+    "Product Stock Changed",
+    "Product Back In Stock",
+)
 
 
 @pytest.mark.parametrize("name", [*NAMES, " product back IN stock "])

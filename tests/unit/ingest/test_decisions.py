@@ -69,6 +69,15 @@ def test_numbers_become_strings_as_javascript_prints_them(said: object, text: st
     assert [event.user_id, event.anonymous_id, event.group_id, event.message_id] == [text] * 4
 
 
+def test_what_a_product_costs_is_said_by_trusted_sources_only() -> None:
+    """With a browser's key anybody could have everybody told of a price."""
+    said: dict[str, Any] = {"type": "track", "event": " product UPDATED ", "properties": {"product_id": "p"}}
+    assert accepted(**said).name == said["event"]
+    (decision,) = decide(said, STAMP._replace(trusted=False))
+    assert decision == Rejected("product-event-untrusted", json.dumps(said).encode())
+    assert accepted(STAMP._replace(trusted=False), event="Product Viewed").name == "Product Viewed"
+
+
 @pytest.mark.parametrize("wrong", [True, False, [], ["u"], {}, {"id": 1}])
 @pytest.mark.parametrize(
     ("field", "why"),

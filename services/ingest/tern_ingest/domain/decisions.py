@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
+from tern_common.catalog import is_product_event
 from tern_common.errors import Unusable
 from tern_common.events import EMPTY, Event, EventType, Mode
 from tern_ingest.domain.addresses import with_address
@@ -102,6 +103,8 @@ def _decide(
         return Rejected(wrong.reason, emptied(part.original))
     if vouching is None:
         return Accepted(event)
+    if is_product_event(event):
+        return Rejected("product-event-untrusted", emptied(part.original))
     return Accepted(*vouching.judge(event, user_token(part.call.context) if call is not part.call else None))
 
 

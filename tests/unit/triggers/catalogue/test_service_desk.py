@@ -53,6 +53,12 @@ class TestInquiryStuck:
         assert self.opened().at("1d").sees("Ticket Solved", ticket_id="t1").until("30d") == []
         assert self.opened().at("1d").sees("Ticket Solved", ticket_id="t2").until("30d") == ["2d take_up"]
 
+    def test_a_desk_may_say_support_ticket(self) -> None:
+        opened = Scene("inquiry_stuck").sees("Support Ticket Opened", ticket_id="t1", topic="delivery")
+        replied = opened.at("1d").sees("Support Ticket Replied", ticket_id="t1")
+        closed = replied.at("2d").sees("Support Ticket Closed", ticket_id="t1")
+        assert closed.at("5d").sees("Support Ticket Reopened", ticket_id="t1").until("30d") == ["7d take_up"]
+
     def test_opened_again_it_waits_again(self) -> None:
         scene = self.opened().at("1d").sees("Ticket Solved", ticket_id="t1")
         assert scene.at("5d").sees("Ticket Opened", ticket_id="t1").until("30d") == ["7d take_up"]

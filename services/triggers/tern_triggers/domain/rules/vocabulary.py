@@ -37,6 +37,11 @@ EVENTS: Mapping[str, frozenset[str]] = {
         "Ticket Opened": "ticket_id topic",
         "Ticket Replied": "ticket_id by",
         "Ticket Solved": "ticket_id topic",
+        "Support Ticket Opened": "ticket_id topic",
+        "Support Ticket Reopened": "ticket_id topic",
+        "Support Ticket Replied": "ticket_id by",
+        "Support Ticket Solved": "ticket_id topic",
+        "Support Ticket Closed": "ticket_id topic",
     }.items()
 }
 """Event → the properties that are read of it, or that shipped rules speak of (docs/events.md)."""
