@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from tern_cli.remedies import remedy
+from tern_cli.remedies import refusal, remedy
 
 Level = Literal["wrong", "note", "unknown"]
 """`wrong`: something needs doing. `note`: good to know. `unknown`: could not be learned."""
@@ -125,7 +125,7 @@ def _who_is_behind(facts: Facts) -> str:
 
 
 def _door(facts: Facts) -> Iterator[Finding]:
-    """What ingest answered all its callers since it started; of whom it cannot tell."""
+    """What ingest answered all its callers since it started: of those without a good key it cannot tell whose."""
     ingest = next((one for one in facts.services if one.name == "ingest"), None)
     if ingest is None or ingest.missing is None:
         return
@@ -135,17 +135,19 @@ def _door(facts: Facts) -> Iterator[Finding]:
     asked = sum(ingest.answers.values())
     for status, (what, do) in _REFUSED.items():
         count = ingest.answers.get(status, 0)
-        if count:
+        if count and not (status == _OTHER_PAGES and facts.sources):
             level: Level = "wrong" if count >= REFUSED_SHARE * asked else "note"
             yield Finding(level, "ingest", f"{_of(count, asked)} requests since it started {what}", do)
 
 
+_OTHER_PAGES = 403
+"""Whoever is answered so has shown a good key, so that its source tells it where sources are known."""
 _REFUSED = {
     401: (
         "showed no write key, or one that is unknown or revoked.",
-        "Compare the key in the shop with `tern keys list`; a lost one is replaced: `tern keys create`.",
+        "Compare the key in the shop with `tern keys list SOURCE`; a lost one is replaced: `tern keys create SOURCE`.",
     ),
-    403: (
+    _OTHER_PAGES: (
         "came from pages that their source does not list.",
         "List the page as browsers spell it: `tern sources pages SOURCE https://shop.example`.",
     ),
@@ -153,10 +155,13 @@ _REFUSED = {
     413: ("were too large.", "Send smaller batches."),
     429: (
         "came faster than their key may send, or after too many failures.",
-        "Raise the key's rate if they are yours: `tern sources rate`.",
+        "Raise the key's rate if they are yours: `tern sources rate SOURCE --kind KIND NUMBER`.",
     ),
     503: ("were put off, since something was away or too busy.", "See what is not ready; SDKs send them again."),
 }
+
+
+_MAKE_KEY = "`tern keys create {} --kind server` (or browser)"
 
 
 def _keys(source: Source) -> Iterator[Finding]:
@@ -165,9 +170,10 @@ def _keys(source: Source) -> Iterator[Finding]:
         return
     live = [key for key in source.keys if key.get("revoked_at") is None]
     if not source.keys:
-        yield _wrong(source, "It has no write key.", "Make one: `tern keys create`.")
+        yield _wrong(source, "It has no write key.", f"Make one: {_MAKE_KEY.format(source.source_id)}.")
     elif not live:
-        yield _wrong(source, "All its write keys are revoked.", "Make one: `tern keys create`; put it in the shop.")
+        do = f"Make one: {_MAKE_KEY.format(source.source_id)}; put it in the shop."
+        yield _wrong(source, "All its write keys are revoked.", do)
     browsers = [key for key in live if key.get("kind") == "browser"]
     if browsers and not source.origins:
         yield _wrong(
@@ -188,6 +194,7 @@ def _events(source: Source) -> Iterator[Finding]:
         yield _unknown(source, "What it sends")
         return
     total = source.quality["total"]
+    yield from _refusals(source, source.quality)
     if not total["accepted"] and not total["rejected"]:
         yield _wrong(source, "No event came in these days.", _TAIL)
         return
@@ -196,6 +203,16 @@ def _events(source: Source) -> Iterator[Finding]:
         yield from _persons(source, total)
         yield from _clocks(source, total)
         yield from _words(source, source.quality)
+
+
+def _refusals(source: Source, quality: Mapping[str, Any]) -> Iterator[Finding]:
+    """Requests of which nothing was taken, under a key of the source."""
+    refused, total = quality["refused"], quality["total"]
+    asked = total["accepted"] + total["rejected"] + sum(one["count"] for one in refused)
+    for one in refused[:_SHOWN]:
+        what, do = refusal(one["reason"], source.source_id)
+        level: Level = "wrong" if one["count"] >= REFUSED_SHARE * asked else "note"
+        yield Finding(level, source.name, f"{one['count']:,} requests {what}.", do)
 
 
 def _rejections(source: Source, quality: Mapping[str, Any]) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""What to do about an event that was rejected: reason → a sentence for whoever wrote the storefront."""
+"""What to do about an event that was rejected and a request that was refused: a sentence for whoever wrote the shop."""
 
 from __future__ import annotations
 
@@ -27,9 +27,37 @@ REMEDIES = {
     "traits-not-an-object": _OBJECT.format("traits"),
     "properties-not-an-object": _OBJECT.format("properties"),
     "integrations-not-an-object": _OBJECT.format("integrations"),
+    "product-event-untrusted": "Prices and stock are a server's to say: send it with a server key.",
+    "not-json": "The whole body is no JSON object: send one event, or {batch: [...]}, and let the SDK build it.",
+    "not-utf-8": "The whole body is not UTF-8: encode it before it is sent.",
+    "batch-not-a-list": "`batch` is a list of events: {batch: [...]}.",
+    "too-deep": "The whole body nests objects and lists too deeply: send flatter properties.",
+    "too-many-members": "The body's object has far too many members: its events belong into `batch`.",
+    "too-many-events": "Send fewer events in one request.",
 }
+REFUSALS = {
+    "revoked-write-key": ("showed a write key that was revoked", "Put a live one in its place: `tern keys list {}`."),
+    "origin-not-allowed": (
+        "came from pages that it does not list",
+        "List the page as browsers spell it: `tern sources pages {} https://shop.example`.",
+    ),
+    "too-many-events": (
+        "came faster than its keys may send, or with too many events at once",
+        "Send smaller batches, or raise the rate if they are yours: `tern sources rate {} --kind KIND NUMBER`.",
+    ),
+    "server-key-needed": ("brought in history with a browser key", "Import with a server key of the source."),
+    "body-too-large": ("were too large", "Send smaller batches."),
+    "overloaded": ("were put off, since too much was in flight", "SDKs send them again; else add an instance."),
+}
+"""Of a source, by code: what happened to requests, and what to do. `{}` stands for its id."""
 
 
 def remedy(reason: str) -> str:
     """What to do; where to look when there is no word for it."""
     return REMEDIES.get(reason, ELSEWHERE)
+
+
+def refusal(code: str, source_id: str) -> tuple[str, str]:
+    """What happened to a source's requests that were refused so, and what to do."""
+    what, do = REFUSALS.get(code, (f"were refused as {code}", "What was answered says why: see the shop's log."))
+    return what, do.format(source_id)

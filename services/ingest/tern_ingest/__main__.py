@@ -42,10 +42,10 @@ async def serve(settings: IngestSettings) -> None:
     sealer = Sealer.parse(settings.sealing_keys.get_secret_value())
     async with ground(SERVICE, settings, _TOPICS) as on:
         store = Store(on.pool, sealer)
-        keyring = Keyring(store.live_keys, on.clock, policy)
+        keyring = Keyring(store.write_keys, on.clock, policy)
         tallies, counted = Tallies(policy.counting), QualityStore(on.pool)
         quality = Quality(tallies, vocabulary, counted, on.clock, policy.counting)
-        gate, callers = Gate(keyring, on.clock, policy), Callers(networks(settings.trusted_proxies))
+        gate, callers = Gate(keyring, on.clock, policy, tallies), Callers(networks(settings.trusted_proxies))
         door = Door(keyring, on.bus.producer, on.clock, Bodies(policy), policy, gate, callers, tallies=tallies)
         rejected = rejected_router(DeadLetters(on.bus, on.clock), door, PATHS)
         tails = Tails(on.bus, on.clock)

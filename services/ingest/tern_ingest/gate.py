@@ -18,6 +18,7 @@ from tern_ingest.domain.addresses import neighbourhood
 from tern_ingest.domain.keys import WriteKey
 from tern_ingest.domain.policy import Policy
 from tern_ingest.domain.rates import Rate, rate
+from tern_ingest.domain.tallies import Tallies
 from tern_ingest.keyring import Keyring
 
 _NOT_YET = float("-inf")
@@ -25,11 +26,15 @@ _BLAMED = frozenset({400, 401, 403, 408, 413, 415})
 
 
 class Gate:
-    """The limits of one process. Keys that nobody knows take no place in it; failing addresses a bounded one."""
+    """The limits of one process. Keys that nobody knows take no place in it; failing addresses a bounded one.
 
-    def __init__(self, keyring: Keyring, clock: Clock, policy: Policy) -> None:
+    `tallies`: where a refusal is counted for the source whose key was shown.
+    """
+
+    def __init__(self, keyring: Keyring, clock: Clock, policy: Policy, tallies: Tallies) -> None:
         self._keyring = keyring
         self._clock = clock
+        self._tallies = tallies
         self._burst_s = policy.rates.burst_s
         self._usual = {
             "server": rate(policy.rates.server_events_per_s, self._burst_s),
@@ -48,7 +53,8 @@ class Gate:
         wait_s = allowed.wait_s(taken, now)
         if wait_s:
             meters.LIMITED.labels("key").inc()
-            raise Refused(429, "too-many-events", "this write key sends faster than it may; try again", wait_s)
+            refused = Refused(429, "too-many-events", "this write key sends faster than it may; try again", wait_s)
+            raise self.noted(refused, key)
         self._taken[key.key_id] = allowed.taken(taken, now)
         return key
 
@@ -63,9 +69,11 @@ class Gate:
         key = self._keyring.known(written)
         if key is None:
             self.check(caller)
+            self._check_revoked(written)
             key = await self._keyring.identify(written)
         if not self.lets_in(key, caller.origin):
-            raise Refused(403, OTHER_ORIGIN, "the source of this write key takes no events from this page")
+            refused = Refused(403, OTHER_ORIGIN, "the source of this write key takes no events from this page")
+            raise self.noted(refused, key)
         return key
 
     def lets_in(self, key: WriteKey, origin: bytes | None) -> bool:
@@ -102,6 +110,19 @@ class Gate:
         if wait_s:
             meters.LIMITED.labels("address").inc()
             raise Refused(429, "too-many-failures", "too many requests from this address were refused", wait_s)
+
+    def noted(self, refused: Refused, key: WriteKey | None) -> Refused:
+        """The refusal, counted for its source where the key is known: whose it was is the first question."""
+        if key is not None:
+            self._tallies.refuse(refused.code, key.source_id, self._clock.now())
+        return refused
+
+    def _check_revoked(self, written: str) -> None:
+        """Raises `Refused` 401 for a key that was good once: its source is known, and no read can bring it back."""
+        revoked = self._keyring.revoked(written)
+        if revoked is not None:
+            refused = Refused(401, "revoked-write-key", "this write key was revoked; put a live one in its place")
+            raise self.noted(refused, revoked)
 
     def _rate(self, key: WriteKey) -> Rate:
         if key.events_per_s is None:

@@ -99,7 +99,8 @@ class Importing:
             raise Refused(401, "write-key-missing", "send the write key as the user name of Basic auth")
         key = await self._door.gate.admit(written, caller)
         if key.kind != "server":
-            raise Refused(403, "server-key-needed", "only a server key may bring in history; this one is a browser's")
+            refused = Refused(403, "server-key-needed", "only a server key may bring in history; this is a browser's")
+            raise self._door.gate.noted(refused, key)
         encoding_of(head)
         wanted = asked(query)
         with self._place():
@@ -186,11 +187,11 @@ class _Import:
             meters.count(one.decision for one in judged if one.decision is not None)
         for one in judged:
             self._tally.add(one)
-        await self._telling.reached(lines[-1].number)
         if self._wanted.each_rejected:
             await self._telling.rejected(
                 {"line": one.line.number, "reason": one.reason} for one in judged if one.reason
             )
+        await self._telling.reached(lines[-1].number)
         if self._tally.hopeless:
             raise Refused(422, "mostly-rejected", "nearly all lines are rejected: see `reasons`, and mend the file")
 

@@ -18,7 +18,10 @@ Load = Callable[[], Awaitable[list[WriteKey]]]
 
 
 class Keyring:
-    """A copy of all live keys, read again every few seconds, and at once (but seldom) for a key that is not in it."""
+    """A copy of all live keys, read again every few seconds, and at once (but seldom) for a key that is not in it.
+
+    Of the last revoked ones it knows whose they were.
+    """
 
     def __init__(self, load: Load, clock: Clock, policy: Policy) -> None:
         self._load = load
@@ -26,6 +29,7 @@ class Keyring:
         self._policy = policy.keys
         self._waits = policy.waits
         self._keys: Mapping[str, WriteKey] = {}
+        self._revoked: Mapping[str, WriteKey] = {}
         self._shown: dict[str, WriteKey] = {}
         self._read_at = self._tried_at = _NEVER
         self._turn = asyncio.Lock()
@@ -40,9 +44,11 @@ class Keyring:
     async def refresh(self) -> None:
         """Reads all keys once. Raises `Transient`."""
         started = self._tried_at = self._clock.monotonic()
-        found = {key.key_id: key for key in await self._load()}
+        found = await self._load()
         if started >= self._read_at:  # else a read that began later has already ended
-            self._keys, self._shown, self._read_at = found, {}, started
+            self._keys = {key.key_id: key for key in found if not key.revoked}
+            self._revoked = {key.key_id: key for key in found if key.revoked}
+            self._shown, self._read_at = {}, started
 
     def known(self, written: str) -> WriteKey | None:
         """The live key that `written` is, as far as memory tells; None when the keys would have to be read for it.
@@ -60,6 +66,12 @@ class Keyring:
             return None
         self._shown[written] = key
         return key
+
+    def revoked(self, written: str) -> WriteKey | None:
+        """The key that `written` was until it was revoked, as far as memory tells."""
+        presented = keys.read(written)
+        key = self._revoked.get(presented.key_id) if presented else None
+        return key if presented and key and keys.matches(key, presented) else None
 
     async def rules(self) -> Mapping[str, SourceRule]:
         """What each source with a live key says about its users, read anew. Raises `Transient`."""

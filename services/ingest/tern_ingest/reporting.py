@@ -54,6 +54,13 @@ class Reason(BaseModel):
     count: int
 
 
+class Refusal(BaseModel):
+    """Requests that were refused by why: their events did not come, and are nowhere."""
+
+    reason: str
+    count: int
+
+
 class Named(BaseModel):
     """Track events of a name. `other` stands for names that are not kept: beyond the hundredth unknown one of a day,
     longer than 64 characters, with an @ or more than five digits."""
@@ -84,6 +91,7 @@ class SourceQuality(BaseModel):
     total: Numbers
     days: list[DayNumbers]
     rejected: list[Reason]
+    refused: list[Refusal]
     known: list[Named]
     unknown: list[Named]
     faults: list[FaultNumbers]
@@ -113,6 +121,7 @@ def quality_of(source_id: str, span: tuple[date, date], counts: Counts, vocabula
         total=Numbers.model_validate(_numbers(counts)),
         days=[DayNumbers.model_validate({"day": day, **_numbers(_of_day(counts, day))}) for day in days],
         rejected=[Reason(reason=key.how, count=count) for key, count in _ranked(counts, "rejected")],
+        refused=[Refusal(reason=key.how, count=count) for key, count in _ranked(counts, "refused")],
         known=[Named(event=key.name, count=count) for key, count in _ranked(counts, "named")],
         unknown=[Named(event=key.name, count=count) for key, count in _ranked(counts, "unknown")],
         faults=list(_faults(counts, vocabulary)),

@@ -10,7 +10,7 @@ from tern_common.db import Connection, Pool, connection, transaction
 from tern_common.errors import Misconfigured, Refused, Unusable
 from tern_common.logs import logger
 from tern_common.sealing import Sealer
-from tern_ingest.domain.keys import LIVE_KEYS_PER_KIND, KeyKind, WriteKey
+from tern_ingest.domain.keys import LIVE_KEYS_PER_KIND, REVOKED_KEYS_KNOWN, KeyKind, WriteKey
 from tern_ingest.domain.tokens import LIVE_KEYS_PER_SOURCE, Signer
 from tern_ingest.domain.vouching import SourceRule
 
@@ -67,16 +67,21 @@ class Store:
         self._sealer = sealer
         self._opened: dict[str, Signer | None] = {}
 
-    async def live_keys(self) -> list[WriteKey]:
-        """Every write key that may be used, with the rule of its source."""
+    async def write_keys(self) -> list[WriteKey]:
+        """Every write key that may be used, with the rule of its source; and the last that no longer may."""
         async with connection(self._pool) as conn:
             rows = await conn.fetch(
                 "SELECT k.id, k.source_id, k.trusted, k.secret_hash, s.login_needs_token, k.kind, s.origins,"
                 " CASE k.kind WHEN 'server' THEN s.server_events_per_s ELSE s.browser_events_per_s END, s.testers"
                 " FROM ingest.write_key k JOIN ingest.source s ON s.id = k.source_id WHERE k.revoked_at IS NULL"
             )
+            revoked = await conn.fetch(
+                "SELECT id, source_id, trusted, secret_hash FROM ingest.write_key WHERE revoked_at IS NOT NULL"
+                " ORDER BY revoked_at DESC LIMIT $1",
+                REVOKED_KEYS_KNOWN,
+            )
             signers = await self._signers(conn)
-        return [
+        live = [
             WriteKey(
                 key_id,
                 source_id,
@@ -89,6 +94,7 @@ class Store:
             )
             for key_id, source_id, trusted, digest, needs, kind, pages, rate, testers in rows
         ]
+        return live + [WriteKey(*row[:4], revoked=True) for row in revoked]
 
     async def _signers(self, conn: Connection) -> dict[str, list[Signer]]:
         """The live signing keys by source. Each is opened once in the life of this process."""

@@ -24,10 +24,10 @@ from tern_ingest.bodies import LONG, Bodies, Came, Gone
 from tern_ingest.callers import Caller, Callers, is_robots, kept_address
 from tern_ingest.domain import bounds, calls, decisions, tolerant
 from tern_ingest.domain.calls import Parsed
-from tern_ingest.domain.decisions import Decision, Stamp
+from tern_ingest.domain.decisions import Decision, Rejected, Stamp
 from tern_ingest.domain.keys import WriteKey
 from tern_ingest.domain.policy import Policy
-from tern_ingest.domain.scrubbing import may_hold_secrets
+from tern_ingest.domain.scrubbing import emptied, may_hold_secrets
 from tern_ingest.domain.tallies import Tallies
 from tern_ingest.gate import Gate
 from tern_ingest.keyring import Keyring
@@ -46,6 +46,14 @@ class Opened(NamedTuple):
     size: int
     marked: bool
     parsed: Parsed
+
+
+class NoRequest(Refused):
+    """A body that as a whole is no tracking request."""
+
+    def __init__(self, wrong: Unusable, body: bytes) -> None:
+        super().__init__(413 if wrong.reason == bounds.TOO_MANY else 400, wrong.reason, wrong.detail)
+        self.body = body
 
 
 @dataclass(frozen=True)
@@ -98,25 +106,30 @@ class Tracking:
         if key is None:
             door.gate.check(caller)
         with door.bodies.hold() as hold:
-            came = await door.bodies.read(receive, head, hold)
-            body = door.bodies.at_once(came)
-            size, marked, parsed = await self._read_long(came, caller, key) if body is None else self._read(body)
+            try:
+                came = await door.bodies.read(receive, head, hold)
+                body = door.bodies.at_once(came)
+                size, marked, parsed = await self._read_long(came, caller, key) if body is None else self._read(body)
+            except Refused as refused:
+                if key is not None:
+                    await self._account_for(refused, key, self._stamp(key, caller, head))
+                raise
             if came.form is not None:
                 hold.take(size)
             key = key or await door.gate.admit(credentials.in_the_body(parsed), caller)
             door.gate.owe(key, len(parsed.parts) - 1)
-            address, robots = kept_address(caller, head), is_robots(key, head)
-            now = door.clock.now()
-            stamp = Stamp(key.source_id, key.trusted, now, self._path_type, key.rule, marked, address, robots)
+            stamp = self._stamp(key, caller, head, marked)
             decided, records = await self._worked(size, self._decided, parsed, stamp)
-            await self._publish(decided, records)
-            door.tallies.note(decided, key.source_id, now)
+            await self._publish(decided, records, stamp)
 
-    async def _preflight(self, scope: Scope, head: Mapping[bytes, bytes], caller: Caller, send: Send) -> int:
-        """A browser asks without its key, so that every page may ask, unless the address names a key that says no."""
-        written = credentials.in_the_address(scope["query_string"])
-        echoed = caller.origin if self._door.gate.may_ask(written, caller.origin) else None
-        return await answers.preflight(send, head, echoed)
+    def _read(self, body: bytes) -> Opened:
+        """Raises `NoRequest`."""
+        limits = self._door.policy.limits
+        try:
+            parsed = calls.parse(body, limits) or tolerant.parse(body, limits)
+        except Unusable as wrong:
+            raise NoRequest(wrong, body) from None
+        return Opened(len(body), may_hold_secrets(body), parsed)
 
     async def _read_long(self, came: Came, caller: Caller, key: WriteKey | None) -> Opened:
         """What is in a body that is long, or unpacks to it: found in a thread, for who has not sent some in vain."""
@@ -132,29 +145,16 @@ class Tracking:
             door.gate.blame_long(caller)
         return found
 
-    def _read(self, body: bytes) -> Opened:
-        return Opened(len(body), may_hold_secrets(body), self._parsed(body))
-
-    async def _worked(self, size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What `work` returns. What comes of a large body is worked on in a thread, one at a time: others go on."""
-        if size <= LONG:
-            return work(*args, **kwargs)
-        async with self._door.bodies.large:
-            return await asyncio.to_thread(work, *args, **kwargs)
-
-    def _parsed(self, body: bytes) -> Parsed:
-        limits = self._door.policy.limits
-        try:
-            return calls.parse(body, limits) or tolerant.parse(body, limits)
-        except Unusable as wrong:
-            status = 413 if wrong.reason == bounds.TOO_MANY else 400
-            raise Refused(status, wrong.reason, wrong.detail) from None
+    def _stamp(self, key: WriteKey, caller: Caller, head: Mapping[bytes, bytes], marked: bool = True) -> Stamp:
+        address, robots = kept_address(caller, head), is_robots(key, head)
+        now = self._door.clock.now()
+        return Stamp(key.source_id, key.trusted, now, self._path_type, key.rule, marked, address, robots)
 
     def _decided(self, parsed: Parsed, stamp: Stamp) -> tuple[list[Decision], list[Message]]:
         decided = decisions.decide(parsed, stamp, self._new_ids())
         return decided, messages(decided, stamp, self._path, parsed.sent_at)
 
-    async def _publish(self, decided: list[Decision], found: list[Message]) -> None:
+    async def _publish(self, decided: list[Decision], found: list[Message], stamp: Stamp) -> None:
         waits = self._door.policy.waits
         try:
             await self._door.producer.send(found, waits.kafka_s)
@@ -164,7 +164,32 @@ class Tracking:
             ) from None
         failpoints.reached("ingest.acknowledged")
         meters.count(decided)
+        self._door.tallies.note(decided, stamp.source_id, stamp.received_at)
 
     def _new_ids(self) -> Iterator[str]:
         while True:
             yield str(new_uuid7(self._door.clock.now()))
+
+    async def _account_for(self, refused: Refused, key: WriteKey, stamp: Stamp) -> None:
+        """Keeps a body that is no request, for whoever looks for its events (ADR 27); all else is only counted.
+
+        Raises `Refused` 503.
+        """
+        if not (isinstance(refused, NoRequest) and 0 < len(refused.body) <= self._door.policy.limits.kept_bytes):
+            self._door.gate.noted(refused, key)
+            return
+        decided: list[Decision] = [Rejected(refused.code, await self._worked(len(refused.body), emptied, refused.body))]
+        await self._publish(decided, messages(decided, stamp, self._path), stamp)
+
+    async def _worked(self, size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `work` returns. What comes of a large body is worked on in a thread, one at a time: others go on."""
+        if size <= LONG:
+            return work(*args, **kwargs)
+        async with self._door.bodies.large:
+            return await asyncio.to_thread(work, *args, **kwargs)
+
+    async def _preflight(self, scope: Scope, head: Mapping[bytes, bytes], caller: Caller, send: Send) -> int:
+        """A browser asks without its key, so that every page may ask, unless the address names a key that says no."""
+        written = credentials.in_the_address(scope["query_string"])
+        echoed = caller.origin if self._door.gate.may_ask(written, caller.origin) else None
+        return await answers.preflight(send, head, echoed)

@@ -117,10 +117,10 @@ async def ingest_on(database: str, kafka: str, sealer: Sealer = SEALER) -> Async
     pool = await open_pool(database, service="ingest", size=4)
     async with kafka_bus(kafka, "tern-ingest-test") as bus:
         store = Store(pool, sealer)
-        keyring = Keyring(store.live_keys, clock, policy)
+        keyring = Keyring(store.write_keys, clock, policy)
         tallies, counted = Tallies(policy.counting), QualityStore(pool)
         quality = Quality(tallies, vocabulary, counted, clock, policy.counting)
-        gate = Gate(keyring, clock, policy)
+        gate = Gate(keyring, clock, policy, tallies)
         door = Door(keyring, bus.producer, clock, Bodies(policy), policy, gate, tallies=tallies)
         rejected = rejected_router(DeadLetters(bus, clock), door, PATHS)
         tail = tail_router(Tails(bus, clock), store.sources)

@@ -22,6 +22,7 @@ NUMBERS: dict[str, Any] = {
 QUALITY: dict[str, Any] = {
     "total": NUMBERS,
     "rejected": [],
+    "refused": [],
     "known": [{"event": "Order Completed", "count": 100}],
     "unknown": [],
     "faults": [],
@@ -117,6 +118,29 @@ def test_few_rejected_or_ill_formed_events_among_many_good_ones_are_a_note() -> 
     only(of_quality(faults=[fault | {"expected": None}]), "note")
 
 
+@pytest.mark.parametrize(
+    ("reason", "what", "do"),
+    [
+        ("revoked-write-key", "revoked", "tern keys list s1"),
+        ("origin-not-allowed", "pages that it does not list", "tern sources pages s1"),
+        ("too-many-events", "faster", "tern sources rate s1"),
+        ("body-too-slow", "body-too-slow", "log"),
+    ],
+)
+def test_requests_of_a_source_that_were_refused_are_told_with_the_fix(reason: str, what: str, do: str) -> None:
+    one = only(of_quality(refused=[{"reason": reason, "count": 50}]))
+    assert (one.about, one.what[:12]) == ("web shop", "50 requests ")
+    assert what in one.what
+    assert do in one.do
+    assert only(of_quality(refused=[{"reason": reason, "count": 1}]), "note").do == one.do
+
+
+def test_no_request_of_a_source_arrived_since_its_key_is_revoked() -> None:
+    none = NUMBERS | {"accepted": 0}
+    refused, nothing = of_quality(total=none, refused=[{"reason": "revoked-write-key", "count": 3}])
+    assert ("revoked" in refused.what, nothing.what) == (True, "No event came in these days.")
+
+
 def test_no_user_is_ever_named() -> None:
     assert "None of 100 of its events names a user" in only(of_quality(anonymous_share=1.0)).what
     assert "Hardly one of 90,000" in only(of_quality(anonymous_share=1.0, accepted=90_000)).what
@@ -178,7 +202,10 @@ def test_requests_with_unknown_or_revoked_keys() -> None:
 
 
 def test_requests_from_pages_that_are_not_listed() -> None:
-    assert "tern sources pages" in only(of_services(INGEST._replace(answers={200: 10, 403: 90}))).do
+    services = [INGEST._replace(answers={200: 10, 403: 90}), IDENTITY, PROFILE, TRIGGERS]
+    assert findings(Facts(services, [WELL])) == []
+    of_all, _ = findings(Facts(services, None))
+    assert "tern sources pages" in of_all.do
 
 
 def test_refused_requests_are_unknown_without_metrics() -> None:

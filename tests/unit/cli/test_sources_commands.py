@@ -18,6 +18,7 @@ ORIGINS = ["https://a.example", "https://*.b.example"]
 QUALITY = {
     "days": [{"day": "2026-01-01", "accepted": 4, "bot_share": 0.25}],
     "rejected": [],
+    "refused": [{"reason": "revoked-write-key", "count": 2}],
     "known": [{"event": "Order Completed", "count": 3}],
     "unknown": [{"event": "A\x1b[31m Dream", "count": 1}],
     "faults": [{"event": "Order Completed", "property": "order_id", "fault": "missing", "count": 2, "checked": 3}],

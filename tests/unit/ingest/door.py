@@ -28,6 +28,7 @@ from tern_ingest.domain import keys
 from tern_ingest.domain.keys import WriteKey
 from tern_ingest.domain.policy import Limits, Policy, Rates
 from tern_ingest.domain.tallies import Tallies
+from tern_ingest.domain.taxonomy import Taxonomy, Vocabulary
 from tern_ingest.domain.vouching import SourceRule
 from tern_ingest.front import Front
 from tern_ingest.gate import Gate
@@ -41,6 +42,7 @@ GOOD: dict[str, Any] = {"type": "track", "event": "Seen", "userId": "u1", "messa
 
 SEALER = Sealer({"k": bytes(32)}, "k")
 POLICY = load_policy(shipped("tern_ingest", "policy.yaml"), Policy)
+VOCABULARY = Vocabulary(load_policy(shipped("tern_ingest", "taxonomy.yaml"), Taxonomy))
 
 
 @dataclass
@@ -92,8 +94,8 @@ class FrontDoor:
         self.store = KeyStore()
         self.keyring = Keyring(self.store.load, self.clock, self.policy)
         self.bodies = Bodies(self.policy)
-        self.gate = Gate(self.keyring, self.clock, self.policy)
         self.tallies = Tallies(self.policy.counting)
+        self.gate = Gate(self.keyring, self.clock, self.policy, self.tallies)
         producer, tallies = self.bus.producer, self.tallies
         self.door = Door(self.keyring, producer, self.clock, self.bodies, self.policy, self.gate, tallies=tallies)
         self.serve()

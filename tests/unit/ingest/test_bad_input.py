@@ -14,11 +14,12 @@ from unit.ingest.door import GOOD, SERVER_KEY, FrontDoor
 BIG = b'{"type":"track","event":"x","properties":{"a":"%s"}}'
 
 
-async def test_what_is_not_json_is_400(door: FrontDoor) -> None:
+async def test_what_is_not_json_is_400_and_kept(door: FrontDoor) -> None:
     for body in (b"hello", b"", b"[1]", b'{"a":'):
         answer = await door.post(body)
         assert (answer.status_code, answer.json()["code"]) == (400, "not-json")
-    assert door.rejected() == []
+    assert {record.value for record in door.rejected()} == {b"hello", b"[1]", b'{"a":'}
+    assert door.events() == []
 
 
 async def test_content_type_is_ignored(door: FrontDoor) -> None:

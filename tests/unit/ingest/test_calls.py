@@ -12,7 +12,9 @@ from tern_ingest.domain import bounds, calls, tolerant
 from tern_ingest.domain.calls import Call, Parsed
 from tern_ingest.domain.policy import Limits
 
-LIMITS = Limits(body_bytes=1 << 20, event_bytes=32_768, event_depth=8, batch_events=100, in_flight_bytes=1 << 24)
+LIMITS = Limits(
+    body_bytes=1 << 20, event_bytes=32_768, event_depth=8, batch_events=100, kept_bytes=1, in_flight_bytes=1 << 24
+)
 GOOD = b'{"type":"track","event":"Seen","userId":"u1"}'
 
 

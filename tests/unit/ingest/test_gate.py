@@ -10,7 +10,7 @@ import pytest
 from tern_common.errors import Refused
 from tern_ingest.callers import Caller
 from tern_ingest.domain.keys import WriteKey, digest
-from unit.ingest.door import BROWSER_KEY, GOOD, SERVER_KEY, FrontDoor
+from unit.ingest.door import BROWSER_KEY, GOOD, SERVER_KEY, VOCABULARY, FrontDoor
 
 HOME = Caller("203.0.113.7", None)
 LIMITED = {"browser_events_per_s": 1.0, "failures_per_s": 1.0, "burst_s": 5.0}
@@ -165,6 +165,22 @@ async def test_the_address_that_has_not_failed_for_longest_is_forgotten() -> Non
     for n in range(2):
         assert await refused(door, third._replace(address=f"192.0.2.{n}")) == 401
     assert await refused(door, first) == 401
+
+
+async def test_a_refused_request_is_counted_for_the_source_whose_key_it_shows(slow: FrontDoor) -> None:
+    slow.store.keys.append(WriteKey("k4", "shop", True, digest("secret-four"), revoked=True))
+    slow.list_origins("https://shop.example")
+    evil = {"Origin": "https://evil.example"}
+    assert await statuses(slow, 6, BROWSER_KEY) == [200] * 5 + [429]
+    assert (await slow.post(GOOD, headers=evil)).status_code == 403
+    assert (await slow.post(GOOD, headers={"Content-Encoding": "br"})).status_code == 415
+    assert (await slow.post(GOOD, key="wk_k4_secret-four")).json()["code"] == "revoked-write-key"
+    assert (await slow.post(GOOD, key="wk_k4_wrong")).json()["code"] == "unknown-write-key"
+    counts = slow.tallies.take(VOCABULARY).counts
+    assert {key.how: count for key, count in counts.items() if key.what == "refused"} == dict.fromkeys(
+        ("too-many-events", "origin-not-allowed", "unsupported-encoding", "revoked-write-key"), 1
+    )
+    assert {key.source_id for key in counts} == {"shop"}
 
 
 async def test_a_caller_without_an_address_is_not_counted(slow: FrontDoor) -> None:

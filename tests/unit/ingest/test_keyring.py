@@ -9,7 +9,7 @@ import pytest
 from tern_common.errors import Refused, Transient
 from tern_ingest.domain import keys
 from tern_ingest.domain.keys import KeyKind, WriteKey
-from unit.ingest.door import SERVER_KEY, FrontDoor
+from unit.ingest.door import GOOD, SERVER_KEY, FrontDoor
 
 KINDS: tuple[KeyKind, ...] = ("server", "browser")
 
@@ -95,6 +95,18 @@ async def test_a_key_that_was_shown_before_is_forgotten_like_any_other(door: Fro
     door.store.keys.clear()
     await door.keyring.refresh()
     assert door.keyring.known(SERVER_KEY) is None
+
+
+async def test_a_revoked_key_costs_no_read_and_only_its_own_secret_tells_whose_it_was(door: FrontDoor) -> None:
+    door.store.keys = [key._replace(revoked=True) for key in door.store.keys]
+    await door.keyring.refresh()
+    assert door.keyring.known(SERVER_KEY) is None
+    revoked = door.keyring.revoked(SERVER_KEY)
+    assert revoked is not None
+    assert revoked.source_id == "shop"
+    assert [door.keyring.revoked(text) for text in ("wk_k1_wrong", "wk_k9_secret-one", "nonsense")] == [None] * 3
+    assert (await door.post(GOOD)).json()["code"] == "revoked-write-key"
+    assert door.store.reads == 1
 
 
 async def test_keys_are_read_again_within_ten_seconds(door: FrontDoor) -> None:

@@ -8,11 +8,13 @@ import pytest
 
 from tern_common.bus import Record
 from tern_common.clock import ManualClock
+from tern_common.errors import Transient
 from tern_common.memory import MemoryBus
 from tern_common.rejecting import Rejecting
 from tern_common.topics import EVENTS, REJECTED
-from tern_ingest.domain.letters import Letter, Wanted, letter
-from unit.ingest.door import BROWSER_KEY, NOW, FrontDoor
+from tern_ingest.domain.letters import BODY_REASONS, Letter, Wanted, letter
+from tern_ingest.domain.tallies import Key
+from unit.ingest.door import BROWSER_KEY, NOW, SERVER_KEY, VOCABULARY, FrontDoor
 
 CONSUMERS = Letter(0, 1, b"", "not-an-event", "identity", "tern.events.v1/3/7", "shop", NOW)
 
@@ -51,12 +53,50 @@ async def test_what_a_consumer_rejects_keeps_its_key_and_its_headers() -> None:
     assert (found.rejected_at, found.trusted) == (NOW, False)
 
 
-@pytest.mark.parametrize("body", [b'{"batch": [{"type": "page"}', b"\xff", b"[1]", b'{"batch": 7}'])
-async def test_a_body_that_cannot_be_taken_apart_is_the_callers_still_and_nothing_of_it_is_stored(
-    door: FrontDoor, body: bytes
-) -> None:
-    assert (await door.post(body)).status_code == 400
-    assert (door.rejected(), door.events()) == ([], [])
+NO_REQUESTS = {
+    b'{"batch": [{"type": "page"}': "not-json",
+    b"\xff": "not-utf-8",
+    b'{"batch": 7}': "batch-not-a-list",
+    b'{"batch":[{"a":' + b"[" * 20_000 + b"0" + b"]" * 20_000 + b"}]}": "too-deep",
+    b"{" + b",".join(b'"%d":NaN' % n for n in range(1_001)) + b"}": "too-many-members",
+    b'{"batch":[{},{},{},{}]}': "too-many-events",
+}
+
+
+async def test_a_body_that_is_no_request_is_kept_whole_with_reason_source_and_place() -> None:
+    door = FrontDoor(batch_events=3)
+    for body, reason in NO_REQUESTS.items():
+        answer = await door.post(body, "/v1/track", headers={"X-IP-Policy": "remove"})
+        assert (answer.status_code, answer.json()["code"]) == (413 if reason == "too-many-events" else 400, reason)
+        found = letter(door.rejected()[-1])
+        assert found == Letter(
+            found.partition, found.offset, body, reason, "ingest", "/v1/track", "shop", NOW, trusted=True
+        )
+        assert found.is_whole_body
+    assert set(NO_REQUESTS.values()) == BODY_REASONS
+    assert door.events() == []
+
+
+async def test_a_body_is_kept_before_it_is_refused_and_without_its_secrets(door: FrontDoor) -> None:
+    body = b'{"writeKey": "%s", "batch": [' % SERVER_KEY.encode()
+    await door.post(body)
+    assert door.rejected()[0].value == b'{"writeKey": "", "batch": ['
+    door.bus.fail_with(Transient("gone"))
+    assert (await door.post(body)).status_code == 503
+
+
+async def test_of_an_empty_body_and_of_a_bomb_nothing_is_kept_but_their_number() -> None:
+    door = FrontDoor(kept_bytes=100)
+    for body in (b"", b"?" * 101):
+        assert (await door.post(body)).status_code == 400
+    assert door.rejected() == []
+    assert door.tallies.take(VOCABULARY).counts == {Key("shop", NOW.date(), "refused", how="not-json"): 2}
+
+
+async def test_of_an_unknown_caller_no_body_is_kept(door: FrontDoor) -> None:
+    for key in (None, "wk_k1_wrong"):
+        assert (await door.post(b"{", key=key)).status_code in (400, 401)
+    assert door.rejected() == []
 
 
 def test_a_record_without_any_header_is_a_letter_about_which_nothing_is_known() -> None:

@@ -69,6 +69,12 @@ def reason(found: Replay) -> str:
     return found.outcome.reason
 
 
+@pytest.mark.parametrize("body", [b'{"batch": {"type": "page"}}', b'[{"type": "page"}]', b"user=ann"])
+def test_a_body_that_was_refused_as_a_whole_is_no_event(body: bytes) -> None:
+    found = of_ingest(body, reason="batch-not-a-list", place="/v1/page")
+    assert reason(again(found, "remove batch")) == "batch-not-a-list"
+
+
 def test_a_mended_event_is_what_a_good_one_would_have_been_but_for_mode_and_the_moment_of_its_replay() -> None:
     call = {"kind": "track", "event": "Seen", "userId": "u", "messageId": "m1", "timestamp": "2026-03-01T11:00:00Z"}
     found = event(again(of_ingest(call), "rename kind type"))

@@ -23,7 +23,7 @@ from tern_ingest.domain.tallies import OTHER, Counts, Key, Tallies, kept_name, l
 from tern_ingest.domain.taxonomy import Taxonomy, Vocabulary
 from tern_ingest.quality import Quality
 from tern_ingest.reporting import quality_of
-from unit.ingest.door import FrontDoor
+from unit.ingest.door import GOOD, FrontDoor
 
 VOCABULARY = Vocabulary(load_policy(shipped("tern_ingest", "taxonomy.yaml"), Taxonomy))
 NUMBERS = load_policy(shipped("tern_ingest", "policy.yaml"), Policy).counting
@@ -64,10 +64,14 @@ def test_each_event_is_counted_for_what_it_is() -> None:
     }
 
 
-def test_what_was_taken_is_not_counted_again_and_rejected_events_count_by_reason() -> None:
+def test_what_was_taken_is_not_counted_again_and_what_was_not_taken_counts_by_reason() -> None:
     tallies = Tallies(NUMBERS)
     tallies.note([Rejected("type-missing", b"{}"), Rejected("type-missing", b"{}")], "s", NOW)
-    assert tallies.take(VOCABULARY).counts == {Key("s", DAY, "rejected", how="type-missing"): 2}
+    tallies.refuse("origin-not-allowed", "s", NOW)
+    assert tallies.take(VOCABULARY).counts == {
+        Key("s", DAY, "rejected", how="type-missing"): 2,
+        Key("s", DAY, "refused", how="origin-not-allowed"): 1,
+    }
     assert tallies.take(VOCABULARY) == ({}, [])
 
 
@@ -173,7 +177,8 @@ async def test_a_process_that_is_told_to_stop_stores_its_last_numbers(door: Fron
 
 
 async def test_a_call_that_was_not_acknowledged_is_not_counted(door: FrontDoor) -> None:
-    assert (await door.post(b"not json")).status_code == 400
+    door.bus.fail_with(Transient("gone"))
+    assert [(await door.post(body)).status_code for body in (GOOD, b"not json")] == [503, 503]
     assert door.tallies.take(VOCABULARY) == ({}, [])
 
 

@@ -121,6 +121,7 @@ _QUALITY = {
         *("sampled", "without_consent_share"),
     ),
     "rejected": ("reason", "count"),
+    "refused": ("reason", "count"),
     "known": ("event", "count"),
     "unknown": ("event", "count"),
     "faults": ("event", "property", "fault", "expected", "count", "checked"),

@@ -11,6 +11,8 @@ from tern_ingest.domain.vouching import SourceRule
 
 KeyKind = Literal["server", "browser"]
 LIVE_KEYS_PER_KIND = 2
+REVOKED_KEYS_KNOWN = 1_000
+"""The last ones, of all sources."""
 
 _PREFIX = "wk"
 _LONGEST = 200
@@ -18,10 +20,10 @@ _PARTS = re.compile(_PREFIX + r"_([^_:]+)[_:](.+)", re.DOTALL)
 
 
 class WriteKey(NamedTuple):
-    """What ingest knows of a live key. `trusted`: whether its events may say that two identifiers are one person.
+    """What ingest knows of a key. `trusted`: whether its events may say that two identifiers are one person.
 
     `origins`: the pages that its source takes events from; none listed means all. `events_per_s`: where its source has
-    a rate of its own for keys of that kind.
+    a rate of its own for keys of that kind. `revoked`: it is good for nothing but to say whose it was.
     """
 
     key_id: str
@@ -32,6 +34,7 @@ class WriteKey(NamedTuple):
     kind: KeyKind = "server"
     origins: tuple[str, ...] = ()
     events_per_s: float | None = None
+    revoked: bool = False
 
 
 class Presented(NamedTuple):

@@ -10,9 +10,14 @@ from typing import NamedTuple
 
 from tern_common.bus import Headers, Record
 from tern_common.rejecting import AT, KEY
+from tern_ingest.domain.bounds import TOO_MANY
 from tern_ingest.domain.times import read_time
 
 INGEST = "ingest"
+IMPORT = "/v1/import"
+"""The path whose letters are lines."""
+BODY_REASONS = frozenset({"not-json", "not-utf-8", "batch-not-a-list", "too-deep", "too-many-members", TOO_MANY})
+"""Why a body as a whole is no tracking request. Of an import's line they say the same of the line."""
 TRUSTED, SENT, ADDRESS, ROBOT = "trusted", "sent-at", "address", "robot"
 """Headers of what ingest rejected itself: what it knew of the request beside the event's bytes."""
 YES = b"true"
@@ -23,7 +28,7 @@ REPLAY_OF = "replay-of"
 class Letter(NamedTuple):
     """A rejected record. `place`: a path of ingest, or topic/partition/offset; `key` and `headers`: as it came there.
 
-    The rest is what ingest knew of a request that it rejected a part of.
+    The rest is what ingest knew of a request that it rejected, whole or a part of it.
     """
 
     partition: int
@@ -50,6 +55,11 @@ class Letter(NamedTuple):
     def origin(self) -> str:
         """The path or the topic, without the number of a line or record."""
         return self.place.partition(":")[0] if self.service == INGEST else self.place.partition("/")[0]
+
+    @property
+    def is_whole_body(self) -> bool:
+        """Whether it is all of a request, and not one of its events."""
+        return self.service == INGEST and self.origin != IMPORT and self.reason in BODY_REASONS
 
 
 def letter(record: Record) -> Letter:

@@ -24,6 +24,8 @@ class Limits(BaseModel):
     """Of objects and arrays within each other in one event; every reader's JSON parser must be able to follow."""
     batch_events: Annotated[int, Field(gt=0)]
     """Of one request: a body of empty events must not become millions of records."""
+    kept_bytes: Annotated[int, Field(ge=0, le=8 * 1024 * 1024)]
+    """Of a body that is no tracking request: it goes to the rejected topic whole. A longer one is only counted."""
     in_flight_bytes: Annotated[int, Field(gt=0)]
     """Of all bodies that are being worked on by one process; beyond it callers are told to come back."""
 

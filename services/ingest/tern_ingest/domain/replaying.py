@@ -21,11 +21,10 @@ from tern_common.topics import CATALOG, EVENTS, EVENTS_BACKFILL, OUTCOMES, RESOL
 from tern_ingest.domain import calls, mending, tolerant
 from tern_ingest.domain.calls import Parsed, Part
 from tern_ingest.domain.decisions import Accepted, Rejected, Stamp, decide, record_key
-from tern_ingest.domain.letters import INGEST, REPLAY_OF, Letter
+from tern_ingest.domain.letters import IMPORT, INGEST, REPLAY_OF, Letter
 from tern_ingest.domain.policy import Limits
 from tern_ingest.domain.vouching import SourceRule
 
-IMPORT = "/v1/import"
 NOT_REPLAYABLE, PUT_BACK_BEFORE, KEY_MISSING = "not-replayable", "put-back-before", "key-missing"
 UNASKED = SourceRule(login_needs_token=True)
 """The rule of a source without a live key, which cannot be asked: nothing is believed."""
@@ -73,7 +72,12 @@ def _mended(original: bytes, terms: Terms) -> bytes:
 
 
 def _judged(one: Letter, mended: bytes, terms: Terms) -> Accepted | Rejected:
-    """As it would have been judged when it came, with the event's own bytes mended. Its token was not kept."""
+    """As it would have been judged when it came, with the event's own bytes mended. Its token was not kept.
+
+    A body that was refused as a whole is no event, whatever a mapping makes of it.
+    """
+    if one.is_whole_body:
+        return Rejected(one.reason, mended)
     call = tolerant.read(mended, terms.limits) if calls.is_text(mended) else "event-not-json"
     source, received_at = one.source or "", one.rejected_at or terms.now
     stamp = Stamp(

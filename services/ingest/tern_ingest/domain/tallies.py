@@ -22,7 +22,7 @@ from tern_ingest.domain.times import CLOCK_IS_WRONG_ABOVE
 
 What = Literal[
     "accepted", "anonymous", "bot", "late", "skewed", "test",
-    "rejected", "named", "unknown",
+    "rejected", "refused", "named", "unknown",
     "sampled", "without-consent", "checked", "fault",
 ]  # fmt: skip
 """The last four are of the sample."""
@@ -36,7 +36,7 @@ _DIGIT = re.compile(r"\d")
 
 class Key(NamedTuple):
     """What a number counts. `name`: of an event, `about`: the property of a fault, `how`: its kind; of rejected events
-    the reason."""
+    and refused requests the reason."""
 
     source_id: str
     day: date
@@ -63,12 +63,13 @@ _context = msgspec.json.Decoder(_Context)
 class _Day:
     """Of one source: the numbers since they were last taken."""
 
-    __slots__ = ("accepted", "anonymous", "bot", "late", "names", "rejected", "sample", "skewed", "test")
+    __slots__ = ("accepted", "anonymous", "bot", "late", "names", "refused", "rejected", "sample", "skewed", "test")
 
     def __init__(self) -> None:
         self.accepted = self.anonymous = self.bot = self.late = self.skewed = self.test = 0
         self.names: dict[str, int] = {}
         self.rejected: dict[str, int] = {}
+        self.refused: dict[str, int] = {}
         self.sample: list[Event] = []
 
 
@@ -89,15 +90,24 @@ class Tallies:
 
     def note(self, decisions: Iterable[Decision], source_id: str, now: datetime) -> None:
         """Counts what became of one request's events."""
-        place = source_id, now.date()
-        day = self._days.get(place)
-        if day is None:
-            day = self._days[place] = _Day()
+        day = self._day(source_id, now)
         for decision in decisions:
             if isinstance(decision, Accepted):
                 self._accept(day, decision.event)
             else:
                 day.rejected[decision.reason] = day.rejected.get(decision.reason, 0) + 1
+
+    def refuse(self, reason: str, source_id: str, now: datetime) -> None:
+        """Counts a request that was refused, and nothing of it kept."""
+        refused = self._day(source_id, now).refused
+        refused[reason] = refused.get(reason, 0) + 1
+
+    def _day(self, source_id: str, now: datetime) -> _Day:
+        place = source_id, now.date()
+        day = self._days.get(place)
+        if day is None:
+            day = self._days[place] = _Day()
+        return day
 
     def _accept(self, day: _Day, event: Event) -> None:
         day.accepted += 1
@@ -135,6 +145,8 @@ class Tallies:
                 _add(counts, Key(source_id, at, what), number)
             for reason, number in day.rejected.items():
                 _add(counts, Key(source_id, at, "rejected", how=reason), number)
+            for reason, number in day.refused.items():
+                _add(counts, Key(source_id, at, "refused", how=reason), number)
             for said, number in day.names.items():
                 known = vocabulary.known(said)
                 name = kept_name(said) if known is None else known
