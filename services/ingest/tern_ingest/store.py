@@ -94,7 +94,9 @@ class Store:
             )
             for key_id, source_id, trusted, digest, needs, kind, pages, rate, testers in rows
         ]
-        return live + [WriteKey(key_id, whose, trusted, digest, revoked=True) for key_id, whose, trusted, digest in revoked]
+        return live + [
+            WriteKey(key_id, whose, trusted, digest, revoked=True) for key_id, whose, trusted, digest in revoked
+        ]
 
     async def _signers(self, conn: Connection) -> dict[str, list[Signer]]:
         """The live signing keys by source. Each is opened once in the life of this process."""
