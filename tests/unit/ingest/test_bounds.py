@@ -53,6 +53,7 @@ beside = st.sampled_from(['"1e999"', '"\\",1e999,"', "1", "[]", '{"1e999":1}', '
 
 @given(st.lists(numbers | beside, min_size=1, max_size=4), fillers)
 @example(["-" + "9" * 4300], ",".join(["[]"] * 99))
+@example(["1e308", "1e-999"], ",".join(["[]"] * 99))
 def test_what_msgspec_passes_over_it_can_also_read(texts: list[str], filler: str) -> None:
     text = f'{{"a":[{",".join(texts)}],"b":[{filler}]}}'.encode()
     assert _raises(lambda: bounds.check_depth(text, 64)) == _raises(lambda: msgspec.json.decode(text))

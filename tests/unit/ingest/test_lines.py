@@ -54,6 +54,11 @@ def test_any_chunking_of_any_packing_gives_the_same_lines(data: bytes, at: list[
     assert lines_of(cut(pack(plain), at), longest) == as_they_are(plain, longest)
 
 
+def test_a_member_of_nothing_is_passed_over() -> None:
+    packed = gzip.compress(b"{}\n") + gzip.compress(b"") + gzip.compress(b"[]")
+    assert lines_of([packed], 9) == [Line(1, b"{}"), Line(2, b"[]")]
+
+
 def test_numbers_go_on_from_where_the_file_was_left() -> None:
     assert [line.number for line in lines_of([b"a\n\nb"], 9, first=7_000_001)] == [7_000_001, 7_000_002, 7_000_003]
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tern_common.errors import Unusable
@@ -27,6 +27,7 @@ def mend(event: Any, *steps: str) -> Any:
 
 
 @given(original=st.binary())
+@example(original=b'{"a": 1}')
 def test_an_empty_mapping_changes_nothing(original: bytes) -> None:
     assert Mapping().mend(original) is original
     assert read_mapping(["", "  # only words"]).mend(original) is original

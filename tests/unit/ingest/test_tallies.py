@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import Raw
 
@@ -115,6 +115,8 @@ NAMES = st.lists(st.tuples(st.sampled_from([*"abcdef", OTHER]), st.integers(1, 9
 
 
 @given(NAMES, NAMES, st.sets(st.sampled_from("abcdef"), max_size=2))
+@example([("a", 1), ("b", 2), ("c", 3)], [("a", 4), (OTHER, 5)], set())
+@example([("a", 1)], [("b", 2)], {"b"})
 def test_few_names_are_told_apart_and_no_event_is_forgotten(one: Any, two: Any, known: set[str]) -> None:
     found: Counts = {}
     for names in (one, two):
