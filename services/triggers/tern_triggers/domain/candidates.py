@@ -67,10 +67,12 @@ def candidate_of(
 ) -> Candidate | None:
     """The candidate of one story, given at least its own decisions. Its timing is that of the version its cycle began
     under, as far as that is known: a cycle is of the version of its first decision (triggers.md §6.4)."""
-    activity = _open_activity(rule, story)
-    if not story.speaks or not activity:
+    if not story.speaks:
         return None
-    taken = taken_in_cycle(rule, story, decisions)
+    activity = _open_activity(rule, story)
+    if not activity:
+        return None
+    taken = taken_in_cycle(rule, story, decisions) if decisions else []
     if not taken and is_history(rule, activity[0].at, ruleset):
         return None
     rule = ruleset.at(rule, min(decision.rule_version for decision in taken)) if taken else rule
@@ -139,6 +141,8 @@ def _counts(rule: Rule, moment: Moment) -> bool:
 
 def _last_put_off(rule: Rule, story: Story, start: Moment, last: datetime) -> datetime:
     """The last start or reset: resets put a wait off that is running, and begin none."""
+    if not story.resets:
+        return last
     return max([last, *(one.at for one in story.resets if one.at > start.at and _counts(rule, one))])
 
 
@@ -155,12 +159,13 @@ def taken_in_cycle(rule: Rule, story: Story, decisions: Iterable[Decision]) -> l
     ]
 
 
-def next_step(rule: Rule, taken: Iterable[Decision]) -> int | None:
+def next_step(rule: Rule, taken: Sequence[Decision]) -> int | None:
     """The first step without a decision; none once a decision has ended the whole cycle."""
-    decided = list(taken)
-    if any(decision.outcome is Outcome.SUPPRESSED and decision.reason in ENDS_CYCLE for decision in decided):
+    if not taken:
+        return 0
+    if any(decision.outcome is Outcome.SUPPRESSED and decision.reason in ENDS_CYCLE for decision in taken):
         return None
-    done = {decision.step for decision in decided}
+    done = {decision.step for decision in taken}
     return next((step for step in range(len(rule.steps)) if step not in done), None)
 
 

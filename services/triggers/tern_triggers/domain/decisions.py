@@ -8,6 +8,7 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from hashlib import sha1
 from typing import Literal
 
@@ -56,7 +57,7 @@ ENDS_CYCLE = frozenset({Why.FREQUENCY, Why.HISTORY})
 """Suppressions that are about the whole cycle: its later steps are not taken either."""
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
+class Decision(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """`anchor`, `due` and `round` are event times; `decided_at` is the wall clock's. `reason` explains the outcome.
 
     `home_id` is the home of the cycle's start, `customer_id` who held it when it was decided. `facts` are the message
@@ -91,7 +92,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     retracted_at: datetime | None = None
     cancelled_at: datetime | None = None
 
-    @property
+    @cached_property
     def row_id(self) -> str:
         """The row's identity: the same decision taken twice is one row."""
         note = "|ended" if self.outcome is Outcome.ENDED else ""

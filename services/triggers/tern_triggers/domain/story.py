@@ -118,6 +118,8 @@ class Ended(NamedTuple):
 
 def last_ended(story: Story, *, ignore_passive: bool) -> Ended | None:
     """The newest cycle that an exit closed, for the log alone: it says why nothing was decided."""
+    if not story.exits:
+        return None
     closing = _Closing(story.exits)
     cycle: list[Moment] = []
     final: Exit | None = None

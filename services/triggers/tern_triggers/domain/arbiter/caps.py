@@ -5,10 +5,8 @@ Both go by rounds, later ones included: a candidate that comes late cannot slip 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import NamedTuple
 
 from tern_triggers.domain.arbiter.case import Case, Verdict, Way, suppressed
 from tern_triggers.domain.arbiter.ledger import WHOLE
@@ -19,11 +17,6 @@ from tern_triggers.domain.story import ReasonShown
 
 _MANY = Decimal(1000)
 """As many contacts as a cap can allow: a customer who says more says nothing."""
-
-
-class _Limit(NamedTuple):
-    contacts: int
-    window: timedelta
 
 
 def too_soon(case: Case) -> bool:
@@ -61,22 +54,24 @@ def room(case: Case, way: Way) -> Way | Verdict:
 def _free_at(case: Case, channel: str | None) -> datetime | None:
     """From when on one more contact keeps every cap of that channel, or all that are of none; None for never."""
     found = NEVER
-    for limit in _limits(case, channel):
-        if limit.contacts == 0:
+    for contacts, window in _limits(case, channel):
+        if contacts == 0:
             return None
-        counted = case.ledger.nth_contact(case.candidate.rule, channel, limit.contacts)
+        counted = case.ledger.nth_contact(case.candidate.rule, channel, contacts)
         if counted is not None:
-            found = max(found, counted + limit.window)
+            found = max(found, counted + window)
     return found
 
 
-def _limits(case: Case, channel: str | None) -> Iterator[_Limit]:
+def _limits(case: Case, channel: str | None) -> list[tuple[int, timedelta]]:
+    """(contacts, window)"""
     arbiter = case.policy.arbiter
-    yield from (_Limit(cap.contacts, cap.window) for cap in arbiter.caps if cap.channel == channel)
+    found = [(cap.contacts, cap.window) for cap in arbiter.caps if cap.channel == channel]
     if channel is None and arbiter.own_cap is not None:
         enough = _own_setting(case, arbiter.own_cap.trait)
         if enough is not None:
-            yield _Limit(enough, arbiter.own_cap.window)
+            found.append((enough, arbiter.own_cap.window))
+    return found
 
 
 def _own_setting(case: Case, trait: str) -> int | None:

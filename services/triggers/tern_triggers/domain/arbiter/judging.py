@@ -108,7 +108,7 @@ def _shared(case: Case, way: Way) -> Way | Verdict:
 
 def _consent(case: Case, way: Way) -> Way | Verdict:
     channels = allowed(case)
-    return way._replace(open=channels) if channels else suppressed(Why.NO_CONSENT)
+    return Way(channels, way.later) if channels else suppressed(Why.NO_CONSENT)
 
 
 def _suppression(case: Case, way: Way) -> Way | Verdict:
@@ -123,7 +123,7 @@ def _frequency(case: Case, way: Way) -> Way | Verdict:
 
 def _reach(case: Case, way: Way) -> Way | Verdict:
     channels = reachable(case, way.open)
-    return way._replace(open=channels) if channels else suppressed(Why.UNREACHABLE)
+    return Way(channels, way.later) if channels else suppressed(Why.UNREACHABLE)
 
 
 def _stock(case: Case, way: Way) -> Way | Verdict:

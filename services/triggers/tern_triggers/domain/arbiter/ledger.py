@@ -7,7 +7,7 @@ rules see what live rules did; a shadow rule sees that and its own shadow, as if
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -39,7 +39,7 @@ class Ledger:
     """Grows with every decision of the sitting, so that the second of two siblings sees the first one's slot."""
 
     def __init__(self, view: View, ruleset: Ruleset) -> None:
-        self._families: Mapping[str, str] = {rule.rule: rule.family for rule in ruleset.rules}
+        self._families = ruleset.families
         self._slots: dict[tuple[_Shade, str | None], list[datetime]] = {}
         self._firsts: dict[tuple[_Shade, str, _Topic], list[datetime]] = {}
         self._offers: dict[_Shade, list[datetime]] = {}

@@ -24,8 +24,13 @@ def is_addressed(rule: Rule) -> bool:
 
 def addressed(ruleset: Ruleset, facts: Iterable[Fact]) -> set[str]:
     """The keys of such rules that these facts, of one customer, speak of."""
-    rules = [rule for rule in ruleset.deciding if is_addressed(rule)]
-    return {key for fact in facts for rule in rules for key in _keys(rule, fact)}
+    return {
+        key
+        for fact in facts
+        for reader in ruleset.reading(fact.kind, fact.key)
+        if is_addressed(reader.rule)
+        for key in _keys(reader.rule, fact)
+    }
 
 
 def _keys(rule: Rule, fact: Fact) -> Sequence[str]:

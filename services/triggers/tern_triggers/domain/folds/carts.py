@@ -163,17 +163,16 @@ class _Orders:
         """Orders naming the cart, by anyone; and the customer's own with a product that was in it by then."""
         bought = self._by_product
         named = self._by_cart.get(key, []) if key else []
-        return Ending(
-            [
-                (sorted(self._foreign.get(key, ())), 0),
-                (named, 0),
-                *(
-                    (bought[product_id], bisect_left(bought[product_id], (first,)))
-                    for product_id, first in first_seen.items()
-                    if product_id in bought
-                ),
-            ]
-        )
+        found = [
+            (sorted(self._foreign.get(key, ())), 0),
+            (named, 0),
+            *(
+                (bought[product_id], bisect_left(bought[product_id], (first,)))
+                for product_id, first in first_seen.items()
+                if product_id in bought
+            ),
+        ]
+        return Ending([one for one in found if one[0]])
 
 
 def _held(key: str, carts: Carts) -> bool:

@@ -26,11 +26,10 @@ WITHOUT_YEAR = "--"
 
 def date_stories(rule: Date, view: View, policy: Policy, now: datetime) -> list[Story]:
     """The times that are not over for good, up to the first that is still to come. `now`: what is over goes by it."""
-    zone = zone_of(view, policy)
     said = None if view.profile is None else said_at(view.profile, rule.date)
     if said is None or not view.homes:
         return []
-    last = rule.steps[-1]
+    zone, last = zone_of(view, policy), rule.steps[-1]
     found = []
     for period, day in _times(rule, said, zone, now - last.after - last.expires_after):
         at = at_local(day - timedelta(days=rule.days_before), rule.at, zone)

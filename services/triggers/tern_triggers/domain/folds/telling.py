@@ -48,7 +48,7 @@ def _concerned(ruleset: Ruleset, view: View) -> set[str]:
     return {
         *(reader.rule.rule for kind, key in spoken for reader in ruleset.reading(kind, key)),
         *(decision.rule for decision in view.decisions),
-        *(rule.rule for rule in ruleset.deciding if rule.kind in ("date", "change")),
+        *ruleset.of_profiles,
     }
 
 

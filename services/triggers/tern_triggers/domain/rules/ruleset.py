@@ -46,6 +46,16 @@ class Ruleset(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return reads(rule for rule in (*self.rules, *self.older.values()) if rule.rule not in self.retired)
 
     @cached_property
+    def families(self) -> Mapping[str, str]:
+        """Rule name → its family."""
+        return {rule.rule: rule.family for rule in self.rules}
+
+    @cached_property
+    def of_profiles(self) -> frozenset[str]:
+        """The names of the deciding rules that read profiles, whatever facts there are."""
+        return frozenset(rule.rule for rule in self.deciding if rule.kind in ("date", "change"))
+
+    @cached_property
     def prompting(self) -> Ruleset:
         """Only those whose first step is decided in the transaction that stores its event."""
         return msgspec.structs.replace(self, rules=tuple(rule for rule in self.deciding if rule.at_once(0)))
