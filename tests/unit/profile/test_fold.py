@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tern_common.events import Event
@@ -28,6 +28,7 @@ def test_the_order_of_arrival_does_not_matter(said: list[Event], random: Random)
 
 
 @given(histories(), st.integers(0, 12))
+@example([track("Search", 0), identify(24, email="ann@shop.example")], 1)
 def test_the_fold_of_a_union_is_the_combination_of_the_folds(said: list[Event], cut: int) -> None:
     assert heard(*said) == combine(heard(*said[:cut]), heard(*said[cut:]), POLICY)
 

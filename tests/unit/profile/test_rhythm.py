@@ -44,6 +44,13 @@ def test_hours_are_those_of_all_days_before_the_last() -> None:
     assert hours(heard(view(0), view(1))) == ()
 
 
+def test_a_day_that_two_parts_tell_of_has_the_hours_of_both() -> None:
+    one, other = [view(0), view(24)], [view(0, "again"), view(1), view(24.5)]
+    both = fold([heard(*one), heard(*other)], POLICY)
+    assert both == heard(*one, *other)
+    assert hours(both) == (0,) * 12 + (2, 1) + (0,) * 10
+
+
 def test_hours_are_utc_whatever_the_offset_an_event_came_with() -> None:
     abroad = msgspec.structs.replace(view(0), event_time=at(0).astimezone(timezone(timedelta(hours=13))))
     assert heard(abroad, view(24)).standing == heard(view(0), view(24)).standing
