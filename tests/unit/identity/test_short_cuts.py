@@ -6,7 +6,7 @@ from dataclasses import astuple
 from datetime import datetime, timedelta, timezone
 
 import msgspec
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import Raw
 
@@ -14,6 +14,7 @@ from tern_common.events import EMPTY, Event
 from tern_common.identifiers import (
     NAMESPACES,
     Declared,
+    Identifier,
     Namespaces,
     identifiers_among,
     identifiers_of,
@@ -68,13 +69,25 @@ EVENTS = st.builds(
 )
 
 
+NOBODYS = Event(message_id="m-1", type="page", event_time=EPOCH, received_at=EPOCH, source_id="shop")
+
+
 @given(st.lists(EVENTS, min_size=1, max_size=5), st.sampled_from([NAMESPACES, OWN]))
+@example([NOBODYS], NAMESPACES)
 def test_an_event_that_is_read_quickly_says_what_it_says_when_read_plainly(
     events: list[Event], namespaces: Namespaces
 ) -> None:
     for event in events + events:
         plainly = reader(namespaces).read_plainly(event, (event.event_time - EPOCH).days, ())
         assert astuple(reader(namespaces).read(event)) == astuple(plainly)
+
+
+def test_an_event_that_says_nobody_is_filed_under_itself_also_where_somebody_of_that_name_was_erased() -> None:
+    itself = Identifier("anonymous_id", NOBODYS.message_id)
+    assert reader(NAMESPACES).read(NOBODYS).identifiers == (itself,)
+    apart = reader(NAMESPACES).read(NOBODYS, [itself])
+    assert apart == reader(NAMESPACES).read(NOBODYS, [itself])
+    assert (itself in apart.identifiers, len(apart.identifiers)) == (False, 1)
 
 
 @given(EVENTS, st.sampled_from([NAMESPACES, OWN]))
