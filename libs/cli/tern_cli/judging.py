@@ -24,6 +24,11 @@ _ALL = 1.0
 _EXACT = 10_000
 """Shares have four digits: of so many events all are all."""
 
+_CONSENT = "Consent Granted"
+_GRANT = (
+    f'Send "{_CONSENT}" with its `channel` when a shopper agrees (docs/events.md); `context.consent` is passed on, and '
+    "grants nothing."
+)
 _TAIL = "Send an event while `tern tail` runs, and see whether it comes."
 
 
@@ -77,8 +82,9 @@ def findings(facts: Facts) -> list[Finding]:
         )
     elif not facts.sources:
         found.append(Finding("wrong", "sources", "There is no source.", "Make one: `tern sources create NAME`."))
+    consented = any(_grants_consent(source) for source in facts.sources or ())
     for source in facts.sources or ():
-        found += [*_keys(source), *_events(source)]
+        found += [*_keys(source), *_events(source, consented=consented)]
     return found
 
 
@@ -189,7 +195,12 @@ def _keys(source: Source) -> Iterator[Finding]:
         )
 
 
-def _events(source: Source) -> Iterator[Finding]:
+def _grants_consent(source: Source) -> bool:
+    return source.quality is not None and any(one["event"] == _CONSENT for one in source.quality["known"])
+
+
+def _events(source: Source, *, consented: bool) -> Iterator[Finding]:
+    """`consented`: whether any source grants consent: one of them may do so for all."""
     if source.quality is None:
         yield _unknown(source, "What it sends")
         return
@@ -201,6 +212,9 @@ def _events(source: Source) -> Iterator[Finding]:
     yield from _rejections(source, source.quality)
     if total["accepted"]:
         yield from _persons(source, total)
+        if not consented:
+            what = f'None of its events is a "{_CONSENT}": nobody may be written to, unless consent was imported.'
+            yield _wrong(source, what, _GRANT)
         yield from _clocks(source, total)
         yield from _words(source, source.quality)
 
@@ -232,12 +246,6 @@ def _persons(source: Source, total: Mapping[str, Any]) -> Iterator[Finding]:
             source,
             f"{_all(total['accepted'])} of its events names a user: no one is ever recognised.{signed}",
             "Call `identify(userId, {email})` at every login and order.",
-        )
-    if total["without_consent_share"] == _ALL:
-        yield _wrong(
-            source,
-            f"{_all(total['sampled'])} of its events says what was consented to: nobody may be written to.",
-            "Send `context.consent.categoryPreferences` with every event; consent tools have a wrapper for the SDK.",
         )
 
 

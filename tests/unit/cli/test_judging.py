@@ -23,7 +23,7 @@ QUALITY: dict[str, Any] = {
     "total": NUMBERS,
     "rejected": [],
     "refused": [],
-    "known": [{"event": "Order Completed", "count": 100}],
+    "known": [{"event": "Order Completed", "count": 99}, {"event": "Consent Granted", "count": 1}],
     "unknown": [],
     "faults": [],
 }
@@ -148,8 +148,14 @@ def test_no_user_is_ever_named() -> None:
     assert "only when signed" in only(of_source(WELL._replace(quality=quality, login_needs_token=True))).what
 
 
-def test_no_consent_is_ever_said() -> None:
-    assert "categoryPreferences" in only(of_quality(without_consent_share=1.0)).do
+def test_no_consent_is_ever_granted_by_any_source() -> None:
+    """What categories an event's context names is passed on; profile reads the event alone."""
+    silent = {"known": [{"event": "Order Completed", "count": 100}]}
+    one = only(of_quality(**silent, without_consent_share=0.0))
+    assert "nobody may be written to" in one.what
+    assert "`context.consent` is passed on, and grants nothing" in one.do
+    other = WELL._replace(name="app", quality=QUALITY | silent)
+    assert findings(Facts(SERVICES, [WELL, other])) == []
 
 
 def test_a_clock_that_is_wrong() -> None:
@@ -166,7 +172,8 @@ def test_unknown_event_names() -> None:
     names = [{"event": f"Made Up {n}", "count": 5 - n} for n in range(5)]
     beside = only(of_quality(unknown=names), "note")
     assert '"Made Up 0" (5), "Made Up 1" (4), "Made Up 2" (3) and 2 more' in beside.what
-    assert only(of_quality(unknown=names[:1], known=[])).about == "web shop"
+    _, alone = of_quality(unknown=names[:1], known=[])
+    assert (alone.about, alone.level) == ("web shop", "wrong")
 
 
 def test_ill_formed_commerce_properties() -> None:

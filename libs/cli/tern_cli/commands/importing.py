@@ -38,7 +38,7 @@ Pairs = Annotated[
     typer.Option(
         "--map",
         metavar="COLUMN=FIELD",
-        help="Where a column goes: email=traits.email, no=properties.order_id, total=properties.total:number.",
+        help="Where a column goes: email=properties.email, no=properties.order_id, total=properties.total:number.",
     ),
 ]
 
