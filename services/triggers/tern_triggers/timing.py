@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
 from itertools import count
 from typing import NamedTuple
@@ -30,8 +30,9 @@ class _Unsaid(NamedTuple):
     begun: float = 0.0
 
 
-class Timing:
-    """Any number of instances may run it: each customer is decided about under its own lock."""
+class Looker:
+    """Looks at those who are due, one transaction after the other, and publishes beside each what the one before it
+    decided. Any number may be at work: each customer is decided about under its own lock."""
 
     def __init__(self, pool: Pool, writing: Writing, publisher: Publisher, clock: Clock) -> None:
         self._pool = pool
@@ -41,13 +42,10 @@ class Timing:
         self._unsaid = _Unsaid()
         self._is_heard = True
 
-    async def run(self, digest: str) -> None:
-        """Endless; plans anew between looks, so that nobody who is due waits for it. Raises `Transient`."""
-        async with aclosing(self.plan_anew(digest)) as pages:
-            while True:
-                planned = await anext(pages, 0)
-                if not await self.look() and not planned:
-                    await self._clock.sleep(_PAUSE_S)
+    async def until_nobody_is_due(self) -> None:
+        """Returns when all that was decided here is published or left to the relay, too. Raises `Transient`."""
+        while await self.look():
+            pass
 
     async def look(self) -> int:
         """Decides for those who are due, and publishes beside it what the look before decided; returns how many
@@ -56,9 +54,7 @@ class Timing:
         Raises `Transient`.
         """
         unsaid, self._unsaid = self._unsaid, _Unsaid()
-        for wrong in await asyncio.gather(self._say(unsaid), self._decide(), return_exceptions=True):
-            if wrong is not None:
-                raise wrong
+        await _both(self._say(unsaid), self._decide())
         return self._unsaid.done.customers
 
     async def _decide(self) -> None:
@@ -90,6 +86,37 @@ class Timing:
         if done.speaks:
             self._is_heard = await self._publisher.publish_now()
 
+
+class Timing:
+    """Any number of instances may run it."""
+
+    def __init__(self, pool: Pool, writing: Writing, publisher: Publisher, clock: Clock) -> None:
+        self._pool = pool
+        self._writing = writing
+        self._clock = clock
+        self._looker = Looker(pool, writing, publisher, clock)
+        self._second = Looker(pool, writing, publisher, clock)
+
+    async def run(self, digest: str) -> None:
+        """Endless; plans anew between looks, so that nobody who is due waits for it. Raises `Transient`."""
+        async with aclosing(self.plan_anew(digest)) as pages:
+            while True:
+                planned = await anext(pages, 0)
+                looked = await self.look()
+                if looked >= self._writing.policy.fire_batch:
+                    await self.catch_up()
+                elif not looked and not planned:
+                    await self._clock.sleep(_PAUSE_S)
+
+    async def look(self) -> int:
+        """One look, as `Looker.look` says. Raises `Transient`."""
+        return await self._looker.look()
+
+    async def catch_up(self) -> None:
+        """Where more are due than one transaction takes: two take turns until nobody is, so that one decides while the
+        other waits for the database. Raises `Transient`."""
+        await _both(self._looker.until_nobody_is_due(), self._second.until_nobody_is_due())
+
     async def plan_anew(self, digest: str) -> AsyncGenerator[int, None]:
         """Looks at everybody with facts once, if the rules are not those that the agenda was planned with. Who is known
         by a profile alone is left to `follow_edits`.
@@ -116,3 +143,10 @@ class Timing:
         while True:
             if not await rule_plans.plan_page(self._pool, self._writing.rulebook):
                 await self._clock.sleep(_EDITS_PAUSE_S)
+
+
+async def _both(one: Awaitable[None], other: Awaitable[None]) -> None:
+    """What runs beside it is always brought to its end. Raises what either does."""
+    for wrong in await asyncio.gather(one, other, return_exceptions=True):
+        if wrong is not None:
+            raise wrong

@@ -7,18 +7,31 @@ import random
 
 import pytest
 
-from integration.triggers.shop import HOUR, MINUTE, NOON, READY, Shop, cart, customer, moved, order, profile
+from integration.triggers.shop import (
+    HOUR,
+    MINUTE,
+    NOON,
+    READY,
+    Shop,
+    cart,
+    customer,
+    moved,
+    new_broker,
+    order,
+    profile,
+)
 from support.running import running
 from support.waiting import eventually
-from tern_common.db import connection, transaction
+from tern_common.db import Pool, connection, transaction
 from tern_common.errors import Transient
 from tern_triggers import timing
 from tern_triggers.domain.agenda import Plan
 from tern_triggers.domain.news import Membership, gather, read_resolved
 from tern_triggers.domain.rounds import Safe
 from tern_triggers.domain.rules import reads
-from tern_triggers.store import agenda, batch, memberships
+from tern_triggers.store import agenda, batch, facts, memberships, rulesets
 from tern_triggers.timing import Timing
+from unit.triggers import saying
 
 WHO = [f"p{n}" for n in range(12)]
 
@@ -191,6 +204,30 @@ async def test_nobody_who_is_due_waits_until_everybody_is_planned_anew(
     async with running(watching.run("other numbers")):
         await eventually(lambda: shop.count("ruleset"), 10, "all are planned")
     assert watching.planned[:3] == [2, 4, 6]
+
+
+async def test_where_more_are_due_than_one_look_takes_two_decide_and_neither_waits_for_the_other(pool: Pool) -> None:
+    shop = Shop(pool, new_broker(), policy=saying.POLICY.model_copy(update={"fire_batch": 2}))
+    await shop.meet(*map(profile, WHO))
+    await shop.take(*(cart(who, NOON + n * MINUTE, f"m-{who}", "tea", cart_id=who) for n, who in enumerate(WHO)))
+    async with transaction(pool) as conn:
+        await rulesets.note(conn, "known")
+    await shop.safe(NOON + HOUR + READY)
+    async with running(shop.timing.run("known")):
+        async with transaction(pool) as conn:
+            await facts.lock_carts(conn, [WHO[4]])
+            await eventually(lambda: _all_decided_but(shop, 2), 10, "one waits for a cart, the other goes on")
+        await eventually(lambda: _all_decided_but(shop, 0), 10, "the cart is free")
+        await eventually(lambda: _is_empty(shop, "outbox"), 10, "all is said")
+    assert sorted(event["data"]["reason"]["key"] for event in shop.published()) == sorted(WHO)
+
+
+async def _all_decided_but(shop: Shop, waiting: int) -> bool:
+    return await shop.count("decision") == len(WHO) - waiting
+
+
+async def _is_empty(shop: Shop, table: str) -> bool:
+    return await shop.count(table) == 0
 
 
 def _memberships(value: bytes) -> list[Membership]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from tern_common.arrays import columns
 from tern_common.db import Connection
 from tern_triggers.domain.view import Arm
 
@@ -21,15 +22,13 @@ async def freeze(conn: Connection, arms: Iterable[Arm]) -> None:
         said[arm.home_id, arm.rule] = said.get((arm.home_id, arm.rule), False) or arm.treated
     if not said:
         return
-    names = sorted(said)
     await conn.execute(
         """
-        INSERT INTO arm AS kept (home_id, rule, treated) SELECT * FROM unnest($1::uuid[], $2::text[], $3::bool[])
+        INSERT INTO arm AS kept (home_id, rule, treated)
+        SELECT * FROM unnest($1::text::uuid[], $2::text::text[], $3::text::bool[])
         ON CONFLICT (home_id, rule) DO UPDATE SET treated = true WHERE excluded.treated AND NOT kept.treated
         """,
-        [home_id for home_id, _ in names],
-        [rule for _, rule in names],
-        [said[name] for name in names],
+        *columns((*name, said[name]) for name in sorted(said)),
     )
 
 

@@ -14,7 +14,7 @@ from tern_triggers.domain.decisions import Decision
 from tern_triggers.domain.endings import Ending
 from tern_triggers.domain.reports import HoldReleased, HoldRequested
 from tern_triggers.domain.rounds import Ruling
-from tern_triggers.domain.rules import Rule
+from tern_triggers.domain.rules import Lane, Rule
 from tern_triggers.domain.view import View
 from tern_triggers.store.holds import Given
 from tern_triggers.store.outbox import Letter
@@ -23,8 +23,7 @@ from tern_triggers.store.outbox import Letter
 def of_ruling(ruling: Ruling, view: View, source: str) -> Letter:
     """The trigger of a ruling that fired."""
     candidate = ruling.candidate
-    letter = _letter(ruling.decision, candidate.rule.family, contract.fired(ruling, view, source))
-    return letter._replace(lane=candidate.lane)
+    return _letter(ruling.decision, candidate.rule.family, contract.fired(ruling, view, source), candidate.lane)
 
 
 def of_ending(rules: Sequence[Rule], ending: Ending, now: datetime, source: str) -> Letter:
@@ -51,7 +50,7 @@ def _to_the_shop(hold_id: str, cart_id: str, said: HoldRequested | HoldReleased)
     return Letter(hold_id, kind, STOCK, (cart_id or hold_id).encode(), name, msgspec.json.encode(said))
 
 
-def _letter(decision: Decision, family: str, event: TriggerEvent) -> Letter:
+def _letter(decision: Decision, family: str, event: TriggerEvent, lane: Lane = "live") -> Letter:
     """All that is ever said about a trigger has the customer id of its firing as key: so nothing overtakes it."""
     key = decision.customer_id.encode()
-    return Letter(decision.trigger_id, event.type, triggers_topic(family), key, event.id, contract.encode(event))
+    return Letter(decision.trigger_id, event.type, triggers_topic(family), key, event.id, contract.encode(event), lane)
