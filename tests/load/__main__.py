@@ -1,7 +1,8 @@
 """`make bench`: measures, prints a table, writes bench.json. Talks to loopback only and stops by itself.
 
 `make bench ARGS="pipeline ingest"` measures these parts only: lateness, agenda, triggers, identity, pipeline, at-once,
-drains, ingest. `lateness=1000000` imports so many orders, `agenda=200000` stores so many rows.
+drains, ingest; and, only when they are asked for, since they take minutes: abuse, outages. `lateness=1000000` imports
+so many orders, `agenda=200000` stores so many rows, `outages=60` takes each of them away for so many seconds.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from collections.abc import Sequence, Set
 from pathlib import Path
 
 from load import (
+    abuse_bench,
     agenda_bench,
     at_once_bench,
     drain_bench,
     identity_bench,
     ingest_bench,
     lateness_bench,
+    outage_bench,
     pipeline_bench,
     triggers_bench,
 )
@@ -38,7 +41,7 @@ COLUMNS = (
 )
 ALONE = ("lateness", "agenda", "triggers", "identity")
 TOGETHER = ("pipeline", "at-once", "drains", "ingest")
-SIZES = {"lateness": lateness_bench.ORDERS, "agenda": agenda_bench.STORED}
+SIZES = {"lateness": lateness_bench.ORDERS, "agenda": agenda_bench.STORED, "outages": outage_bench.SECONDS}
 
 
 def say(line: str) -> None:
@@ -63,6 +66,12 @@ async def main(parts: Sequence[str]) -> None:
     if "identity" in asked:
         say("draining identity")
         rows += await identity_bench.measure(say)
+    if "abuse" in asked:
+        say("standing up to strangers")
+        rows += await abuse_bench.measure(say)
+    if "outages" in asked:
+        say("taking broker, disk and database away")
+        rows += await outage_bench.measure(say, sizes["outages"])
     if asked.keys() & set(TOGETHER):
         rows += await _throughput(asked.keys())
     report(rows)

@@ -4,9 +4,9 @@ Run as a process of its own: python -m load.http_load PORT CONNECTIONS SECONDS R
 Rate 0 is the closed loop. In the open one a latency counts from when the request was due, so that a stall is seen by
 all whom it keeps waiting. The requests: whole HTTP requests separated by NUL, each sent once; or a single one with
 `@@@@@@@@@@@@` in it, sent again and again with numbers that never repeat in its place.
-Ends after SECONDS or the last request. Prints a JSON object: {"ok", "failed", "seconds", "p50_ms", "p99_ms", "max_ms",
-"answered"}; the last one, if WHEN is 1, says of each request in turn when it was answered, by the monotonic clock that
-all processes of the machine share.
+Ends after SECONDS or the last request. Prints a JSON object: {"ok", "failed", "statuses", "seconds", "p50_ms",
+"p99_ms", "max_ms", "answered"}; the last one, if WHEN is 1, says of each request in turn when it was answered, by the
+monotonic clock that all processes of the machine share. Status 0 stands for no answer.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import asyncio
 import json
 import sys
 import time
-from collections import deque
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import cast
 
@@ -25,6 +25,7 @@ import uvloop
 SLOT = b"@" * 12
 SEPARATOR = b"\0"
 LIMIT_CONNECTIONS = 1024
+NO_ANSWER = 0
 _TICK_S = 0.001
 
 
@@ -71,21 +72,23 @@ class Connection(asyncio.Protocol):
         length = int(self._buffer[:head].lower().split(b"content-length:")[1].split(b"\r\n")[0])
         if len(self._buffer) < head + 4 + length:
             return
-        ok, self._buffer, self._waits = self._buffer[9:12] == b"200", b"", False
-        self._load.answered(ok, self._number, self._due)
+        status, self._buffer, self._waits = int(self._buffer[9:12]), b"", False
+        self._load.answered(status, self._number, self._due)
         self._load.free(self)
 
     def connection_lost(self, _why: Exception | None) -> None:
         if self._waits:
-            self._load.answered(False, self._number, self._due)
+            self._load.answered(NO_ANSWER, self._number, self._due)
         self._load.closed()
 
 
 class Load:
     """The whole run: what is left to send, counts, latencies, and the moment to stop."""
 
-    def __init__(self, given: bytes, connections: int, seconds: float, rate: float, *, when: bool) -> None:
-        self._requests = requests(given)
+    def __init__(
+        self, given: Iterator[bytes], connections: int, seconds: float, rate: float, *, when: bool = False
+    ) -> None:
+        self._requests = given
         self._when = when
         self._open = connections
         self._start = time.perf_counter()
@@ -99,7 +102,7 @@ class Load:
         self._numbers = count()
         self._latencies: list[float] = []
         self._answered: dict[int, float] = {}
-        self._failed = 0
+        self._statuses = Counter[int]()
         self._loop = asyncio.get_running_loop()
         self.done = self._loop.create_future()
         if rate:
@@ -144,10 +147,10 @@ class Load:
         while self._idle:
             self._idle.pop().close()
 
-    def answered(self, ok: bool, number: int, due: float) -> None:
+    def answered(self, status: int, number: int, due: float) -> None:
         """Counts an answer; only 200 has a latency."""
-        if not ok:
-            self._failed += 1
+        self._statuses[status] += 1
+        if status != 200:
             return
         now = time.perf_counter()
         self._latencies.append(now - due)
@@ -165,7 +168,8 @@ class Load:
         ranked = sorted(self._latencies) or [0.0]
         return {
             "ok": len(self._latencies),
-            "failed": self._failed,
+            "failed": self._statuses.total() - len(self._latencies),
+            "statuses": self._statuses,
             "seconds": time.perf_counter() - self._start,
             "p50_ms": ranked[len(ranked) // 2] * 1000,
             "p99_ms": ranked[int(len(ranked) * 0.99)] * 1000,
@@ -174,18 +178,19 @@ class Load:
         }
 
 
-async def run(port: int, connections: int, seconds: float, rate: float, when: bool) -> dict[str, object]:
-    """Runs the load of standard input against 127.0.0.1 and returns the report."""
-    load = Load(sys.stdin.buffer.read(), min(connections, LIMIT_CONNECTIONS), seconds, rate, when=when)
-    loop = asyncio.get_running_loop()
+async def run(port: int, connections: int, load: Callable[[], Load]) -> dict[str, object]:
+    """Runs a load against 127.0.0.1 and returns its report."""
+    made, loop = load(), asyncio.get_running_loop()
     await asyncio.gather(
-        *(loop.create_connection(lambda: Connection(load), "127.0.0.1", port) for _ in range(connections))
+        *(loop.create_connection(lambda: Connection(made), "127.0.0.1", port) for _ in range(connections))
     )
-    await load.done
-    return load.report()
+    await made.done
+    return made.report()
 
 
 if __name__ == "__main__":
-    port, connections, when = int(sys.argv[1]), int(sys.argv[2]), sys.argv[5] == "1"
-    report = uvloop.run(run(port, connections, float(sys.argv[3]), float(sys.argv[4]), when))
+    port, connections = int(sys.argv[1]), min(int(sys.argv[2]), LIMIT_CONNECTIONS)
+    seconds, rate, when = float(sys.argv[3]), float(sys.argv[4]), sys.argv[5] == "1"
+    given = requests(sys.stdin.buffer.read())
+    report = uvloop.run(run(port, connections, lambda: Load(given, connections, seconds, rate, when=when)))
     sys.stdout.write(json.dumps(report))
