@@ -226,7 +226,7 @@ def _refusals(source: Source, quality: Mapping[str, Any]) -> Iterator[Finding]:
     for one in refused[:_SHOWN]:
         what, do = refusal(one["reason"], source.source_id)
         level: Level = "wrong" if one["count"] >= REFUSED_SHARE * asked else "note"
-        yield Finding(level, source.name, f"{one['count']:,} requests {what}.", do)
+        yield Finding(level, source.name, f"{one['count']:,} of its requests {what}.", do)
 
 
 def _rejections(source: Source, quality: Mapping[str, Any]) -> Iterator[Finding]:

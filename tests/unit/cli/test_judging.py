@@ -129,7 +129,7 @@ def test_few_rejected_or_ill_formed_events_among_many_good_ones_are_a_note() -> 
 )
 def test_requests_of_a_source_that_were_refused_are_told_with_the_fix(reason: str, what: str, do: str) -> None:
     one = only(of_quality(refused=[{"reason": reason, "count": 50}]))
-    assert (one.about, one.what[:12]) == ("web shop", "50 requests ")
+    assert (one.about, one.what[:19]) == ("web shop", "50 of its requests ")
     assert what in one.what
     assert do in one.do
     assert only(of_quality(refused=[{"reason": reason, "count": 1}]), "note").do == one.do

@@ -53,14 +53,16 @@ def body(*lines: object) -> bytes:
 
 
 class Doors:
-    """Both doors; what each was asked stands in `asked`."""
+    """Both doors; what each was asked stands in `asked`. `leaves_after`: so many answers the run file is gone."""
 
     def __init__(self, folder: Path) -> None:
         self.asked: dict[str, Any] = {}
+        self.leaves_after = 0
         self.ingest = httpx.Response(200, content=body(ACCEPTED, REJECTED))
         self.identity = httpx.Response(200, content=body(FILED))
-        (folder / ".local").mkdir()
-        (folder / ".local/run.json").write_text(json.dumps(RUN))
+        self.run_file = folder / ".local/run.json"
+        self.run_file.parent.mkdir()
+        self.run_file.write_text(json.dumps(RUN))
         self.session = Session(environment={}, folder=folder, transport=httpx.MockTransport(self._answer))
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
@@ -69,6 +71,9 @@ class Doors:
         assert (request.method, request.url.path) == ("POST", "/v1/tail")
         assert "ann" not in str(request.url)
         self.asked[request.url.host] = json.loads(request.content)
+        self.leaves_after -= 1
+        if self.leaves_after == 0:
+            self.run_file.unlink()
         return self.ingest if request.url.host == "ingest" else self.identity
 
     def run(self, *arguments: str) -> int:
@@ -103,6 +108,20 @@ def test_without_identity_events_are_shown_all_the_same(doors: Doors, capsys: Ca
     said = capsys.readouterr()
     assert "accepted" in said.out
     assert "customers are not shown" in said.err
+
+
+@pytest.mark.parametrize("named", [(), ("--run-file",)])
+def test_it_goes_on_when_the_platform_comes_back(
+    doors: Doors, named: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """A platform that stops takes its run file with it."""
+    monkeypatch.setattr("tern_cli.commands.tail._PAUSE_S", 0.001)
+    doors.ingest = httpx.Response(200, content=body(ACCEPTED))
+    doors.leaves_after = 2
+    options = [*named, str(doors.run_file)] if named else []
+    assert main([*options, "tail", "--count", "3"], doors.session) == 0
+    assert not doors.run_file.exists()
+    assert capsys.readouterr().out.count("Order Completed") >= 3
 
 
 @pytest.mark.parametrize(("status", "code"), [(404, 1), (503, 3)])

@@ -12,11 +12,11 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from tern_cli.platform import Session, read_answer
+from tern_cli.platform import Addresses, Session, read_answer
 from tern_cli.printing import show_lines
 from tern_cli.watching import Joining, Line, sentence
 from tern_common.clock import SystemClock
-from tern_common.errors import Refused, TernError, Transient
+from tern_common.errors import Misconfigured, Refused, TernError, Transient
 
 _PATH = "/v1/tail"
 _TIMEOUT = httpx.Timeout(15)
@@ -72,6 +72,7 @@ class _Watching:
         self._session = session
         self._take = take
         self._clock = SystemClock()
+        self._last: Addresses | None = None
         self._identity_asked = asyncio.Event()
 
     async def run(self, asked: dict[str, Any]) -> None:
@@ -127,7 +128,7 @@ class _Watching:
 
     async def _follow(self, service: str, asked: dict[str, Any], take: Callable[[Line], None]) -> None:
         """One answer, to its end. Raises `Refused` and `Transient`."""
-        addresses, transport = self._session.addresses, self._session.transport
+        addresses, transport = self._addresses(), self._session.transport
         headers = {"Authorization": f"Bearer {addresses['api_token']}"}
         try:
             async with (
@@ -144,6 +145,18 @@ class _Watching:
                         take(json.loads(line))
         except (httpx.TransportError, httpx.InvalidURL):
             raise Transient(f"{service} does not answer at {addresses[service]}") from None
+
+    def _addresses(self) -> Addresses:
+        """As its run file says where the platform is; as it said last while the platform is down, and the file gone."""
+        try:
+            found = self._session.addresses
+        except Misconfigured:
+            if self._last is None:
+                raise
+            return self._last
+        if self._last is None or found.get("ingest"):
+            self._last = found
+        return self._last
 
     def _source_id(self, named: str | None) -> str | None:
         """For identity, which knows sources by their ids. Without the right to see them it is asked for all events."""
