@@ -187,6 +187,29 @@ json_values = st.recursive(
 )
 
 
+PROPERTIES = ["cart_id", "order_id", "total", "revenue", "amount", "currency", "purpose", "channel", "email", "phone"]
+LINE = ["product_id", "sku", "quantity", "price", "name"]
+EXTREMES = [
+    "1e9999999",
+    "-1e9999999",
+    "1e-9999999",
+    "sNaN",
+    "-Infinity",
+    "\u0663",
+    "9" * 30_000,
+    10**4000,
+    1e308,
+    5e-324,
+]
+
+
+@pytest.mark.parametrize("name", sorted(commerce.EVENT_NAMES))
+@pytest.mark.parametrize("extreme", EXTREMES, ids=range(len(EXTREMES)))
+def test_what_no_arithmetic_bears_makes_no_event_fail(name: str, extreme: object) -> None:
+    line = dict.fromkeys(LINE, extreme)
+    said(name, line | dict.fromkeys(PROPERTIES, extreme) | {"products": [line, {"product_id": "p", "price": extreme}]})
+
+
 @given(
     st.sampled_from(["Cart Updated", "Product Added", "Order Completed", "Order Refunded", "Consent Granted"]),
     st.dictionaries(
