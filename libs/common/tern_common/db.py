@@ -76,6 +76,24 @@ class Pool(Protocol):
     def terminate(self) -> None: ...
 
 
+class _Session(asyncpg.Connection):  # type: ignore[misc]  # asyncpg ships no types
+    """A connection whose session is cleaned when it comes back from a block that broke, and only then.
+
+    What ends in order leaves nothing behind: stores set, lock and listen for no longer than a transaction. To clean is
+    a round trip in every use.
+    """
+
+    _in_order = False
+
+    def ended_in_order(self) -> None:
+        """To be said right before the connection is given back."""
+        self._in_order = True
+
+    def get_reset_query(self) -> str:
+        in_order, self._in_order = self._in_order, False
+        return "" if in_order else str(super().get_reset_query())
+
+
 async def open_pool(url: str, *, service: str, size: int) -> Pool:
     """A pool whose `search_path` is the service's schema.
 
@@ -88,11 +106,15 @@ async def open_pool(url: str, *, service: str, size: int) -> Pool:
         max_size=size,
         timeout=CONNECT_TIMEOUT_S,
         command_timeout=COMMAND_TIMEOUT_S,
+        connection_class=_Session,
         server_settings={
             "application_name": f"tern-{service}",
             "search_path": service,
             "jit": "off",
-            "random_page_cost": "1.1",  # few rows of large tables by key: a scan is never what we want
+            # Few rows of large tables by key: a scan is never what we want. A plan is made once and kept for long, on a
+            # new installation while its tables are still so small that a scan looks cheap.
+            "random_page_cost": "1.1",
+            "enable_seqscan": "off",
             **SERVER_SETTINGS,
         },
     )
@@ -108,9 +130,11 @@ async def connection(pool: Pool) -> AsyncIterator[Connection]:
     source = cast(Any, pool)
     with _in_our_words(_gone):
         acquired = await source.acquire(timeout=ACQUIRE_TIMEOUT_S)
+    ended_in_order = acquired.ended_in_order  # a connection that breaks is taken away from whom it was lent to
     try:
         with _in_our_words(lambda: _is_lost(acquired)):
             yield acquired
+        ended_in_order()
     finally:
         with suppress(*_ERRORS):  # the pool drops a connection that it cannot clean; what the block did stands
             await source.release(acquired)

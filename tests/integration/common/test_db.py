@@ -37,6 +37,39 @@ async def test_a_connection_has_the_platforms_limits(empty_database: str) -> Non
     await pool.close()
 
 
+async def test_a_look_up_by_key_is_no_scan_however_small_the_table_is(pool: Pool) -> None:
+    """What is planned now is kept while the table grows."""
+    await run(pool, "CREATE TABLE thing (id int PRIMARY KEY)")
+    plan = await run(pool, "EXPLAIN SELECT FROM thing WHERE id = ANY($1::int[])", [1, 2, 3])
+    assert "Index Cond" in " ".join(line for (line,) in plan)
+
+
+async def test_a_session_is_cleaned_after_a_block_that_broke_and_no_other_is_asked_anything(
+    empty_database: str,
+) -> None:
+    pool, watching = [await open_pool(empty_database, service="public", size=1) for _ in range(2)]
+
+    async def last_asked(number: int) -> str:
+        async with connection(watching) as conn:
+            return str(await conn.fetchval("SELECT query FROM pg_stat_activity WHERE pid = $1", number))
+
+    async def break_in_the_middle() -> None:
+        async with connection(pool) as conn:
+            await conn.execute("SET statement_timeout = '1min'")
+            raise LookupError
+
+    async with connection(pool) as conn:
+        number = await conn.fetchval("SELECT pg_backend_pid()")
+    assert await last_asked(number) == "SELECT pg_backend_pid()"
+    with pytest.raises(LookupError):
+        await break_in_the_middle()
+    assert "RESET ALL" in await last_asked(number)
+    async with connection(pool) as conn:
+        assert await conn.fetchval("SHOW statement_timeout") == db.SERVER_SETTINGS["statement_timeout"]
+    await pool.close()
+    await watching.close()
+
+
 async def test_json_is_text_in_both_directions(pool: Pool) -> None:
     odd = '{ "a" : 1.0, "a": "\\u0000 \\ud800" }'
     async with connection(pool) as conn:
