@@ -90,6 +90,14 @@ def test_an_event_above_its_limit_is_never_decoded() -> None:
     assert [part.call for part in parsed.parts] == ["event-too-large"]
 
 
+def test_an_object_of_a_million_names_is_one_event_too_large_in_no_more_memory() -> None:
+    names = b"{" + b",".join(b'"%x":1' % number for number in range(1_000_000)) + b"}"
+    parsed = parse(names)
+    assert parsed is not None
+    assert [part.call for part in parsed.parts] == ["event-too-large"]
+    assert peak(names) < len(names)
+
+
 @pytest.mark.parametrize("tail", [b"{}]}", b"NaN]}"], ids=["fast", "tolerant"])
 async def test_a_batch_of_nothing_is_413(door: FrontDoor, tail: bytes) -> None:
     answer = await door.post(gzip.compress(filled(b"{},", b'{"batch":[', tail)))
