@@ -95,8 +95,7 @@ async def settle(pool: Pool, sent: Sequence[Publication]) -> list[Publication]:
     It may have been published first, and a compacted topic keeps what came last.
     """
     async with connection(pool) as conn:
-        await profiles.acknowledge(conn, sent)
-        return await profiles.overtaken(conn, sent)
+        return await profiles.settle(conn, sent)
 
 
 async def _place(conn: Connection, plan: Plan) -> _Placed:

@@ -47,20 +47,24 @@ WHERE customer_id = ANY($1::uuid[]) AND record IS NOT NULL
   AND (published_version < profile_version OR customer_id = ANY($2::uuid[]))
 """
 
-_ACKNOWLEDGE = """
-UPDATE profile SET published_version = sent.version
-FROM (
+# A note that a crash of the database undoes is one more copy: nobody waits for the disk. Whoever commits a higher
+# version after this statement began publishes it after what was sent here.
+_SETTLE = """
+WITH unhurried AS MATERIALIZED (
+    SELECT set_config('synchronous_commit', 'off', true)
+), said AS (
     SELECT customer_id, said.version
-    FROM profile JOIN unnest($1::text::uuid[], $2::text::bigint[]) AS said (customer_id, version) USING (customer_id)
-    WHERE published_version < said.version ORDER BY customer_id FOR NO KEY UPDATE OF profile
-) AS sent
-WHERE profile.customer_id = sent.customer_id
-"""
-
-_OVERTAKEN = """
+    FROM unnest($1::text::uuid[], $2::text::bigint[]) AS said (customer_id, version) CROSS JOIN unhurried
+), noted AS (
+    UPDATE profile SET published_version = sent.version
+    FROM (
+        SELECT customer_id, said.version FROM profile JOIN said USING (customer_id)
+        WHERE published_version < said.version ORDER BY customer_id FOR NO KEY UPDATE OF profile
+    ) AS sent
+    WHERE profile.customer_id = sent.customer_id
+)
 SELECT customer_id::text, profile_version, record
-FROM profile JOIN unnest($1::text::uuid[], $2::text::bigint[]) AS said (customer_id, version) USING (customer_id)
-WHERE profile_version > said.version
+FROM profile JOIN said USING (customer_id) WHERE profile_version > said.version
 """
 
 
@@ -138,15 +142,8 @@ async def due(conn: Connection, customers: Collection[str], again: Collection[st
     return [Publication(*row) for row in await conn.fetch(_DUE, list(customers), list(again))]
 
 
-async def acknowledge(conn: Connection, sent: Collection[Publication]) -> None:
-    """Notes that these versions are on the topic. Locks ascending."""
-    await conn.execute(_ACKNOWLEDGE, *_versions(sent))
-
-
-async def overtaken(conn: Connection, sent: Collection[Publication]) -> list[Publication]:
-    """The stored records of those that have a higher version by now."""
-    return [Publication(*row) for row in await conn.fetch(_OVERTAKEN, *_versions(sent))]
-
-
-def _versions(sent: Collection[Publication]) -> tuple[str, str]:
-    return array([one.customer_id for one in sent]), array([one.version for one in sent])
+async def settle(conn: Connection, sent: Collection[Publication]) -> list[Publication]:
+    """Notes that these versions are on the topic; the stored records of those that have a higher version by now. Locks
+    ascending."""
+    versions = array([one.customer_id for one in sent]), array([one.version for one in sent])
+    return [Publication(*row) for row in await conn.fetch(_SETTLE, *versions)]
