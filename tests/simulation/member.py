@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from random import Random
 from typing import Any
 
@@ -18,12 +17,12 @@ from tern_common.bus import Consumer
 from tern_common.clock import Clock
 from tern_common.consume import Handler, consume
 from tern_common.giving_way import GivingWay
-from tern_common.lanes import LIVE, UPSTREAM
+from tern_common.lanes import LIVE, UPSTREAM, BackfillPolicy
 from tern_common.progress import Claims, Hop, Passage
 from tern_common.rejecting import Rejecting
 
 BATCH = 200
-GIVES_WAY_AFTER = timedelta(seconds=5)
+GIVES_WAY = BackfillPolicy()
 
 
 @dataclass
@@ -74,7 +73,7 @@ class Lanes:
         async def events() -> None:
             joined = await self.of.bus.subscribe(group, [topic], unhurried=True)
             clock = self.of.process.clock
-            giving = GivingWay(joined, lambda: self.claims.proved(UPSTREAM, LIVE), clock, GIVES_WAY_AFTER, group)
+            giving = GivingWay(joined, lambda: self.claims.proved(UPSTREAM, LIVE), clock, GIVES_WAY, group)
             await self._consume(giving, handler)
 
         return events

@@ -26,11 +26,13 @@ UPSTREAM = ("identity", "profile")
 class BackfillPolicy(BaseModel):
     """How the backfill lane gives way. The same numbers in every service that reads it.
 
-    `batch`: most records of a transaction, so that the live lane never waits long for a lock. `give_way_after`: nothing
-    is read while what is safe in the live lane is older than this, in domain time.
+    `batch`: most records of a transaction, so that the live lane never waits long for a lock. `slow_after`: while what
+    is safe in the live lane is older than this, in domain time, one batch a second is read, so that an import goes on
+    where the live lane is always that far behind. `give_way_after`: while it is older than this, none is.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     batch: Annotated[int, Field(ge=1, le=500)] = 500
+    slow_after: Duration = timedelta(seconds=1)
     give_way_after: Duration = timedelta(seconds=5)

@@ -114,9 +114,7 @@ def _reading(
     async def backfill() -> None:
         handler = EventHandler(store, on.pool, bus.producer, topics.RESOLVED_BACKFILL)
         joined = await bus.subscribe(BACKFILL_GROUP, [topics.EVENTS_BACKFILL], unhurried=True)
-        consumer = GivingWay(
-            joined, lambda: claims.proved(UPSTREAM, LIVE), clock, policy.give_way_after, BACKFILL_GROUP
-        )
+        consumer = GivingWay(joined, lambda: claims.proved(UPSTREAM, LIVE), clock, policy, BACKFILL_GROUP)
         limit, meter = min(settings.batch_records, policy.batch), PrometheusMeter(BACKFILL_GROUP)
         await consume(consumer, handler, rejecting, clock, limit=limit, meter=meter)
 

@@ -151,7 +151,7 @@ def _reading(
 
     async def backfill() -> None:
         joined = await bus.subscribe(BACKFILL_GROUP, BACKFILL_TOPICS, unhurried=True)
-        consumer = GivingWay(joined, lambda: safe_time.reached(LIVE), clock, policy.give_way_after, BACKFILL_GROUP)
+        consumer = GivingWay(joined, lambda: safe_time.reached(LIVE), clock, policy, BACKFILL_GROUP)
         limit, meter = min(settings.batch_records, policy.batch), PrometheusMeter(BACKFILL_GROUP)
         await consume(consumer, handler, rejecting, clock, limit=limit, meter=meter)
 

@@ -14,6 +14,7 @@ from tern_common.clock import ManualClock
 from tern_common.consume import consume
 from tern_common.errors import Transient
 from tern_common.giving_way import GivingWay
+from tern_common.lanes import BackfillPolicy
 from tern_common.memory import MemoryBus
 from tern_common.metrics import render
 from tern_common.rejecting import Rejecting
@@ -21,7 +22,8 @@ from tern_common.topics import EVENTS_BACKFILL
 from unit.common.consuming import Recorder
 
 GROUP = "identity-backfill"
-AFTER = timedelta(seconds=5)
+POLICY = BackfillPolicy()
+SECOND = timedelta(seconds=1)
 
 
 class Lane:
@@ -39,7 +41,7 @@ class Lane:
         return self.live
 
     async def loop(self) -> None:
-        consumer = GivingWay(await self.bus.subscribe(GROUP, [EVENTS_BACKFILL]), self.look, self.clock, AFTER, GROUP)
+        consumer = GivingWay(await self.bus.subscribe(GROUP, [EVENTS_BACKFILL]), self.look, self.clock, POLICY, GROUP)
         await consume(consumer, self.handler, Rejecting(self.bus.producer, "identity"), self.clock, limit=2)
 
     async def bring(self, *texts: str) -> None:
@@ -66,12 +68,29 @@ async def test_nothing_is_read_before_anything_is_known_of_the_live_lane_nor_whi
         await lane.some_looks()
         assert lane.handler.applied == []
         assert b'tern_backfill_gives_way{loop="identity-backfill"} 1.0' in render()
-        lane.live = lane.clock.now() - AFTER - timedelta(seconds=1)
+        lane.live = lane.clock.now() - POLICY.give_way_after - SECOND
         await lane.some_looks()
         assert lane.handler.applied == []
         lane.live = lane.clock.now() + timedelta(days=1)
         await eventually(lambda: lane.handler.applied == ["a", "b", "c"], 5, "the live lane is fresh")
         await eventually(lane.has_committed(3), 5, "all of it is committed")
+
+
+async def test_while_the_live_lane_is_late_a_batch_a_second_is_read() -> None:
+    lane = Lane()
+    await lane.bring("a", "b", "c", "d")
+    joined = await lane.bus.subscribe(GROUP, [EVENTS_BACKFILL])
+    consumer = GivingWay(joined, lane.look, lane.clock, POLICY, GROUP)
+
+    async def read(age: timedelta) -> list[bytes]:
+        lane.live = lane.clock.now() - age
+        return [record.value for record in (await consumer.poll(1, 0)).records]
+
+    late = POLICY.slow_after + SECOND
+    assert [await read(late), await read(late)] == [[b"a"], []]
+    lane.clock.advance(SECOND)
+    assert [await read(late), await read(late)] == [[b"b"], []]
+    assert [await read(POLICY.slow_after), await read(POLICY.slow_after)] == [[b"c"], [b"d"]]
 
 
 async def test_a_jump_of_the_clock_stops_it_until_the_live_lane_has_caught_up() -> None:
@@ -112,7 +131,7 @@ async def test_a_pause_that_the_loop_asked_for_is_not_ended_by_giving_way() -> N
     lane = Lane()
     await lane.bring("a")
     joined = await lane.bus.subscribe(GROUP, [EVENTS_BACKFILL])
-    consumer = GivingWay(joined, lane.look, lane.clock, AFTER, GROUP)
+    consumer = GivingWay(joined, lane.look, lane.clock, POLICY, GROUP)
     consumer.pause()
     assert (await consumer.poll(10, 0.1)).records == []
     lane.live = lane.clock.now() + timedelta(hours=1)
@@ -127,7 +146,7 @@ async def test_a_pause_that_the_loop_asked_for_is_not_ended_by_giving_way() -> N
 async def test_a_broker_that_is_away_while_it_gives_way_leaves_no_pause_behind() -> None:
     lane = Lane()
     await lane.bring("a")
-    consumer = GivingWay(await lane.bus.subscribe(GROUP, [EVENTS_BACKFILL]), lane.look, lane.clock, AFTER, GROUP)
+    consumer = GivingWay(await lane.bus.subscribe(GROUP, [EVENTS_BACKFILL]), lane.look, lane.clock, POLICY, GROUP)
     lane.bus.fail_with(Transient("away"))
     with pytest.raises(Transient):
         await consumer.poll(10, 0)
