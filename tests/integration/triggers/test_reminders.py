@@ -113,6 +113,23 @@ async def test_of_a_shared_customer_only_the_newest_facts_are_read(shop: Shop, m
     assert fired == {f"c{n}" for n in range(6)}, "shared no more: all of it is looked at"
 
 
+async def test_whoever_has_more_facts_than_a_person_makes_keeps_nobody_waiting(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page's key is enough to make them, a cart each; a look at all of them would never come to its end."""
+    monkeypatch.setattr(views, "SHARED_FACTS", 3)
+    monkeypatch.setattr(views, "MOST_FACTS", 8)
+    await shop.meet(profile("robot"), profile("ann"))
+    await shop.take(*(cart("robot", NOON + n * MINUTE, f"m{n}", "tea", cart_id=f"c{n}") for n in range(9)))
+    await shop.take(
+        *(cart("ann", NOON + n * MINUTE, f"a{n}", "tea", *["cup"] * (n % 2), cart_id="ca") for n in range(8))
+    )
+    await shop.at(NOON + READY + HOUR)
+    assert await shop.outcomes("robot") == ["cart_abandoned suppressed shared-customer"] * 3
+    assert await shop.outcomes("ann") == ["cart_abandoned fired -"]
+    assert await shop.next_look() is None
+
+
 async def test_a_fire_transaction_takes_as_many_facts_as_it_can_bear_and_one_customer_at_least(shop: Shop) -> None:
     few = shop.policy.model_copy(update={"fire_facts": 3})
     timing = Timing(shop.pool, replace(shop.writing, policy=few), shop.publisher, shop.clock)

@@ -30,11 +30,12 @@ async def add(conn: Connection, facts: Iterable[Fact]) -> None:
     )
 
 
-async def of_homes(conn: Connection, homes: Collection[str]) -> list[Fact]:
-    """All facts of these homes, in no order."""
+async def of_homes(conn: Connection, homes: Collection[str], most: int | None = None) -> list[Fact]:
+    """All facts of these homes, or so many of them, in no order."""
     rows = await conn.fetch(
-        "SELECT home_id, kind, key, message_id, at, passive, body FROM fact WHERE home_id = ANY($1::uuid[])",
+        "SELECT home_id, kind, key, message_id, at, passive, body FROM fact WHERE home_id = ANY($1::uuid[]) LIMIT $2",
         list(homes),
+        most,
     )
     return [_fact(row) for row in rows]
 

@@ -21,6 +21,9 @@ from tern_triggers.store.profiles import Copies
 
 SHARED_FACTS = 1000
 
+MOST_FACTS = 20_000
+"""No person makes so many: a look at all of them would keep everybody waiting, until the database ends it."""
+
 
 class _Decided(NamedTuple):
     by_home: Mapping[str, Sequence[Decision]]
@@ -42,10 +45,10 @@ async def load(
     """One view a customer, by id. The agenda rows are locked by the caller; `lock` locks the carts of candidates.
 
     `keys` are further carts that decisions may be about. Of a shared customer (a till, a kiosk) only the newest
-    `SHARED_FACTS` facts are read: nobody is contacted about any of them, and there may be any number.
+    `SHARED_FACTS` facts are read: nobody is contacted about any of them, and there may be any number. Whoever has more
+    than `MOST_FACTS` is taken for one: a robot, or a till that nobody has noticed.
     """
-    homes = await memberships.of_customers(conn, customers)
-    by_home = await _facts_by_home(conn, homes)
+    homes, by_home = await _facts_by_home(conn, await memberships.of_customers(conn, customers))
     mine = {customer: [fact for home in found for fact in by_home[home.home_id]] for customer, found in homes.items()}
     crowded = {home.home_id for owned in homes.values() if _is_shared(owned) for home in owned}
     held = {customer: held_carts(told) for customer, told in mine.items()}
@@ -84,16 +87,35 @@ async def glimpse(
     return [_with_profiles(view, said) for view in found]
 
 
-async def _facts_by_home(conn: Connection, homes: Mapping[str, Sequence[Membership]]) -> dict[str, list[Fact]]:
-    found: dict[str, list[Fact]] = {home.home_id: [] for owned in homes.values() for home in owned}
-    whole = [home.home_id for owned in homes.values() if not _is_shared(owned) for home in owned]
-    told = await facts.of_homes(conn, whole)
+_Homes = Mapping[str, Sequence[Membership]]
+
+
+async def _facts_by_home(conn: Connection, homes: _Homes) -> tuple[_Homes, dict[str, list[Fact]]]:
+    """The customers' homes, those of who has too many facts as shared ones; and the facts that are read of each."""
+    told = await facts.of_homes(conn, _whole(homes), MOST_FACTS + 1)
+    if len(told) > MOST_FACTS:  # of one customer, or of all together
+        homes = await _with_crowds(conn, homes)
+        told = await facts.of_homes(conn, _whole(homes))
     for owned in homes.values():
         if _is_shared(owned):
             told += await facts.newest_of(conn, [home.home_id for home in owned], SHARED_FACTS)
+    found: dict[str, list[Fact]] = {home.home_id: [] for owned in homes.values() for home in owned}
     for fact in told:
         found[fact.home_id].append(fact)
-    return found
+    return homes, found
+
+
+async def _with_crowds(conn: Connection, homes: _Homes) -> _Homes:
+    counts = await facts.counts(conn, homes.keys(), MOST_FACTS + 1)
+    return {
+        customer: [home._replace(shared=True) for home in owned] if counts[customer] > MOST_FACTS else owned
+        for customer, owned in homes.items()
+    }
+
+
+def _whole(homes: _Homes) -> list[str]:
+    """Those of which all facts are read."""
+    return [home.home_id for owned in homes.values() if not _is_shared(owned) for home in owned]
 
 
 def _is_shared(homes: Sequence[Membership]) -> bool:
