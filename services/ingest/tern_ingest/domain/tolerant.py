@@ -23,7 +23,7 @@ _LONGEST_INTEGER = 4_000
 _BOMB_DEPTH = 10_000
 _MOST_MEMBERS = 1_000
 _LEAVES = 4
-_BYTES_PER_STEP, _SPARE_STEPS = 16, 50_000
+_BYTES_PER_STEP, _SPARE_STEPS = 64, 50_000
 """A step is a comma of the first level, or a bracket with more than `_LEAVES` levels in it. Only bombs have so many."""
 
 
