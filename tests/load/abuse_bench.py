@@ -110,6 +110,7 @@ async def measure(say: Say) -> list[dict[str, object]]:
         for attack in ATTACKS:
             say(attack.name)
             rows += _rows(attack, [await _round(rig, attack) for _ in range(ROUNDS)], usual_mb)
+            say(", ".join(f"{row['ratio']} ({row['figure']})" for row in rows[-2:]))
         say(f"{KEYS:,} keys")
         return [*rows, await _all_keys(rig, usual_mb)]
 
