@@ -23,6 +23,8 @@ MANY = 100
 """From so many records on a turn is worth its cost: they are applied without waiting for more."""
 LINGER_S = 0.01
 """So long fewer wait for company."""
+OUR_ERROR = "error-in-tern"
+"""The reason of a record that reading should have refused by another: its bytes are kept until that is mended."""
 
 T = TypeVar("T")
 
@@ -123,3 +125,8 @@ class Fetching(Generic[T]):
                 decoded.append((record, decode(record)))
             except Poison as wrong:
                 fetched.poisoned.append((wrong.reason, record))
+            except Exception:  # noqa: BLE001 - whoever sends one such record must not stop all that comes behind it
+                if all(reason != OUR_ERROR for reason, _ in fetched.poisoned):  # one trace a poll: there may be many
+                    place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+                    logger.error("a record met an error of ours, and is rejected", exc_info=True, **place)
+                fetched.poisoned.append((OUR_ERROR, record))

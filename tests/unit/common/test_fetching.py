@@ -7,7 +7,7 @@ import asyncio
 from tern_common.bus import Message, Place, Record, Span
 from tern_common.clock import ManualClock
 from tern_common.errors import Poison, Transient
-from tern_common.fetching import Fetched, Fetching
+from tern_common.fetching import OUR_ERROR, Fetched, Fetching
 from tern_common.memory import MemoryBroker, MemoryBus
 from tern_common.topics import Topic
 
@@ -30,6 +30,8 @@ class Turns(ManualClock):
 def read(record: Record) -> str:
     if record.value == b"bad":
         raise Poison("not-an-event")
+    if record.value == b"vast":
+        raise OverflowError
     return record.value.decode()
 
 
@@ -62,6 +64,16 @@ async def test_what_was_read_ahead_and_what_came_since_are_one_fetch_up_to_the_l
     assert [record.offset for _, record in first.poisoned] == [1, 4]
     assert first.spans == {PLACE: Span(0, 5)}
     assert (await fetching.next(FOR_EVER_S)).spans == {PLACE: Span(5, 6)}
+
+
+async def test_a_record_that_meets_an_error_of_ours_is_rejected_by_itself_and_stops_nothing_behind_it() -> None:
+    stage = Stage()
+    fetching = await stage.begin(limit=5)
+    await stage.send("a", "vast", "vast", "d")
+    found = await fetching.next(FOR_EVER_S)
+    assert items(found) == ["a", "d"]
+    assert [(reason, record.offset) for reason, record in found.poisoned] == [(OUR_ERROR, 1), (OUR_ERROR, 2)]
+    assert found.spans == {PLACE: Span(0, 4)}
 
 
 async def test_who_has_something_in_hand_waits_for_no_more() -> None:
