@@ -91,8 +91,10 @@ async def open_homes(conn: Connection, cart_ids: Collection[str], now: datetime)
 async def holders_of_open(conn: Connection, customers: Collection[str], now: datetime) -> list[str]:
     """Those of these customers that have decisions which an exit can still end."""
     query = f"""
-        SELECT DISTINCT membership.customer_id FROM membership JOIN decision USING (home_id)
-        WHERE membership.customer_id = ANY($1::uuid[]) AND {_OPEN}
+        SELECT DISTINCT customer_id FROM membership CROSS JOIN LATERAL (
+          SELECT FROM decision WHERE decision.home_id = membership.home_id AND {_OPEN} LIMIT 1
+        ) AS held
+        WHERE customer_id = ANY($1::uuid[])
         """  # noqa: S608
     return [str(row[0]) for row in await conn.fetch(query, list(customers), now)]
 

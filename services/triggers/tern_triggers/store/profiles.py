@@ -87,10 +87,12 @@ async def of_customers(conn: Connection, customers: Collection[str]) -> dict[str
             SELECT copy.customer_id FROM profile_copy AS copy WHERE copy.merged_into = trail.id
           ) AS gone
         )
-        SELECT trail.customer_id, copy.customer_id = trail.customer_id, copy.verdicts
-        FROM trail JOIN profile_copy AS copy ON copy.customer_id = trail.id
+        SELECT trail.customer_id, trail.id = trail.customer_id, copy.verdicts
+        FROM trail CROSS JOIN LATERAL (
+          SELECT verdicts, merged_into, merged_at FROM profile_copy WHERE customer_id = trail.id OFFSET 0
+        ) AS copy
         WHERE copy.merged_into IS NULL OR copy.merged_at > (SELECT at FROM passed)
-        ORDER BY trail.customer_id, copy.customer_id
+        ORDER BY trail.customer_id, trail.id
         """,
         list(customers),
     )
