@@ -72,7 +72,7 @@ class Publisher:
             await self.hold_back(claimed)
             raise
         failpoints.reached("triggers.sent")
-        async with transaction(self._pool) as conn:
+        async with connection(self._pool) as conn:
             await outbox.delivered(conn, [one.seq for one in claimed])
         for one in claimed:
             meters.PUBLISHED.labels(one.letter.type).inc()
