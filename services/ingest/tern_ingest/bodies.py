@@ -31,6 +31,12 @@ def encoding_of(head: Mapping[bytes, bytes]) -> bytes:
     return encoding
 
 
+def says_long(head: Mapping[bytes, bytes]) -> bool:
+    """Whether the head says that the body is long. What is packed may be so all the same."""
+    length = head.get(b"content-length", b"")
+    return length.isdigit() and int(length) > LONG
+
+
 class Came(NamedTuple):
     """A body as it came. `form`: how it is packed, as zlib counts; None when it is plain."""
 

@@ -20,7 +20,7 @@ from tern_common.errors import Refused, Transient, Unusable
 from tern_common.events import EventType
 from tern_common.ids import new_uuid7
 from tern_ingest import answers, credentials, meters
-from tern_ingest.bodies import LONG, Bodies, Came, Gone
+from tern_ingest.bodies import LONG, Bodies, Came, Gone, says_long
 from tern_ingest.callers import Caller, Callers, is_robots, kept_address
 from tern_ingest.domain import bounds, calls, decisions, tolerant
 from tern_ingest.domain.calls import Parsed
@@ -105,6 +105,8 @@ class Tracking:
         key = await door.gate.admit(written, caller) if written else None
         if key is None:
             door.gate.check(caller)
+        if says_long(head):
+            door.gate.check_long(caller, key)
         with door.bodies.hold() as hold:
             try:
                 came = await door.bodies.read(receive, head, hold)
