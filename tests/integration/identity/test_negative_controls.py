@@ -75,7 +75,7 @@ RACES: dict[str, tuple[Race, Tampering]] = {
             stored=heard([Said(1, 0, browser=1)]),
             first=heard([Said(2, 1, user=1, browser=1)]),
             second=heard([Said(3, 30, browser=1)]),
-            at=homes._BY_NUMBER,
+            at=homes._VERSIONS,
         ),
         WITHOUT_BROWSER_LOCK,
     ),
@@ -131,9 +131,10 @@ MODELLED = [
 async def test_the_store_keeps_the_order_that_was_modelled(graphs: Graphs) -> None:
     gate = Gate()
     watched = await store(graphs, TIGHT, FAITHFUL, gate)
-    await watched.file(heard([Said(1, 0, browser=1), Said(2, 0, phone=1)]))
+    await watched.file(heard([Said(1, 0, browser=1), Said(2, 0, phone=1), Said(5, 0, user=2, browser=2)]))
     gate.passed.clear()
-    await watched.file(heard([Said(3, 1, user=1, phone=1, browser=1), Said(4, 30, browser=1)]))
+    held_by_somebody_else = Said(6, 30, browser=2)
+    await watched.file(heard([Said(3, 1, user=1, phone=1, browser=1), Said(4, 30, browser=1), held_by_somebody_else]))
     assert [query for query in gate.passed if query in MODELLED] == MODELLED
     locks = [query for query in gate.passed if "FOR UPDATE" in query and "SKIP LOCKED" not in query]
     assert locks == [groups._LOCK, browsers._LOCK, homes._LOCK]

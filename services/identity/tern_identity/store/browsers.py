@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from uuid import UUID
 
 from tern_common.arrays import array, columns
 from tern_common.db import Connection
@@ -25,7 +28,7 @@ WHERE r.live AND r.word = 'cannot' AND r.b IN (SELECT unnest($1::text::bigint[])
 """
 
 _LOCK = """
-SELECT node_id, holder, shared_from, stamp, blocked FROM node
+SELECT node_id, holder, shared_from, stamp, blocked, token, shared_token FROM node
 WHERE node_id IN (SELECT unnest($1::text::bigint[])) ORDER BY node_id FOR UPDATE
 """
 
@@ -53,6 +56,22 @@ WHERE node.node_id = n.node_id
 """
 
 
+class Browser(NamedTuple):
+    """A weak node as it stands, with its two ids."""
+
+    held: Held
+    token: UUID
+    shared_token: UUID | None
+
+
+@dataclass(frozen=True)
+class Reheld:
+    """Browsers under lock, by number; `turned`: those whose homes may have another customer."""
+
+    browsers: dict[int, Browser] = field(default_factory=dict)
+    turned: frozenset[int] = frozenset()
+
+
 def held_of(who: int | None, since: int | None) -> Held:
     """As the columns say it: no `shared_from` is never."""
     return Held(who, NEVER if since is None else since)
@@ -66,26 +85,28 @@ async def claimed_by(conn: Connection, strong: Collection[int]) -> set[int]:
 
 async def rehold(
     conn: Connection, doubtful: Collection[int], filed: Mapping[int, int], moved: Collection[int], rules: Rules
-) -> set[int]:
+) -> Reheld:
     """Locks all of these in order and computes anew who holds the `doubtful`; `filed` (with the stamps under which they
     were read) have new facts or homes.
 
-    Returns those whose homes may have another customer: another holder, or one that `moved`. Raises `Misread` when an
-    operator moved the facts of one that is filed.
+    Turned are those that have another holder, or one that `moved`. Raises `Misread` when an operator moved the facts of
+    one that is filed.
     """
     if not (locked := set(doubtful) | filed.keys()):
-        return set()
+        return Reheld()
     rows = {row[0]: row for row in await conn.fetch(_LOCK, array(sorted(locked)))}
     if any(rows[node_id][3] != stamp for node_id, stamp in filed.items()):
         raise Misread
-    if not doubtful:
-        return set()
+    was = {node_id: held_of(row[1], row[2]) for node_id, row in rows.items()}
     blocked = {node_id for node_id in doubtful if rows[node_id][4]}
-    now = await held_now(conn, doubtful, blocked, rules)
-    changed = {node_id for node_id, held in now.items() if held != held_of(rows[node_id][1], rows[node_id][2])}
+    now = await held_now(conn, doubtful, blocked, rules) if doubtful else {}
+    changed = {node_id for node_id, held in now.items() if held != was[node_id]}
     if changed:
         await conn.execute(_WRITE, *columns((one, now[one].holder, _since(now[one])) for one in sorted(changed)))
-    return changed | {node_id for node_id, held in now.items() if held.holder in moved}
+    return Reheld(
+        {node_id: Browser(now.get(node_id, was[node_id]), row[5], row[6]) for node_id, row in rows.items()},
+        frozenset(changed | {node_id for node_id, held in now.items() if held.holder in moved}),
+    )
 
 
 async def held_now(conn: Connection, weak: Collection[int], blocked: Collection[int], rules: Rules) -> dict[int, Held]:

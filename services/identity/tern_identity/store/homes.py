@@ -1,6 +1,7 @@
 """Homes under lock: placed again, and given a new version where their customer changed (identity.md §8.7).
 
-A home's row is locked before what it is filed under is read, for the same reason as a browser's.
+A home's row is locked before what it is filed under is read, for the same reason as a browser's. What is locked itself
+cannot change meanwhile: of that nothing is read again.
 """
 
 from __future__ import annotations
@@ -16,17 +17,17 @@ from tern_identity.domain.notices import Move
 from tern_identity.domain.placing import Customer, Standpoint, place, resolve
 from tern_identity.domain.reading import FOREVER
 from tern_identity.domain.regrouping import Strong
-from tern_identity.store.browsers import held_of
+from tern_identity.store.browsers import Browser, held_of
 from tern_identity.store.news import Membership
 
 EPOCH_STEP = 1 << 40
 
 _LOCK = """
 SELECT home_id, nodes, day, is_door, customer_id, version, shared FROM home
-WHERE NOT erased AND home_id = ANY (ARRAY(
+WHERE NOT erased AND home_id IN (
     SELECT n.home_id FROM unnest($1::text::bigint[]) AS touched (node_id) JOIN home_node n USING (node_id)
     UNION SELECT unnest($2::text::bytea[])
-))
+)
 ORDER BY home_id FOR UPDATE
 """
 
@@ -110,7 +111,7 @@ async def replace(
     conn: Connection, touched: Collection[int], new: Mapping[str, Home], known: Mapping[int, Standing], epoch: int
 ) -> Placed:
     """Places the homes under the touched nodes, and the new ones; writes those that have another customer now. `known`:
-    how nodes stand whose groups are locked."""
+    how nodes stand that are locked."""
     if not touched and not new:
         return Placed({}, [])
     rows = await conn.fetch(_LOCK, array(touched), hex_array(new))
@@ -156,6 +157,22 @@ def standings_in(rows: Mapping[int, Strong], tokens: Mapping[int, UUID]) -> dict
         for node_id, row in rows.items()
         if row.core in tokens
     }
+
+
+def standings_on(browsers: Mapping[int, Browser], known: Mapping[int, Standing]) -> dict[int, Standing]:
+    """The same of browsers under lock. One whose holder is not among the `known` is left out."""
+    found: dict[int, Standing] = {}
+    for node_id, (held, token, shared_token) in browsers.items():
+        core, tokens = None, {node_id: token}
+        if held.holder is not None:
+            if held.holder not in known:
+                continue
+            holder = known[held.holder]
+            core = holder.at.core
+            tokens[core] = holder.tokens[core]
+        at = Standpoint(node_id, is_weak=True, held=held, holder_core=core)
+        found[node_id] = Standing(at, shared_token, tokens, (token, shared_token), False)
+    return found
 
 
 async def standings_by_token(conn: Connection, ids: Collection[UUID]) -> dict[UUID, Standing]:

@@ -72,9 +72,10 @@ async def settle(conn: Connection, work: Work, numbers: Numbers) -> Settled:
     recounted = await recount_browsers(conn, locked, news.claims, work.again, rules)
     doubtful = {weak for weak, *_ in news.claims} | work.again_weak
     doubtful |= await browsers.claimed_by(conn, outcome.moved | recounted | work.again)
-    turned = await browsers.rehold(conn, doubtful, news.weak_stamps(), outcome.moved, rules)
-    dirty = outcome.moved | turned | work.again | work.again_weak
-    known = homes.standings_in(locked.strong | outcome.after, locked.tokens)
+    reheld = await browsers.rehold(conn, doubtful, news.weak_stamps(), outcome.moved, rules)
+    dirty = outcome.moved | reheld.turned | work.again | work.again_weak
+    strong = homes.standings_in(locked.strong | outcome.after, locked.tokens)
+    known = strong | homes.standings_on(reheld.browsers, strong)
     placed = await homes.replace(conn, dirty, news.homes, known, numbers.epoch)
     await _tell(conn, work, locked, outcome, placed.moves)
     return Settled(placed.memberships, len(placed.moves), outcome.refolds, turned_by(placed.moves))
