@@ -27,6 +27,7 @@ DECLARING = Policy.model_validate(
     POLICY.model_dump()
     | {
         "contributions": 3,
+        "orders": 3,
         "days": 4,
         "computed": {
             "views": {"of": "count", "event": "Product Viewed"},

@@ -51,5 +51,10 @@ def test_every_number_counts() -> None:
     assert list(found.standing.traits) == ["a"]
     assert heard(identify(1, a=1000), policy=small).standing is None
     assert len(heard(*added[:2], policy=small).activity.carts["c"]) == 1
+    orders = [track("Order Completed", hour, order_id=f"o-{number}") for hour, number in ((1, 2), (2, 3), (3, 1))]
+    refunds = [track("Order Refunded", 4, order_id=f"o-{number}") for number in (1, 2, 3)]
+    few = heard(*orders, *refunds, policy=changed(orders=2)).standing
+    assert few is not None
+    assert list(few.orders) == list(few.returns) == ["o-2", "o-3"]
     near = changed(carts={"kept": 2, "statements": 9, "window": "9d"})
     assert {cart: len(said) for cart, said in heard(*added, policy=near).activity.carts.items()} == {"c": 1, "d": 1}

@@ -16,9 +16,9 @@ def merge(into: dict[K, V], other: Mapping[K, V], choose: Callable[[V, V], V]) -
         into[key] = value if mine is None else choose(mine, value)
 
 
-def bound(into: dict[str, V], limit: int) -> None:
-    """Keeps the `limit` smallest keys. The smallest keys of a union are the smallest of the parts' smallest, so that a
-    fold stays independent of order while nobody can grow a fragment without end."""
+def bound(into: dict[str, V], limit: int, *, largest: bool = False) -> None:
+    """Keeps the `limit` smallest keys, or the largest. The smallest keys of a union are the smallest of the parts'
+    smallest, so that a fold stays independent of order while nobody can grow a fragment without end."""
     if len(into) > limit:
-        for key in sorted(into)[limit:]:
+        for key in sorted(into, reverse=largest)[limit:]:
             del into[key]

@@ -60,6 +60,8 @@ class Policy(VersionedPolicy):
     trait_bytes: Count
     """Of one trait's JSON. What is larger stays on the event."""
     carts: CartPolicy
+    orders: Count = 5000
+    """Of a home, and of a customer, by the largest numbers. Who has more is a till or a flood, and no person."""
     backfill: BackfillPolicy = BackfillPolicy()
     """How the backfill lane gives way to the live one (triggers.md §2.4)."""
     days: Annotated[int, Field(ge=2)] = 90

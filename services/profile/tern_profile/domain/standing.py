@@ -58,10 +58,12 @@ class Standing(Struct, omit_defaults=True):
 
 
 class Bounds(Protocol):
-    """How much is kept of both: traits, days with their newest, and single events of a tally."""
+    """How much is kept of both: traits, orders, days with their newest, and single events of a tally."""
 
     @property
     def traits(self) -> int: ...
+    @property
+    def orders(self) -> int: ...
     @property
     def days(self) -> int: ...
     @property
@@ -76,6 +78,8 @@ def absorb(into: Standing, other: Standing, bounds: Bounds) -> None:
     merge(into.typed, other.typed, max)
     merge(into.orders, other.orders, orders.earlier)
     merge(into.returns, other.returns, orders.add_returns)
+    for stated in (into.orders, into.returns):
+        bound(stated, bounds.orders, largest=True)  # shops count upwards: of most these are the newest
     merge(into.consents, other.consents, consent.combine)
     if other.delivery is not None:
         into.delivery = other.delivery if into.delivery is None else max(into.delivery, other.delivery)
