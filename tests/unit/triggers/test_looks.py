@@ -135,7 +135,7 @@ def test_whoever_has_an_event_that_an_at_once_step_counts_is_decided_for_at_once
     [
         ({"at_least": 7}, 7, 0),
         ({"at_least": 7, "of": {"event": ["Product Viewed", "Product Shared"]}}, 4, 0),
-        ({"at_least": 7, "sum": "seconds"}, 1, 0),
+        ({"at_least": 7, "sum": "seconds"}, 0, 0),
         ({"at_least": 7, "days": "running", "within": "9d"}, 7, 100),
         ({"at_least": 7, "days": "running", "within": "9d", "of": {"event": ["Product Viewed", "Other"]}}, 4, 0),
     ],

@@ -111,8 +111,8 @@ def touched(ruleset: Ruleset, batch: Batch, known: Known, policy: Policy) -> dic
 
 
 class Enough(NamedTuple):
-    """What there has to be of a customer's events of a name before a count of them can be complete: so many with `part`
-    in their body, so long apart."""
+    """What there has to be of a customer's events of a name before something can be complete: so many with `part` in
+    their body, so long apart. One: the event itself is the reason. None: no number of them tells."""
 
     event: str
     part: bytes
@@ -157,7 +157,7 @@ def _prompts_of(ruleset: Ruleset, fact: Fact) -> Iterator[Enough]:
 
 def _enough(rule: Count | OnEvent, part: bytes) -> Iterator[Enough]:
     """Of several names one has its share. A sum may be reached by any number of events."""
-    least = 1 if isinstance(rule, OnEvent) or rule.sum is not None else ceil(rule.at_least / len(rule.of.keys))
+    least = 1 if isinstance(rule, OnEvent) else 0 if rule.sum is not None else ceil(rule.at_least / len(rule.of.keys))
     running = least if isinstance(rule, Count) and rule.days is not None and len(rule.of.keys) == 1 else 0
     span = max(running - 2, 0) * _LEAST_DAY
     return (Enough(name, part, least, span) for name in rule.of.keys)

@@ -1,7 +1,7 @@
 """What a batch decides itself: reasons that no later event can make false (triggers.md §3).
 
 Most events complete nothing: the database says of whom there are enough at all, then a glimpse tells whether there is
-anything to decide. Only then is the customer loaded.
+anything to decide. Only then is the customer loaded; at once where the event itself is the reason.
 """
 
 from __future__ import annotations
@@ -30,12 +30,11 @@ async def decide(
     now: datetime,
 ) -> Sat:
     """Decides for these customers, who are locked, and plans what is left. What fired is leased to the caller."""
-    customers = await _possible(conn, prompts)
-    if not customers:
-        return Sat([], [])
     policy = writing.policy
     prompting = ruleset.prompting
-    ready = await _ready(conn, prompting, policy, customers, now)
+    reasons = {who for who, wanted in prompts.items() if any(one.least == 1 for one in wanted)}
+    possible = await _possible(conn, {who: wanted for who, wanted in prompts.items() if who not in reasons})
+    ready = [*reasons, *await _ready(conn, prompting, policy, possible, now)]
     if not ready:
         return Sat([], [])
     sat: list[Sitting] = []
@@ -61,6 +60,8 @@ async def _possible(conn: Connection, prompts: Prompts) -> list[str]:
 async def _ready(
     conn: Connection, prompting: Ruleset, policy: Policy, customers: Collection[str], now: datetime
 ) -> list[str]:
+    if not customers:
+        return []
     names = [rule.rule for rule in prompting.rules]
     seen = await views.glimpse(conn, names, prompting.reads.events, customers)
     return [
