@@ -111,10 +111,12 @@ async def held_back(conn: Connection, safe: Safe | None, now: datetime, limit: i
     live, rest = (None, None) if safe is None else safe
     rows = await conn.fetch(
         """
-        SELECT seq, trigger_id FROM outbox JOIN decision USING (trigger_id)
-        WHERE type = $1 AND outcome = 'fired' AND (lease IS NULL OR lease < clock_timestamp())
+        SELECT seq, trigger_id FROM outbox CROSS JOIN LATERAL (
+          SELECT expires FROM decision WHERE decision.trigger_id = outbox.trigger_id AND outcome = 'fired' OFFSET 0
+        ) AS decided
+        WHERE type = $1 AND checked_at IS NOT NULL AND (lease IS NULL OR lease < clock_timestamp())
           AND (checked_at <= CASE lane WHEN 'live' THEN $2::timestamptz ELSE $3::timestamptz END
-               OR (checked_at IS NOT NULL AND decision.expires < $4))
+               OR decided.expires < $4)
         ORDER BY seq LIMIT $5
         """,
         FIRED,
