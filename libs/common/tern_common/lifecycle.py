@@ -34,7 +34,7 @@ from tern_common.workers import share_a_port, supervise
 
 FINISH_REQUESTS_S = 4
 STOP_DEADLINE_S = 9.5
-_OBJECTS_BETWEEN_COLLECTIONS = 300_000  # more than the batches in hand are made of: those need no look
+_OBJECTS_IN_HAND = 300_000  # what the batches of 2,000 records that a service has in hand are made of
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _CALM_AFTER_S = 0.1, 5.0, 30.0
 
 Loop = Callable[[], Awaitable[None]]
@@ -50,30 +50,34 @@ def start(
     settings: type[S],
     serve: Callable[[S], Coroutine[Any, Any, None]],
     crew: Callable[[S], tuple[int, tuple[str, int]]] | None = None,
+    *,
+    in_hand: int = _OBJECTS_IN_HAND,
 ) -> None:
     """A service's `main`: logs, settings, event loop. An error ends it with code 1 and one log line that says why.
 
-    `crew`: in how many processes it runs, and where they will all listen; else it is one.
+    `crew`: in how many processes it runs, and where they will all listen; else it is one. `in_hand`: of how many
+    objects its work is made, at most.
     """
     configure_logs(service)
     sys.excepthook = _last_words
     read = read_settings(settings)
     configure_logs(service, getattr(read, "log_level", "info"))
     failpoints.look_in(read_settings(TroubleSettings).failpoints)
-    _collect_seldom()
+    _collect_seldom(in_hand)
     workers, address = crew(read) if crew else (1, ("", 0))
     if workers > 1:
         sys.exit(supervise(workers, address, lambda: uvloop.run(serve(read))))
     uvloop.run(serve(read))
 
 
-def _collect_seldom() -> None:
+def _collect_seldom(in_hand: int) -> None:
     """A batch makes hundreds of thousands of objects and hardly a cycle: looking for cycles took a quarter of the CPU.
 
-    What is imported stays for good and is not looked at; the rest is looked at once per some batches.
+    What is imported stays for good and is not looked at; the rest is looked at once more has come to be than a service
+    has in hand.
     """
     gc.freeze()
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    gc.set_threshold(in_hand)
 
 
 async def run(

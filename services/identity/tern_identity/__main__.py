@@ -52,6 +52,7 @@ _TOPICS = (
     topics.REJECTED,
 )
 _SELDOM = 4
+_OBJECTS_IN_HAND = 1_000_000  # more than three batches of ten thousand events are made of
 
 
 async def serve(settings: IdentitySettings) -> None:
@@ -156,4 +157,4 @@ def _virtual_clock(settings: IdentitySettings, claims: Claims) -> list[APIRouter
 
 
 if __name__ == "__main__":
-    lifecycle.start(SERVICE, IdentitySettings, serve)
+    lifecycle.start(SERVICE, IdentitySettings, serve, in_hand=_OBJECTS_IN_HAND)
