@@ -24,10 +24,10 @@ EPOCH_STEP = 1 << 40
 
 _LOCK = """
 SELECT home_id, nodes, day, is_door, customer_id, version, shared FROM home
-WHERE NOT erased AND home_id IN (
+WHERE NOT erased AND home_id = ANY (ARRAY(
     SELECT n.home_id FROM unnest($1::text::bigint[]) AS touched (node_id) JOIN home_node n USING (node_id)
     UNION SELECT unnest($2::text::bytea[])
-)
+))
 ORDER BY home_id FOR UPDATE
 """
 
