@@ -47,8 +47,11 @@ async def holders_of_open(conn: Connection, customers: Collection[str]) -> list[
     """Those of these customers for whom stock is held, or was asked to be."""
     rows = await conn.fetch(
         """
-        SELECT DISTINCT membership.customer_id FROM membership JOIN hold USING (home_id)
-        WHERE membership.customer_id = ANY($1::uuid[]) AND status IN ('requested', 'confirmed', 'partial')
+        SELECT DISTINCT customer_id FROM membership CROSS JOIN LATERAL (
+          SELECT FROM hold
+          WHERE hold.home_id = membership.home_id AND status IN ('requested', 'confirmed', 'partial') LIMIT 1
+        ) AS held
+        WHERE customer_id = ANY($1::uuid[])
         """,
         list(customers),
     )

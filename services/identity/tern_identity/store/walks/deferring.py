@@ -16,8 +16,9 @@ INTERVAL_S = 60.0
 NAMED = 5
 
 _OWED = """
-SELECT g.grp, min(n.node_id), count(*) FROM grp g JOIN node n ON n.grp = g.grp
-WHERE g.deferred GROUP BY g.grp ORDER BY g.grp
+SELECT g.grp, n.first, n.size
+FROM grp g CROSS JOIN LATERAL (SELECT min(node_id) AS first, count(*) AS size FROM node WHERE node.grp = g.grp) AS n
+WHERE g.deferred AND n.size > 0 ORDER BY g.grp
 """
 
 
