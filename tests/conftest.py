@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from support import databases
 from support.backing import Backing, open_backing
 from support.floors import DomainFloor
-from support.teeth import MARK, MEANING, Untraced
+from support.teeth import MARKS, Untraced
 
 # How long an example takes says nothing on a machine that others use. In CI the same examples are tried each time, so
 # that a failure belongs to the change.
@@ -33,16 +33,24 @@ _SIMULATION = Path(__file__).parent / "simulation"
 def pytest_configure(config: pytest.Config) -> None:
     """Adds the floor of the pure domain to coverage's own, and what keeps coverage off tests of tests."""
     config.pluginmanager.register(DomainFloor())
-    config.addinivalue_line("markers", f"{MARK}: {MEANING}")
+    for mark, meaning in MARKS.items():
+        config.addinivalue_line("markers", f"{mark}: {meaning}")
     config.pluginmanager.register(Untraced())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Closes the network to the unit tier. Worlds come first: last, they would keep one of two processes waiting."""
-    items.sort(key=lambda item: not item.path.is_relative_to(_SIMULATION))
+    """Closes the network to the unit tier. Long files come first: last, they would leave one of two processes idle."""
+    items.sort(key=_turn)
     for item in items:
         if item.path.is_relative_to(_UNIT):
             item.add_marker(pytest.mark.disable_socket)
+
+
+def _turn(item: pytest.Item) -> int:
+    """Worlds, tests of tests, all others."""
+    if item.path.is_relative_to(_SIMULATION):
+        return 0
+    return 1 if item.get_closest_marker("teeth") else 2
 
 
 @pytest.fixture(scope="session")

@@ -103,13 +103,15 @@ class PlayedConsumer:
         self.member = member
 
     async def poll(self, limit: int, wait_s: float) -> Poll:
-        await self._process.io()
+        """One call, whether it brings what is there or waits for what may come."""
         self._network.check()
         most = max(1, self._process.random.randrange(limit) // 20)
         found = await self.member.poll(most, 0)
         if found.spans or wait_s <= 0:
+            await self._process.io()
             return found
-        await self._process.clock.sleep(min(wait_s, _unnoticed_s(self._process)))
+        await self._process.wait(min(wait_s, _unnoticed_s(self._process)))
+        self._network.check()
         return await self.member.poll(most, 0)
 
     async def commit(self, ends: Mapping[Place, int]) -> None:

@@ -28,7 +28,7 @@ def begin(one: Member, tables: Tables) -> None:
 
 def _identity(of: Member, tables: Tables) -> dict[str, Loop]:
     lanes = Lanes(of, Claims(of.bus, of.process.clock))
-    clock = Hasty(of.process.clock) if tables.flaw is Flaw.LATE_MOMENT else of.process.clock
+    clock = Hasty() if tables.flaw is Flaw.LATE_MOMENT else of.process.clock
 
     def handler(output: str) -> PlayedIdentity:
         return PlayedIdentity(of.process, tables.identity, of.bus.producer, output, tables.flaw)
@@ -68,11 +68,8 @@ def _profile(of: Member, tables: Tables) -> dict[str, Loop]:
 class Hasty(VirtualTime):
     """Says a moment that is still to come: as if it had been asked for later."""
 
-    def __init__(self, clock: VirtualTime) -> None:
-        self._clock = clock
-
     def now(self) -> datetime:
-        return self._clock.now() + timedelta(seconds=8)
+        return super().now() + timedelta(seconds=8)
 
 
 _LOOPS: dict[str, Callable[[Member, Tables], dict[str, Loop]]] = {

@@ -70,7 +70,11 @@ class Process:
         """A call to somewhere else: it takes its time, and sometimes very much of it."""
         slow = self.random.random() < 0.02
         longest = max(usual_s, min(50 * usual_s, 2.0)) if slow else usual_s
-        await self.clock.sleep(self.random.random() * longest)
+        await self.wait(self.random.random() * longest)
+
+    async def wait(self, seconds: float) -> None:
+        """So long, and until it is not frozen any more."""
+        await self.clock.sleep(seconds)
         while self.clock.monotonic() < self._frozen_until:
             await self.clock.sleep(self._frozen_until - self.clock.monotonic())
 

@@ -26,35 +26,42 @@ def slow(transaction_s: float, acknowledgement_s: float = 0.004) -> Weather:
     return replace(FAIR, pace=Pace(transaction_s, acknowledgement_s))
 
 
+TRIES = 30
+"""Worlds, before a flaw counts as unseen: any change of what is played deals them anew."""
 SHOWN_BY: dict[Flaw, tuple[Weather, int]] = {
     Flaw.COMMIT_FIRST: (away("identity"), 0),
-    Flaw.SKIP_REDELIVERED: (replace(away("identity"), pace=Pace(0.04, 1.0)), 10),
+    Flaw.SKIP_REDELIVERED: (replace(away("identity"), pace=Pace(0.04, 1.0)), 6),
     Flaw.NO_PROFILE_HOP: (away("profile", 3.0), 15),
-    Flaw.OWN_POSITIONS: (slow(3.0), 4),
-    Flaw.EARLY_POSITIONS: (slow(4.0), 0),
+    Flaw.OWN_POSITIONS: (slow(3.0), 18),
+    Flaw.EARLY_POSITIONS: (slow(4.0), 4),
     Flaw.WALL_CLOCK: (away("identity", 3.0), 0),
     Flaw.LATE_MOMENT: (Weather(), 0),
-    Flaw.NOTED_AFTER_SENDING: (slow(0.04, 3.0), 0),
+    Flaw.NOTED_AFTER_SENDING: (slow(0.04, 3.0), 1),
     Flaw.COMMIT_UNAPPLIED: (away("triggers"), 0),
     Flaw.FORGET_NOTHING_FIRED: (Weather(), 7),
-    Flaw.LIVE_ALONE: (away("identity"), 0),
+    Flaw.LIVE_ALONE: (away("identity"), 3),
     Flaw.HISTORY_SPEAKS: (FAIR, 0),
     Flaw.RULE_BY_RULE: (FAIR, 0),
-    Flaw.QUIET_BY_ROUND: (away("triggers"), 11),
+    Flaw.QUIET_BY_ROUND: (away("triggers"), 10),
     Flaw.DEFERRED_UNSEEN: (FAIR, 2),
     Flaw.COUNTED_ANEW: (FAIR, 4),
-    Flaw.CLASS_UNNOTICED: (FAIR, 2),
+    Flaw.CLASS_UNNOTICED: (FAIR, 3),
 }
 
 
 @pytest.mark.parametrize("flaw", list(Flaw), ids=lambda flaw: flaw.name.lower())
-def test_a_platform_with_this_flaw_is_found_out(flaw: Flaw) -> None:
-    weather, seed = SHOWN_BY[flaw]
-    with pytest.raises(AssertionError, match=f"seed {seed}"):
-        check(play(seed, weather, flaw))
+def test_a_platform_with_this_flaw_is_found_out_and_without_it_the_same_world_is_sound(flaw: Flaw) -> None:
+    weather, first = SHOWN_BY[flaw]
+    shown = next((seed for seed in range(first, first + TRIES) if is_wrong(seed, weather, flaw)), None)
+    assert shown is not None, f"no world of {TRIES} shows it"
+    check(play(shown, weather))
 
 
-@pytest.mark.parametrize("flaw", list(Flaw), ids=lambda flaw: flaw.name.lower())
-def test_without_the_flaw_the_same_world_is_sound(flaw: Flaw) -> None:
-    weather, seed = SHOWN_BY[flaw]
-    check(play(seed, weather))
+def is_wrong(seed: int, weather: Weather, flaw: Flaw) -> bool:
+    """Whether the checks say so."""
+    ended = play(seed, weather, flaw)
+    try:
+        check(ended)
+    except AssertionError:
+        return True
+    return False

@@ -14,6 +14,8 @@ from simulation.rules import RULES
 from simulation.world import CALM, play
 from tern_triggers.domain.decisions import Outcome, Why
 
+pytestmark = pytest.mark.untraced
+
 SEEDS = range(300)
 WORKERS = 2
 

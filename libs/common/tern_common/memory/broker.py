@@ -34,6 +34,8 @@ class Partition:
 
     def since(self, offset: int, limit: int) -> list[Record]:
         """Records from an offset on, at most `limit`."""
+        if offset >= self.end:
+            return []
         first = bisect_left(self.records, offset, key=lambda record: record.offset)
         return self.records[first : first + limit]
 
