@@ -31,13 +31,14 @@ clean-local: setup ## forget everything that the local platform stored
 	@$(RUN) clean
 
 # All but tests/e2e in two processes, each with a broker and a database of its own: they hold the coverage floors. Then
-# e2e alone, untraced: its platform keeps both cores busy and is to run as a user's does; no floor rests on it.
+# e2e, untraced: its platforms are to run as a user's does, and no floor rests on them. Its tests wait as often as they
+# work, so two processes share them too (tests/e2e/conftest.py).
 # With ARGS only what they select, in one process and held to no floor.
 test: setup ## run the whole suite on a real Kafka and PostgreSQL, with its coverage floors (ARGS=tests/…: a part of it)
 ifeq ($(ARGS),)
 	@status=0; \
 	$(BIN)/pytest --ignore=tests/e2e $(TWO) --cov --cov-report=term:skip-covered || status=$$?; \
-	$(BIN)/pytest tests/e2e || status=$$?; \
+	$(BIN)/pytest tests/e2e --numprocesses 2 --no-loadscope-reorder || status=$$?; \
 	exit $$status
 else
 	@$(BIN)/pytest $(ARGS)

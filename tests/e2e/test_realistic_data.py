@@ -40,7 +40,7 @@ class Outcome:
 
 
 @pytest.fixture(scope="module")
-async def shop(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
+async def month(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
     """A platform of its own: hundreds of orders would be hundreds of timers for whoever moves the common clock."""
     data = tmp_path_factory.mktemp("month")
     with tern_local(data, "run", "--virtual-clock") as command:
@@ -65,9 +65,9 @@ async def outcome(shop: Shop, world: World) -> Outcome:
 
 
 @pytest.fixture(scope="module")
-async def truthful(shop: Shop) -> Outcome:
-    """A month in which the shop's servers only say what is so."""
-    return await outcome(shop, await played(shop, "t", shares.TRUTHFUL))
+async def truthful(month: Shop) -> Outcome:
+    """The shop's servers only say what is so."""
+    return await outcome(month, await played(month, "t", shares.TRUTHFUL))
 
 
 async def test_what_is_joined_is_one_person_where_trusted_facts_are_true(truthful: Outcome) -> None:
@@ -98,20 +98,20 @@ async def test_an_event_that_names_nobody_goes_astray_only_on_a_browser_of_sever
     assert verdicts["hers", False] > 0
 
 
-async def test_every_false_join_that_an_untruth_causes_is_explained_and_undone(shop: Shop) -> None:
-    world = await played(shop, "u", shares.UNTRUTHFUL)
-    before = await outcome(shop, world)
+async def test_every_false_join_that_an_untruth_causes_is_explained_and_undone(month: Shop) -> None:
+    world = await played(month, "u", shares.UNTRUTHFUL)
+    before = await outcome(month, world)
     say("identifiers, untruthful", truth.judge_identifiers(world, before.customers))
     say("events that name a person, untruthful", truth.judge_events(world, before.events.customers))
     assert truth.false_joins(world, before.customers)
     typed = Counter(said.named[-1] for said in world.said if said.untrue)
     assert max(typed, key=typed.__getitem__) not in before.customers, "the number for everybody is in quarantine"
 
-    operator = Operator(shop)
-    await undo_false_joins(shop, world, operator, dict(before.customers))
-    await block_what_is_ambiguous(shop, world, operator)
+    operator = Operator(month)
+    await undo_false_joins(month, world, operator, dict(before.customers))
+    await block_what_is_ambiguous(month, world, operator)
 
-    after = await outcome(shop, world)
+    after = await outcome(month, world)
     log.info("controls given: %s", dict(Counter(operator.acts)))
     say("identifiers, undone", truth.judge_identifiers(world, after.customers))
     say("events that name a person, undone", truth.judge_events(world, after.events.customers))
