@@ -48,8 +48,8 @@ class Command:
         return self.process.returncode
 
 
-def _environment() -> dict[str, str]:
-    """Ours without what would trace the platform's lines: it is to run as a user's does, and as fast."""
+def untraced() -> dict[str, str]:
+    """Our environment without what would trace the platform's lines: it is to run as a user's does, and as fast."""
     return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
 
 
@@ -58,7 +58,7 @@ def tern_local(data: Path, *words: str, log: str = "run.log") -> Iterator[Comman
     """Runs the command; afterwards it has ended. Its output goes to a file beside the data folder's own files."""
     path = data.with_name(f"{data.name}-{log}")
     with path.open("wb") as output:
-        process = subprocess.Popen(_command(data, words), stdout=output, stderr=subprocess.STDOUT, env=_environment())
+        process = subprocess.Popen(_command(data, words), stdout=output, stderr=subprocess.STDOUT, env=untraced())
     try:
         yield Command(process, data, path)
     finally:

@@ -9,7 +9,8 @@ from typing import TypeVar, overload
 from tern_common.clock import SystemClock
 
 T = TypeVar("T")
-_POLL_S = 0.02
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.01, 0.1
+"""What has come at once is seen at once; what takes long is not asked for so often that it takes longer."""
 
 
 @overload
@@ -23,6 +24,7 @@ async def eventually(condition: Callable[[], T | Awaitable[T]], timeout_s: float
     """
     clock = SystemClock()
     deadline = clock.monotonic() + timeout_s
+    pause_s = _FIRST_PAUSE_S
     while True:
         answer = condition()
         value: T = await answer if inspect.isawaitable(answer) else answer
@@ -30,4 +32,5 @@ async def eventually(condition: Callable[[], T | Awaitable[T]], timeout_s: float
             return value
         if clock.monotonic() >= deadline:
             raise AssertionError(f"not within {timeout_s} s: {what} (last answer: {value!r})")
-        await clock.sleep(_POLL_S)
+        await clock.sleep(pause_s)
+        pause_s = min(pause_s * 1.5, _LONGEST_PAUSE_S)

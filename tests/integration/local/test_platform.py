@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from support.platform import untraced
 from support.waiting import eventually
 
 _SERVICES = {"ingest", "identity", "profile", "triggers"}
@@ -27,7 +28,7 @@ def running(data: Path) -> Iterator[subprocess.Popen[bytes]]:
     """`python -m tern_local run`, killed at the end unless it has ended."""
     words = [sys.executable, "-m", "tern_local", "run", "--data", str(data)]
     with (data / "out.log").open("ab") as output:
-        process = subprocess.Popen(words, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(words, stdout=output, stderr=subprocess.STDOUT, env=untraced())
     try:
         yield process
     finally:

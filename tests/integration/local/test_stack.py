@@ -14,6 +14,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from support.platform import untraced
 from support.waiting import eventually
 from tern_local.folder import Folder
 from tern_local.stack import open_stack
@@ -29,7 +30,7 @@ def quiet(_line: str) -> None:
 def command(data: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
     """`python -m tern_local up`, killed at the end."""
     words = [sys.executable, "-m", "tern_local", "up", "--fast", "--data", str(data)]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment})
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env={**untraced(), **environment})
     try:
         yield process
     finally:
