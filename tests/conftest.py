@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from support import databases
 from support.backing import Backing, open_backing
 from support.floors import DomainFloor
-from support.teeth import MARKS, Untraced
+from support.teeth import MARK, MEANING, Untraced
 
 # How long an example takes says nothing on a machine that others use. In CI the same examples are tried each time, so
 # that a failure belongs to the change.
@@ -33,8 +33,7 @@ _SIMULATION = Path(__file__).parent / "simulation"
 def pytest_configure(config: pytest.Config) -> None:
     """Adds the floor of the pure domain to coverage's own, and what keeps coverage off tests of tests."""
     config.pluginmanager.register(DomainFloor())
-    for mark, meaning in MARKS.items():
-        config.addinivalue_line("markers", f"{mark}: {meaning}")
+    config.addinivalue_line("markers", f"{MARK}: {MEANING}")
     config.pluginmanager.register(Untraced())
 
 
@@ -50,7 +49,7 @@ def _turn(item: pytest.Item) -> int:
     """Worlds, tests of tests, all others."""
     if item.path.is_relative_to(_SIMULATION):
         return 0
-    return 1 if item.get_closest_marker("teeth") else 2
+    return 1 if item.get_closest_marker(MARK) else 2
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,8 @@ import pytest
 from simulation.checks import check, published
 from simulation.quiet import silence
 from simulation.rules import RULES
-from simulation.world import CALM, play
+from simulation.world import CALM, Ended, play
 from tern_triggers.domain.decisions import Outcome, Why
-
-pytestmark = pytest.mark.untraced
 
 SEEDS = range(300)
 WORKERS = 2
@@ -41,20 +39,25 @@ def test_a_seed_is_a_world() -> None:
     assert told(7) == told(7)
 
 
-def test_in_calm_weather_much_is_fired() -> None:
+@pytest.fixture(scope="module")
+def calm() -> Sequence[Ended]:
+    """Worlds in which nothing goes wrong."""
+    return [play(seed, CALM) for seed in range(8)]
+
+
+def test_in_calm_weather_much_is_fired(calm: Sequence[Ended]) -> None:
     """Worlds in which nothing happens would prove nothing."""
-    assert sum(len(published(play(seed, CALM))) for seed in range(5)) >= 15
+    assert sum(len(published(ended)) for ended in calm[:5]) >= 15
 
 
-def test_in_calm_weather_everything_that_is_played_happens() -> None:
+def test_in_calm_weather_everything_that_is_played_happens(calm: Sequence[Ended]) -> None:
     """Every step is sent, contacts wait for the morning and for caps, and history brings facts."""
-    ended = [play(seed, CALM) for seed in range(8)]
-    judged = [one.decision for each in ended for one in each.tables.triggers.judged]
+    judged = [one.decision for each in calm for one in each.tables.triggers.judged]
     sent = {(one.rule, one.step) for one in judged if one.outcome is Outcome.FIRED}
     assert sent == {(rule.rule, step) for rule in RULES for step in range(len(rule.steps))}
-    waited = {one.deferral.why for each in ended for one in each.tables.triggers.put_off}
+    waited = {one.deferral.why for each in calm for one in each.tables.triggers.put_off}
     assert waited == {Why.QUIET, Why.CAPPED}
-    assert all(any(fact.passive for fact in each.tables.triggers.node.facts.values()) for each in ended)
+    assert all(any(fact.passive for fact in each.tables.triggers.node.facts.values()) for each in calm)
 
 
 def told(seed: int) -> Sequence[object]:

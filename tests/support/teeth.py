@@ -1,7 +1,6 @@
-"""Tests that coverage would learn nothing from: they run over and over what other tests run once.
+"""Tests of tests: what is broken on purpose must be noticed. Marked `teeth`, they run as fast as they can.
 
-Traced, they would take twice their time or more. Those that are marked `teeth` are tests of tests besides: what is
-broken on purpose must be noticed.
+They run over and over what other tests run once: coverage would learn nothing from them, and take twice their time.
 """
 
 from __future__ import annotations
@@ -11,10 +10,8 @@ from collections.abc import Generator
 
 import pytest
 
-MARKS = {
-    "teeth": "asks whether other tests would notice what is broken; untraced, and not in the fast tier",
-    "untraced": "plays whole worlds, of which coverage learns nothing",
-}
+MARK = "teeth"
+MEANING = "asks whether other tests would notice what is broken; untraced, and not in the fast tier"
 
 
 class Untraced:
@@ -23,7 +20,7 @@ class Untraced:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """Whoever traces goes on after the test."""
-        if not any(item.get_closest_marker(mark) for mark in MARKS):
+        if item.get_closest_marker(MARK) is None:
             return (yield)
         tracer = sys.gettrace()
         sys.settrace(None)
