@@ -42,10 +42,15 @@ class Looker:
         self._unsaid = _Unsaid()
         self._is_heard = True
 
-    async def until_nobody_is_due(self) -> None:
-        """Returns when all that was decided here is published or left to the relay, too. Raises `Transient`."""
-        while await self.look():
+    async def while_many_are_due(self) -> None:
+        """Returns when a look was not full, and all that was decided here is published or left to the relay.
+
+        Raises `Transient`.
+        """
+        while await self.look() >= self._writing.policy.fire_batch:
             pass
+        unsaid, self._unsaid = self._unsaid, _Unsaid()
+        await self._say(unsaid)
 
     async def look(self) -> int:
         """Decides for those who are due, and publishes beside it what the look before decided; returns how many
@@ -113,9 +118,9 @@ class Timing:
         return await self._looker.look()
 
     async def catch_up(self) -> None:
-        """Where more are due than one transaction takes: two take turns until nobody is, so that one decides while the
-        other waits for the database. Raises `Transient`."""
-        await _both(self._looker.until_nobody_is_due(), self._second.until_nobody_is_due())
+        """Where more are due than one transaction takes: two take turns until a look is not full, so that one decides
+        while the other waits for the database. Raises `Transient`."""
+        await _both(self._looker.while_many_are_due(), self._second.while_many_are_due())
 
     async def plan_anew(self, digest: str) -> AsyncGenerator[int, None]:
         """Looks at everybody with facts once, if the rules are not those that the agenda was planned with. Who is known

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 from msgspec.structs import replace
 
-from integration.triggers.shop import DAY, HOUR, MINUTE, NOON, READY, Shop, cart, customer, event, moved, order, profile
+from integration.triggers.shop import (
+    DAY,
+    HOUR,
+    MINUTE,
+    NOON,
+    READY,
+    Shop,
+    cart,
+    customer,
+    event,
+    home,
+    moved,
+    order,
+    profile,
+)
+from tern_common.db import connection
 from tern_triggers.catalogue import digest_of
 from tern_triggers.domain.folds.cart import KEEP
 from tern_triggers.domain.rules import RULE, Rule, ruleset
 from tern_triggers.store import views
+from tern_triggers.store.firing import PUT_OFF
 from tern_triggers.store.rulebook import Rulebook
 from tern_triggers.store.writing import Writing
 from tern_triggers.timing import Timing
@@ -44,6 +62,20 @@ async def test_an_order_before_the_reminder_ends_the_cycle_and_the_log_says_so(s
     await shop.take(cart("bob", NOON + 2 * HOUR, "m2", "pot"))
     await shop.at(NOON + 2 * HOUR + READY)
     assert await shop.outcomes("bob") == ["cart_abandoned ended ordered", "cart_abandoned fired -"]
+
+
+async def test_an_error_about_one_customer_keeps_nobody_else_waiting(shop: Shop) -> None:
+    await shop.meet(profile("ann"), profile("bob"))
+    await shop.take(cart("bob", NOON, "m1", "tea", "cup"), cart("ann", NOON, "m2", "tea"))
+    async with connection(shop.pool) as conn:  # prices that have no sum, which only damage can bring
+        damaged = "convert_to(replace(convert_from(body, 'UTF8'), '9.5', '9e999999'), 'UTF8')"
+        await conn.execute(f"UPDATE fact SET body = {damaged} WHERE home_id = $1", UUID(home("bob")))
+    await shop.at(NOON + READY)
+    (fired,) = shop.published()
+    assert fired["subject"] == customer("ann")
+    assert await shop.next_look() == NOON + READY + PUT_OFF
+    await shop.at(NOON + READY + MINUTE)
+    assert len(shop.published()) == 1
 
 
 async def test_a_guest_order_naming_the_cart_ends_it(shop: Shop) -> None:

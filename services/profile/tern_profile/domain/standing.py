@@ -78,8 +78,8 @@ def absorb(into: Standing, other: Standing, bounds: Bounds) -> None:
     merge(into.typed, other.typed, max)
     merge(into.orders, other.orders, orders.earlier)
     merge(into.returns, other.returns, orders.add_returns)
-    for stated in (into.orders, into.returns):
-        bound(stated, bounds.orders, largest=True)  # shops count upwards: of most these are the newest
+    bound(into.orders, bounds.orders, largest=True)  # shops count upwards: of most these are the newest
+    bound(into.returns, bounds.orders, largest=True)
     merge(into.consents, other.consents, consent.combine)
     if other.delivery is not None:
         into.delivery = other.delivery if into.delivery is None else max(into.delivery, other.delivery)

@@ -146,7 +146,7 @@ async def look_at_all(conn: Connection, after: str | None, limit: int) -> str | 
         """
         INSERT INTO agenda (customer_id, next_live, next_all)
         SELECT DISTINCT customer_id, $2::timestamptz, $2::timestamptz FROM membership
-        WHERE home_id = ANY($1::uuid[]) ORDER BY customer_id
+        WHERE home_id = ANY($1::uuid[]) AND customer_id IS NOT NULL ORDER BY customer_id
         ON CONFLICT (customer_id) DO UPDATE SET next_live = excluded.next_live, next_all = excluded.next_all
         """,
         homes,

@@ -8,6 +8,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from tern_common.db import Connection, Pool, transaction
+from tern_common.logs import logger
 from tern_triggers.domain.agenda import Plan
 from tern_triggers.domain.decisions import Decision
 from tern_triggers.domain.facts import Fact
@@ -24,6 +25,9 @@ from tern_triggers.store import agenda, facts, sittings, views
 from tern_triggers.store.outbox import Claimed
 from tern_triggers.store.sittings import Sitting
 from tern_triggers.store.writing import Writing
+
+PUT_OFF = timedelta(hours=1)
+"""So much later a customer is looked at again about whom an error was met."""
 
 
 class Pass(NamedTuple):
@@ -91,15 +95,30 @@ async def _look(conn: Connection, ruleset: Ruleset, policy: Policy, customers: S
     if not customers:
         return looked
     for view in await views.load(conn, ruleset, customers, lock=True):
-        told = stories(ruleset, view, policy, when.now)
-        found = decide(ruleset, told, view, policy, when.safe, when.now)
-        looked.sat.append(sittings.concluded(told, view, found, policy, when.now))
-        looked.notes.extend(ended_notes(ruleset, told, view, policy, when.now))
-        looks = next_looks(found.left, policy)
-        freed = next_release(after(view, found)) if view.holds else None
-        looked.plans[view.customer_id] = Plan(earliest(looks.live, freed), looks.all, *_span(view))
+        try:
+            sitting, notes, plan = _look_at(ruleset, view, policy, when)
+        except Exception:  # noqa: BLE001 - an error about one customer must not keep all who are due behind it waiting
+            logger.error("a look met an error of ours, and is put off", exc_info=True, customer_id=view.customer_id)
+            looked.plans[view.customer_id] = Plan(when.safe.live + PUT_OFF, when.safe.all + PUT_OFF)
+            continue
+        looked.sat.append(sitting)
+        looked.notes.extend(notes)
+        looked.plans[view.customer_id] = plan
         looked.forgotten.extend(never_read(view.facts))
     return looked
+
+
+def _look_at(ruleset: Ruleset, view: View, policy: Policy, when: _When) -> tuple[Sitting, Sequence[Decision], Plan]:
+    """What is decided about a customer, notes of cycles that have ended, and when to look again."""
+    told = stories(ruleset, view, policy, when.now)
+    found = decide(ruleset, told, view, policy, when.safe, when.now)
+    looks = next_looks(found.left, policy)
+    freed = next_release(after(view, found)) if view.holds else None
+    return (
+        sittings.concluded(told, view, found, policy, when.now),
+        ended_notes(ruleset, told, view, policy, when.now),
+        Plan(earliest(looks.live, freed), looks.all, *_span(view)),
+    )
 
 
 async def _write(conn: Connection, writing: Writing, looked: _Looked, now: datetime, lease: timedelta | None) -> Pass:
