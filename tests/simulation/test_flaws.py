@@ -30,7 +30,7 @@ TRIES = 30
 """Worlds, before a flaw counts as unseen: any change of what is played deals them anew."""
 SHOWN_BY: dict[Flaw, tuple[Weather, int]] = {
     Flaw.COMMIT_FIRST: (away("identity"), 0),
-    Flaw.SKIP_REDELIVERED: (replace(away("identity"), pace=Pace(0.04, 1.0)), 6),
+    Flaw.SKIP_REDELIVERED: (replace(away("identity"), pace=Pace(0.04, 1.0)), 13),
     Flaw.NO_PROFILE_HOP: (away("profile", 3.0), 15),
     Flaw.OWN_POSITIONS: (slow(3.0), 18),
     Flaw.EARLY_POSITIONS: (slow(4.0), 4),
