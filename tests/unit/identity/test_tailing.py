@@ -43,7 +43,9 @@ async def test_one_who_watches_a_source_is_told_whom_each_of_its_events_is_filed
     async with watching(app, "/v1/tail", {"source_id": "s1"}, {"Authorization": "Bearer tt_1_x"}) as watch:
         await watch.told("watching")
         change = Message(RESOLVED, b"c-1", encode(MembershipChange(customer_id="c-1")))
-        await bus.producer.send([change, filed("m-1"), filed("m-2", "s2"), filed("ann@example.com")])
+        unreadable = (b"", b'{"kind": "event", "customer_id": "\xff"}', b'{"kind": "event", "more": ' + b"[" * 100_000)
+        foreign = [Message(RESOLVED, b"c-1", value) for value in unreadable]
+        await bus.producer.send([*foreign, change, filed("m-1"), filed("m-2", "s2"), filed("ann@example.com")])
         first, second = await watch.told("filed", 2)
         assert first == {"kind": "filed", "source_id": "s1", "message_id": "m-1", "customer_id": "c-1", "shared": False}
         assert second["message_id"] == "a***@e***.com"

@@ -93,5 +93,9 @@ def test_a_rejected_event_that_nobody_can_read_is_shown_with_its_reason(value: b
     assert (shown["reason"], shown["name"], shown["bytes"]) == ("type-unknown", None, len(value))
 
 
-def test_what_is_no_event_is_not_shown() -> None:
-    assert ALL.accepted(b"{}") is None
+NESTED = b'{"message_id": "m-1", "context": ' + b"[" * 100_000
+
+
+@pytest.mark.parametrize("value", [b"", b"{}", event().replace(b"Order", b"\xff"), NESTED])
+def test_what_is_no_event_is_not_shown(value: bytes) -> None:
+    assert ALL.accepted(value) is None

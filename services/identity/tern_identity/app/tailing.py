@@ -56,7 +56,7 @@ def _filed(source_id: str | None, *, hide: bool) -> Show:
     def show(record: Record) -> dict[str, object] | None:
         try:
             filed = _DECODER.decode(record.value)
-        except msgspec.MsgspecError:  # a change of membership
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):  # a change of membership, or none of ours
             return None
         event = filed.event
         if source_id not in (None, event.source_id):

@@ -19,6 +19,7 @@ from tern_ingest.domain.tallies import kept_name
 LONGEST_LOOKED_INTO = 256 * 1024
 """Bytes of a rejected event; what is longer says nothing but why it was rejected."""
 _LONGEST_SHOWN = 200
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _HIDDEN = "***"
 
 Shown = dict[str, object]
@@ -60,7 +61,7 @@ class Watched(NamedTuple):
         """An event on its topic; None for one that is not asked for."""
         try:
             event = _DECODER.decode(value)
-        except msgspec.MsgspecError:
+        except _UNREADABLE:
             return None
         who = event.user_id or event.unsigned_user_id
         if not self._wants(event.source_id, event.name or event.type, (who, event.anonymous_id)):
@@ -139,7 +140,7 @@ def _peeked(value: bytes) -> Mapping[str, str]:
     try:
         members = _MEMBERS.decode(value)
         return {name: text for name, raw in members.items() if (text := _text(msgspec.json.decode(raw))) is not None}
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except _UNREADABLE:
         return {}
 
 
