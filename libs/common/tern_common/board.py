@@ -16,6 +16,8 @@ from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from tern_common.logs import logger
+
 PAGE_BYTES = 1024 * 1024
 _HEAD = struct.Struct("<BII")
 """Which half is the newest, and how long each is: one is read while the other is written."""
@@ -44,10 +46,14 @@ class Board:
     def __init__(self, pages: int) -> None:
         self.pages = pages
         self._memory = mmap.mmap(-1, pages * PAGE_BYTES)
+        self._outgrown = False
 
     def write(self, page: int, content: bytes) -> None:
-        """Replaces a page's content; what does not fit is left out, and what stood there stays."""
+        """Replaces a page's content; what does not fit is left out, and what stood there stays: said once a process."""
         if len(content) > _HALF_BYTES:
+            if not self._outgrown:
+                self._outgrown = True
+                logger.error("metrics stand still: they no longer fit their page", bytes=len(content), room=_HALF_BYTES)
             return
         begin = page * PAGE_BYTES
         newest, *sizes = _HEAD.unpack_from(self._memory, begin)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge
 from prometheus_client.parser import text_string_to_metric_families
+from structlog.testing import capture_logs
 
 from tern_common.board import PAGE_BYTES, Board, Family, Sheet, added
 
@@ -30,6 +31,16 @@ def test_what_does_not_fit_leaves_what_stood_there() -> None:
     board.write(0, b"fits")
     board.write(0, bytes(PAGE_BYTES))
     assert (board.read(0), board.read(1)) == (b"fits", b"")
+
+
+def test_that_a_page_stands_still_is_said_once() -> None:
+    board = Board(1)
+    with capture_logs() as said:
+        board.write(0, b"fits")
+        for _ in range(3):
+            board.write(0, bytes(PAGE_BYTES))
+    assert [(one["log_level"], one["bytes"]) for one in said] == [("error", PAGE_BYTES)]
+    assert said[0]["room"] < PAGE_BYTES / 2
 
 
 def test_whoever_is_asked_answers_for_all() -> None:
