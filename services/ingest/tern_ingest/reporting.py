@@ -62,8 +62,8 @@ class Refusal(BaseModel):
 
 
 class Named(BaseModel):
-    """Track events of a name. `other` stands for names that are not kept: beyond the hundredth unknown one of a day,
-    longer than 64 characters, with an @ or more than five digits."""
+    """Track events of a name. `other` stands for names that are not kept: unknown ones beyond so many of a day
+    (`counting.unknown_names` of the policy), longer than 64 characters, with an @ or more than five digits."""
 
     event: str
     count: int
@@ -81,9 +81,9 @@ class FaultNumbers(BaseModel):
 
 
 class SourceQuality(BaseModel):
-    """All of it, the most frequent first. `sampled`, `without_consent_share` and `faults` are of a sample: all events
-    of a source that sends less than a hundred a second, at least a hundred a second of others. All else is exact, but
-    for the seconds that a killed process had not stored."""
+    """All of it, the most frequent first. `sampled`, `without_consent_share` and `faults` are of a sample: of each
+    few seconds (`counting.every_s` of the policy) the first events, at most `counting.sample_of_source` of a source and
+    `counting.sample` of all. All else is exact, but for the seconds that a killed process had not stored."""
 
     source_id: str
     since: date
