@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from tern_common import failpoints
 from tern_common.bus import Message
-from tern_common.errors import Refused, Transient, Unusable
+from tern_common.errors import Misconfigured, Refused, Transient, Unusable
 from tern_ingest import answers, credentials, meters
 from tern_ingest.bodies import Gone, encoding_of
 from tern_ingest.callers import Caller
@@ -213,14 +213,12 @@ class _Import:
 
     async def _send(self, found: list[Message]) -> None:
         """Waits for a broker that is away: at line 7 million a hiccup must not be the end. Raises `Refused` 503."""
-        clock, retry_after_s = self._door.clock, self._door.policy.waits.retry_after_s
+        door, clock = self._door, self._door.clock
         until = clock.monotonic() + self._numbers.kafka_s
         while True:
             try:
-                return await self._door.producer.send(found)
-            except Transient:
-                if clock.monotonic() >= until:
-                    raise Refused(
-                        503, "kafka-unavailable", "lines cannot be stored now; go on later", retry_after_s
-                    ) from None
+                return await door.producer.send(found)
+            except (Transient, Misconfigured) as wrong:
+                if isinstance(wrong, Misconfigured) or clock.monotonic() >= until:
+                    raise door.unstored(wrong, "lines cannot be stored now; go on later") from None
             await clock.sleep(_PAUSE_S)

@@ -16,9 +16,10 @@ from starlette.types import Receive, Scope, Send
 from tern_common import failpoints
 from tern_common.bus import Message, Producer
 from tern_common.clock import Clock
-from tern_common.errors import Refused, Transient, Unusable
+from tern_common.errors import Misconfigured, Refused, Transient, Unusable
 from tern_common.events import EventType
 from tern_common.ids import new_uuid7
+from tern_common.logs import logger
 from tern_ingest import answers, credentials, meters
 from tern_ingest.bodies import LONG, Bodies, Came, Gone, says_long
 from tern_ingest.callers import Caller, Callers, is_robots, kept_address
@@ -38,6 +39,7 @@ T = TypeVar("T")
 
 GONE = 499
 """The status, for the metrics alone, of a caller who hung up before it was answered."""
+_COMPLAINTS_APART_S = 60.0
 
 
 class Opened(NamedTuple):
@@ -56,6 +58,19 @@ class NoRequest(Refused):
         self.body = body
 
 
+class Complaint:
+    """What only an operator can mend and every request meets: told to the log, not more than once a minute."""
+
+    def __init__(self) -> None:
+        self._made_at = float("-inf")
+
+    def make(self, wrong: Misconfigured, now: float) -> None:
+        """`now`: real seconds."""
+        if now - self._made_at >= _COMPLAINTS_APART_S:
+            self._made_at = now
+            logger.error("kafka refuses events", why=str(wrong))
+
+
 @dataclass(frozen=True)
 class Door:
     """What every tracking route works with."""
@@ -68,6 +83,13 @@ class Door:
     gate: Gate
     callers: Callers = field(default_factory=Callers)
     tallies: Tallies = field(kw_only=True)
+    complaint: Complaint = field(default_factory=Complaint)
+
+    def unstored(self, wrong: Transient | Misconfigured, message: str) -> Refused:
+        """What a caller is told whose events Kafka does not take: away or refusing, he sends again."""
+        if isinstance(wrong, Misconfigured):
+            self.complaint.make(wrong, self.clock.monotonic())
+        return Refused(503, "kafka-unavailable", message, self.policy.waits.retry_after_s)
 
 
 class Tracking:
@@ -157,16 +179,14 @@ class Tracking:
         return decided, messages(decided, stamp, self._path, parsed.sent_at)
 
     async def _publish(self, decided: list[Decision], found: list[Message], stamp: Stamp) -> None:
-        waits = self._door.policy.waits
+        door = self._door
         try:
-            await self._door.producer.send(found, waits.kafka_s)
-        except Transient:
-            raise Refused(
-                503, "kafka-unavailable", "events cannot be stored now; send them again", waits.retry_after_s
-            ) from None
+            await door.producer.send(found, door.policy.waits.kafka_s)
+        except (Transient, Misconfigured) as wrong:
+            raise door.unstored(wrong, "events cannot be stored now; send them again") from None
         failpoints.reached("ingest.acknowledged")
         meters.count(decided)
-        self._door.tallies.note(decided, stamp.source_id, stamp.received_at)
+        door.tallies.note(decided, stamp.source_id, stamp.received_at)
 
     def _new_ids(self) -> Iterator[str]:
         while True:

@@ -6,15 +6,20 @@ import asyncio
 import gzip
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
 
+import pytest
 from starlette.types import Message
+from structlog.testing import capture_logs
 
 from support.waiting import eventually
 from tern_common.bus import Message as Sent
-from tern_common.errors import Transient
+from tern_common.errors import Misconfigured, Transient
 from tern_common.topics import EVENTS, REJECTED
 from tern_ingest.bodies import Bodies
-from unit.ingest.door import GOOD, FrontDoor
+from tern_ingest.importing import PATH as IMPORT
+from unit.ingest.door import GOOD, POLICY, FrontDoor
 
 LARGE = b'{"type":"track","event":"x","properties":{"a":"%s"}}' % (b"x" * 2_000)
 
@@ -30,13 +35,37 @@ async def test_kafka_away_is_503_with_retry_after(door: FrontDoor) -> None:
     assert (await door.post(GOOD)).status_code == 200
 
 
+class Forbidden:
+    """A broker whose ACLs let nobody write."""
+
+    async def send(self, messages: Sequence[Sent], timeout_s: float = 0) -> None:  # noqa: ARG002 - refuses all alike
+        raise Misconfigured("kafka refuses to write: check ACLs")
+
+
+@pytest.mark.parametrize("path", ["/v1/batch", IMPORT])
+async def test_what_kafka_refuses_is_503_too_and_an_operator_is_told_once_a_minute(door: FrontDoor, path: str) -> None:
+    door.door = replace(door.door, producer=Forbidden())
+    door.serve()
+    history = GOOD | {"timestamp": "2019-03-01T12:00:00Z"}
+    with capture_logs() as said:
+        for _ in range(3):
+            answer = await door.post(history, path, headers={"Origin": "https://shop.example"})
+            assert (answer.status_code, answer.json()["code"]) == (503, "kafka-unavailable")
+            assert int(answer.headers["retry-after"]) > 0
+            assert answer.headers["access-control-allow-origin"] == "https://shop.example"
+        door.clock.advance(timedelta(minutes=1))
+        await door.post(history, path)
+    told = {"event": "kafka refuses events", "why": "kafka refuses to write: check ACLs", "log_level": "error"}
+    assert said == [told, told]
+
+
 async def test_an_answer_waits_for_the_acknowledgement(door: FrontDoor) -> None:
     acknowledged = asyncio.Event()
 
     class Slow:
         async def send(self, messages: Sequence[Sent], timeout_s: float = 0) -> None:
             assert len(messages) == 1
-            assert timeout_s < 2
+            assert timeout_s == POLICY.waits.kafka_s
             await acknowledged.wait()
 
     async def receive() -> Message:
