@@ -92,6 +92,10 @@ def broken() -> httpx.Response:
     raise httpx.ReadError("the connection broke")
 
 
+def silent() -> httpx.Response:
+    raise httpx.ReadTimeout("")
+
+
 def test_lines_arrive_and_the_counts_are_printed(platform: Platform, capsys: Capture) -> None:
     assert platform.run("history.ndjson.gz", gzip.compress(ndjson(3))) == 0
     assert capsys.readouterr().out == "accepted: 3\nrejected: 0\n"
@@ -195,6 +199,26 @@ def test_when_ingest_stays_away_it_says_where_to_go_on(platform: Platform, capsy
     assert platform.run("h.ndjson", ndjson(PART_LINES + 10), "--from-line", str(PART_LINES + 1)) == 0
     assert {url.params["first_line"] for url in platform.asked} == {str(PART_LINES + 1)}
     assert len(platform.ids()) == PART_LINES + 10
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [
+        (
+            lambda: httpx.Response(503, json={"message": "lines cannot be stored"}),
+            "ingest answers 503: lines cannot be",
+        ),
+        (lambda: httpx.Response(500, content=b"no json"), "ingest's answer is cut off"),
+        (broken, "the connection broke"),
+        (silent, "ReadTimeout"),
+    ],
+)
+def test_when_ingest_stays_away_it_says_why(
+    platform: Platform, capsys: Capture, fault: Callable[[], httpx.Response], why: str
+) -> None:
+    platform.faults = [fault]
+    assert platform.run("h.ndjson", ndjson(1), "--patience", "0") == 3
+    assert f"ingest does not take lines at http://ingest: {why}" in " ".join(capsys.readouterr().err.split())
 
 
 def test_an_interruption_says_where_to_go_on(platform: Platform, capsys: Capture) -> None:

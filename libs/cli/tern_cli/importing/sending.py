@@ -141,9 +141,10 @@ class Sending:
         while True:
             try:
                 return self._asked(part, dry_run)
-            except (Transient, httpx.TransportError):
+            except (Transient, httpx.TransportError) as wrong:
                 if clock.monotonic() >= until:
-                    raise Transient(f"ingest does not take lines at {self._door.address}") from None
+                    why = str(wrong) or type(wrong).__name__
+                    raise Transient(f"ingest does not take lines at {self._door.address}: {why}") from None
             asyncio.run(clock.sleep(pause_s))
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
