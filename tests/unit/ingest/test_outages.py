@@ -59,6 +59,10 @@ async def test_what_kafka_refuses_is_503_too_and_an_operator_is_told_once_a_minu
     assert said == [told, told]
 
 
+def test_who_waits_for_kafka_is_answered_within_two_seconds() -> None:
+    assert POLICY.waits.kafka_s < 2
+
+
 async def test_an_answer_waits_for_the_acknowledgement(door: FrontDoor) -> None:
     acknowledged = asyncio.Event()
 
