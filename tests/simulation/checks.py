@@ -7,7 +7,7 @@ oracle that shares neither.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -82,17 +82,29 @@ def no_fire_is_false(ended: Ended) -> None:
 
 
 def no_letter_is_old_news(ended: Ended) -> None:
-    """What was first tried ten seconds after its decision, was tried after a look at what had come until then."""
+    """What was first tried ten seconds after its decision, was tried after a look at what had come until then.
+
+    Whoever brings an exit takes back what nobody can have seen. A look notes an attempt at what it leases to itself
+    (triggers.md §4.5.1); when its process dies, nobody can tell whether it was sent, and what is sent after the lease
+    may be a second copy. So it may go though its reason has gone, if that was known when it went: then what revokes it
+    stands behind it (§4.5.3). Nobody acts on what has expired, and nothing revokes it.
+    """
     tables = ended.tables.triggers
     for judged in _fired(ended):
         patience = judged.now + timedelta(seconds=STALE_AFTER_S)
-        tried = tables.attempts.get(judged.decision.trigger_id)
-        if tried is None or START + timedelta(seconds=tried) <= patience:
+        attempt = tables.attempts.get(judged.decision.trigger_id)
+        tried = judged.now if attempt is None else START + timedelta(seconds=attempt)
+        if not patience < tried <= judged.decision.expires:
             continue
         known = of_lane(BY_NAME[judged.decision.rule], acked_before(ended, patience))
         found = World(known, ended.policy).story(judged.decision)
         over = found is not None and found[0].gone_until >= judged.decision.anchor
-        assert not over, f"{judged.decision.rule} was published late, and its reason had gone"
+        told = not over or _revoked_by(tables.node.decisions[judged.decision.row_id], tried)
+        assert told, f"{judged.decision.rule} was published late, and its reason had gone"
+
+
+def _revoked_by(known: Decision, moment: datetime) -> bool:
+    return any(noted is not None and noted <= moment for noted in (known.retracted_at, known.cancelled_at))
 
 
 def one_trigger_between_two_exits(ended: Ended) -> None:

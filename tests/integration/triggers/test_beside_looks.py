@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
 from integration.triggers.shop import MINUTE, NOON, READY, Shop, cart, order, profile
 from tern_common.errors import Transient
 from tern_triggers.domain.moments import AT_ONCE
+from tern_triggers.domain.policy import OutboxPolicy
 from tern_triggers.publishing import Publisher
 
 AWAY = Transient("the broker is away")
@@ -62,6 +64,20 @@ async def test_what_revokes_a_trigger_waits_until_it_is_out(shop: Shop) -> None:
     assert kinds(shop) == ["fired"]
     assert await shop.publisher.publish() == 1
     assert kinds(shop) == ["fired", "retracted"]
+
+
+async def test_what_a_dead_process_left_behind_goes_with_what_revokes_it_behind_it(shop: Shop) -> None:
+    """Nobody can tell whether it was sent: so it goes, once all that may revoke it is known."""
+    await due(shop, "ann")
+    assert await shop.timing.look() == 1
+    shop.clock.advance(MINUTE)
+    await shop.take(order("ann", shop.clock.now(), "o1", "tea"))
+    await shop.execute("UPDATE outbox SET lease = clock_timestamp() - interval '1 s' WHERE lease IS NOT NULL")
+    other = shop.publisher_by(OutboxPolicy(recheck_after=timedelta()))
+    assert await other.publish() == 0, "safe time has not passed the moment yet"
+    await shop.safe(shop.clock.now())
+    assert [await other.publish(), await other.publish()] == [1, 1]
+    assert kinds(shop) == ["fired", "cancelled"]
 
 
 async def test_while_the_broker_is_away_nothing_more_is_noted_as_attempted(shop: Shop) -> None:
