@@ -68,8 +68,8 @@ class Gate:
         """The key that is shown, on a page where it may be. Raises `Refused`: 401, 403, 429 for the address, 503."""
         key = self._keyring.known(written)
         if key is None:
+            self._check_revoked(written)  # first: it costs no read, and 401 is final to an SDK, while 429 is not
             self.check(caller)
-            self._check_revoked(written)
             key = await self._keyring.identify(written)
         if not self.lets_in(key, caller.origin):
             refused = Refused(403, OTHER_ORIGIN, "the source of this write key takes no events from this page")

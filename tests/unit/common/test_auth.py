@@ -37,6 +37,8 @@ class Shelf:
 
     async def release(self, _: Shelf) -> None: ...
 
+    def ended_in_order(self) -> None: ...
+
     async def fetchrow(self, _: str, token_id: str) -> dict[str, Any] | None:
         self.asked += 1
         return self.rows.get(token_id)

@@ -23,6 +23,8 @@ class Broken:
     def is_closed(self) -> bool:
         return True
 
+    def ended_in_order(self) -> None: ...
+
 
 def test_what_the_client_calls_internal_is_tried_again_on_a_lost_connection_and_a_bug_on_a_sound_one() -> None:
     wrong = asyncpg.InternalClientError("cannot switch to state 12")

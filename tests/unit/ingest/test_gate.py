@@ -183,5 +183,12 @@ async def test_a_refused_request_is_counted_for_the_source_whose_key_it_shows(sl
     assert {key.source_id for key in counts} == {"shop"}
 
 
+async def test_a_revoked_key_is_final_even_where_its_address_is_put_off(slow: FrontDoor) -> None:
+    slow.store.keys.append(WriteKey("k4", "shop", True, digest("secret-four"), revoked=True))
+    assert await statuses(slow, 1, "wk_k4_secret-four") == [401]
+    assert (await statuses(slow, 7, "wk_k1_wrong"))[-1] == 429
+    assert await statuses(slow, 2, "wk_k4_secret-four") == [401] * 2
+
+
 async def test_a_caller_without_an_address_is_not_counted(slow: FrontDoor) -> None:
     assert [await refused(slow, Caller(None, None)) for _ in range(9)] == [401] * 9
