@@ -28,6 +28,10 @@ SERVER_SETTINGS: Mapping[str, str] = {
 }
 """What every role and every connection has: a frozen process must not keep locks (architecture §6)."""
 
+UNHURRIED = "unhurried AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))"
+"""For a statement's WITH, which must read from it: nobody waits for the disk until that transaction ends, where a crash
+of the database may undo it."""
+
 # The client's "internal" error is what a connection says that broke in the middle of something.
 _ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 _TRANSIENT_CLASSES = frozenset({"08", "40", "53", "57", "58"})

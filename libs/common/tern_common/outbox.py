@@ -16,7 +16,7 @@ from sqlalchemy import BigInteger, Column, LargeBinary, Text
 
 from tern_common import failpoints
 from tern_common.bus import Message, Producer
-from tern_common.db import Connection, Pool, Row, connection
+from tern_common.db import UNHURRIED, Connection, Pool, Row, connection
 
 MESSAGES_PER_PARCEL = 100
 _PARCELS = 10
@@ -33,12 +33,10 @@ UNION ALL (SELECT seq, messages FROM parcel ORDER BY seq LIMIT $1)
 """
 _READ_SINGLE = "SELECT seq, topic, key, value, headers FROM outbox ORDER BY seq LIMIT $1"
 # A deletion that a crash of the database undoes is one more copy: nobody waits for the disk.
-_DELETE = """
-WITH unhurried AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
-DELETE FROM {} USING unhurried WHERE seq = ANY($1::bigint[])
-"""
-_DELETE_SINGLE = _DELETE.format("outbox")
-_DELETE_PARCELS = _DELETE.format("parcel")
+_DELETE_SINGLE, _DELETE_PARCELS = (
+    f"WITH {UNHURRIED} DELETE FROM {table} USING unhurried WHERE seq = ANY($1::bigint[])"  # noqa: S608
+    for table in ("outbox", "parcel")
+)
 
 
 def outbox_columns() -> list[Column[object]]:

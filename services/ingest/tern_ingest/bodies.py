@@ -33,8 +33,13 @@ def encoding_of(head: Mapping[bytes, bytes]) -> bytes:
 
 def says_long(head: Mapping[bytes, bytes]) -> bool:
     """Whether the head says that the body is long. What is packed may be so all the same."""
+    return _said_length(head) > LONG
+
+
+def _said_length(head: Mapping[bytes, bytes]) -> int:
+    """0 where the head does not say it."""
     length = head.get(b"content-length", b"")
-    return length.isdigit() and int(length) > LONG
+    return int(length) if length.isdigit() else 0
 
 
 class Came(NamedTuple):
@@ -92,8 +97,7 @@ class Bodies:
         begin so. Raises `Refused` (408, 413, 415, 503) and `Gone`.
         """
         encoding = encoding_of(head)
-        length = head.get(b"content-length", b"")
-        if length.isdigit() and int(length) > self._longest:
+        if _said_length(head) > self._longest:
             raise self._too_large()
         body = await self._received(receive, hold)
         if body.startswith(_PACKED):

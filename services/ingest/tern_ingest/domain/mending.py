@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Raw
 
 from tern_common.errors import Unusable
+from tern_ingest.domain.calls import MALFORMED
 
 BAD = "bad-mapping"
 MOST_STEPS = 100
@@ -40,7 +41,6 @@ _EMPTY = (b"null", b'""')
 _TRUTHS = {"true": b"true", "1": b"true", "yes": b"true", "false": b"false", "0": b"false", "no": b"false"}
 _LARGEST_YEAR = 2999
 _A_MOMENT = datetime(2004, 10, 30, 23, 58, 59, tzinfo=UTC)
-_MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _members = msgspec.json.Decoder(dict[str, Raw])
 _value = msgspec.json.Decoder()
@@ -63,7 +63,7 @@ class Mapping:
         try:
             for step in self._steps:
                 raw = step(raw)
-        except _MALFORMED:
+        except MALFORMED:
             return original
         return bytes(raw)
 
@@ -139,7 +139,7 @@ def _default(field: str, value: str) -> Step:
     path = _path(field)
     try:
         said = msgspec.json.encode(_value.decode(value.encode()))
-    except _MALFORMED:
+    except MALFORMED:
         said = msgspec.json.encode(value)
     return lambda raw: _changed(raw, path, lambda old: Raw(said) if old is None or bytes(old) in _EMPTY else old)
 
@@ -195,7 +195,7 @@ def _as_number(text: str) -> bytes | None:
     try:
         written = text.strip().encode()
         return written if isinstance(_value.decode(written), int | float) and written[:1] not in b"tf" else None
-    except _MALFORMED:
+    except MALFORMED:
         return None
 
 

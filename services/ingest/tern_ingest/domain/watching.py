@@ -12,6 +12,7 @@ import msgspec
 
 from tern_common.identifiers import masked
 from tern_common.identifiers.showing import shown_id
+from tern_ingest.domain.calls import MALFORMED
 from tern_ingest.domain.decisions import TYPES
 from tern_ingest.domain.letters import Letter
 from tern_ingest.domain.tallies import kept_name
@@ -19,7 +20,6 @@ from tern_ingest.domain.tallies import kept_name
 LONGEST_LOOKED_INTO = 256 * 1024
 """Bytes of a rejected event; what is longer says nothing but why it was rejected."""
 _LONGEST_SHOWN = 200
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _HIDDEN = "***"
 
 Shown = dict[str, object]
@@ -61,7 +61,7 @@ class Watched(NamedTuple):
         """An event on its topic; None for one that is not asked for."""
         try:
             event = _DECODER.decode(value)
-        except _UNREADABLE:
+        except MALFORMED:
             return None
         who = event.user_id or event.unsigned_user_id
         if not self._wants(event.source_id, event.name or event.type, (who, event.anonymous_id)):
@@ -140,7 +140,7 @@ def _peeked(value: bytes) -> Mapping[str, str]:
     try:
         members = _MEMBERS.decode(value)
         return {name: text for name, raw in members.items() if (text := _text(msgspec.json.decode(raw))) is not None}
-    except _UNREADABLE:
+    except MALFORMED:
         return {}
 
 

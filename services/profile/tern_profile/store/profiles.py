@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from tern_common.arrays import array, columns
-from tern_common.db import Connection
+from tern_common.db import UNHURRIED, Connection
 
 _LOCK = """
 INSERT INTO profile (customer_id, profile_version) SELECT said, 0 FROM unnest($1::text::uuid[]) AS said ORDER BY said
@@ -49,10 +49,8 @@ WHERE customer_id = ANY($1::uuid[]) AND record IS NOT NULL
 
 # A note that a crash of the database undoes is one more copy: nobody waits for the disk. Whoever commits a higher
 # version after this statement began publishes it after what was sent here.
-_SETTLE = """
-WITH unhurried AS MATERIALIZED (
-    SELECT set_config('synchronous_commit', 'off', true)
-), said AS (
+_SETTLE = f"""
+WITH {UNHURRIED}, said AS (
     SELECT customer_id, said.version
     FROM unnest($1::text::uuid[], $2::text::bigint[]) AS said (customer_id, version) CROSS JOIN unhurried
 ), noted AS (
@@ -65,7 +63,7 @@ WITH unhurried AS MATERIALIZED (
 )
 SELECT customer_id::text, profile_version, record
 FROM profile JOIN said USING (customer_id) WHERE profile_version > said.version
-"""
+"""  # noqa: S608
 
 
 class Stored(NamedTuple):

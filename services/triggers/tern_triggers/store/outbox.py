@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from tern_common.arrays import columns
-from tern_common.db import Connection
+from tern_common.db import UNHURRIED, Connection
 from tern_triggers.domain.contract import FIRED
 from tern_triggers.domain.policy import OutboxPolicy
 from tern_triggers.domain.rounds import Safe
@@ -184,10 +184,7 @@ async def delivered(conn: Connection, seqs: Collection[int]) -> None:
     """Removes what the broker has acknowledged, and does not wait for the disk: a removal that a crash of the database
     undoes is one more copy."""
     await conn.execute(
-        """
-        WITH unhurried AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
-        DELETE FROM outbox USING unhurried WHERE seq = ANY($1::bigint[])
-        """,
+        f"WITH {UNHURRIED} DELETE FROM outbox USING unhurried WHERE seq = ANY($1::bigint[])",  # noqa: S608
         list(seqs),
     )
 
