@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 import msgspec
-from prometheus_client import REGISTRY, generate_latest
+from prometheus_client import REGISTRY, Gauge, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
@@ -25,7 +25,17 @@ _HALF_BYTES = (PAGE_BYTES - _HEAD.size) // 2
 _LASTING = frozenset({"counter", "histogram", "summary"})
 """Kinds that count on; the others say how things are with a process that lives."""
 
+_seen_by_each: set[str] = set()
+"""Names of gauges of something that is there once."""
+
 Labels = tuple[tuple[str, str], ...]
+
+
+def seen_by_each(gauge: Gauge) -> Gauge:
+    """Declares that a gauge is about what every process looks at for itself, such as a queue that they share: together
+    they say the greatest of what each saw, and not the sum."""
+    _seen_by_each.update(metric.name for metric in gauge.describe())
+    return gauge
 
 
 class Family(msgspec.Struct, array_like=True):
@@ -105,7 +115,8 @@ class _Together(Collector):
 
 
 def added(families: Iterable[Family]) -> list[Family]:
-    """One family per name, with the sum of each value; when something began is the earliest."""
+    """One family per name, with the sum of each value, or the greatest of what each sees for itself; when something
+    began is the earliest."""
     found: dict[str, tuple[Family, dict[tuple[str, Labels], float]]] = {}
     for family in families:
         _, values = found.setdefault(family.name, (family, {}))
@@ -121,7 +132,7 @@ def added(families: Iterable[Family]) -> list[Family]:
 def _together(name: str, one: float, other: float) -> float:
     if name.endswith(("_created", "_start_time_seconds")):
         return min(one, other)
-    return max(one, other) if name.endswith("_info") else one + other
+    return max(one, other) if name in _seen_by_each or name.endswith("_info") else one + other
 
 
 def _own() -> Iterator[Family]:

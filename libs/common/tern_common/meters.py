@@ -6,6 +6,8 @@ from typing import Protocol
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from tern_common.board import seen_by_each
+
 _RECORDS = Counter("tern_consumed_records", "Records applied.", ["loop"])
 _SECONDS = Histogram(
     "tern_consumed_batch_duration_seconds",
@@ -15,13 +17,19 @@ _SECONDS = Histogram(
 )
 _REJECTED = Counter("tern_rejected_records", "Records sent to the rejected topic.", ["loop", "reason"])
 _RETRIES = Counter("tern_consume_retries", "Steps that met a transient error and were tried again.", ["loop"])
-_LAG = Gauge("tern_consumer_lag_records", "Records of the source topics that the groups have not committed.", ["loop"])
-_CLAIM_AGE = Gauge(
-    "tern_claim_age_seconds",
-    "Domain seconds from what a claim is about to its arrival. Below zero: the claimer's clock is ahead.",
-    ["claimer", "lane"],
+_LAG = seen_by_each(
+    Gauge("tern_consumer_lag_records", "Records of the source topics that the groups have not committed.", ["loop"])
 )
-_GIVES_WAY = Gauge("tern_backfill_gives_way", "1 while a loop of the backfill lane waits for the live lane.", ["loop"])
+_CLAIM_AGE = seen_by_each(
+    Gauge(
+        "tern_claim_age_seconds",
+        "Domain seconds from what a claim is about to its arrival. Below zero: the claimer's clock is ahead.",
+        ["claimer", "lane"],
+    )
+)
+_GIVES_WAY = seen_by_each(
+    Gauge("tern_backfill_gives_way", "1 while a loop of the backfill lane waits for the live lane.", ["loop"])
+)
 
 
 class Meter(Protocol):

@@ -6,7 +6,7 @@ Product numbers (grace, caps, windows) are policy, not settings. Only a service'
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -16,11 +16,20 @@ from tern_common.kafka import KafkaSecurity
 
 PREFIX = "TERN_"
 
+Workers = Annotated[
+    int,
+    Field(
+        ge=1, le=64, description="Processes that share the port, at most one for each core. Above 1 it must be fixed."
+    ),
+]
+"""In how many processes a service runs: its own setting, named `<service>_workers`."""
+_WORKERS = "_workers"
+
 S = TypeVar("S", bound=BaseSettings)
 
 
 class ServiceSettings(BaseSettings):
-    """What every service needs. A service adds its own fields; together they stay at fifteen or fewer."""
+    """What every service needs. A service adds its own fields; together they stay at sixteen or fewer."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -38,13 +47,20 @@ class ServiceSettings(BaseSettings):
     )
     clock_file: Path | None = Field(None, description="File of the virtual clock's offset. Never in production.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
-    db_pool_size: int = Field(8, ge=1, le=200, description="Most connections to PostgreSQL.")
+    db_pool_size: int = Field(8, ge=1, le=200, description="Most connections to PostgreSQL, of each process.")
     policy_file: Path | None = Field(None, description="policy.yaml to use; without it, the one the service ships.")
 
     @property
     def http_address(self) -> tuple[str, int]:
         """Host and port to listen on."""
         return self.http_host, self.http_port
+
+    @model_validator(mode="after")
+    def _workers_share_a_port(self) -> Self:
+        for name, count in _workers(self).items():
+            if count > 1 and self.http_port == 0:
+                raise ValueError(f"{PREFIX}{name.upper()}: several need a TERN_HTTP_PORT other than 0")
+        return self
 
     @model_validator(mode="after")
     def _time_is_real_in_production(self) -> Self:
@@ -75,6 +91,15 @@ class PipelineSettings(ServiceSettings):
     hash_key: SecretStr = Field(
         min_length=16, max_length=64, description="Key of the identifiers' hash; never changes."
     )
+
+
+def crew(settings: ServiceSettings) -> tuple[int, tuple[str, int]]:
+    """In how many processes the service runs, and where they all listen."""
+    return max(_workers(settings).values(), default=1), settings.http_address
+
+
+def _workers(settings: ServiceSettings) -> dict[str, int]:
+    return {name: count for name, count in settings if name.endswith(_WORKERS)}
 
 
 def read_settings(model: type[S]) -> S:

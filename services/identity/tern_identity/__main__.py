@@ -18,6 +18,7 @@ from tern_common.policy import load_policy
 from tern_common.progress import Claims, Hop, Passage, claim_source
 from tern_common.rejecting import Rejecting
 from tern_common.sealing import Sealer
+from tern_common.settings import crew
 from tern_common.shipped import shipped
 from tern_identity.app import SUMMARY
 from tern_identity.app.controls import controls_router
@@ -157,4 +158,4 @@ def _virtual_clock(settings: IdentitySettings, claims: Claims) -> list[APIRouter
 
 
 if __name__ == "__main__":
-    lifecycle.start(SERVICE, IdentitySettings, serve, in_hand=_OBJECTS_IN_HAND)
+    lifecycle.start(SERVICE, IdentitySettings, serve, crew, in_hand=_OBJECTS_IN_HAND)

@@ -13,6 +13,7 @@ from tern_common.http import Standing, clock_router
 from tern_common.http.tailing import Tails
 from tern_common.policy import load_policy
 from tern_common.sealing import Sealer
+from tern_common.settings import crew
 from tern_common.shipped import shipped
 from tern_ingest.app import PATHS, build, tracking
 from tern_ingest.bodies import Bodies
@@ -83,11 +84,6 @@ def _virtual_clock(settings: IngestSettings) -> list[APIRouter]:
         return Standing(next=None, safe_time=None)
 
     return [clock_router(standing)] if settings.clock_file else []
-
-
-def crew(settings: IngestSettings) -> tuple[int, tuple[str, int]]:
-    """How many processes, and where they all listen."""
-    return settings.ingest_workers, settings.http_address
 
 
 if __name__ == "__main__":

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Self
+from pydantic import Field, SecretStr, field_validator
 
-from pydantic import Field, SecretStr, field_validator, model_validator
-
-from tern_common.settings import ServiceSettings
+from tern_common.settings import ServiceSettings, Workers
 from tern_ingest.domain.addresses import networks
 
 
@@ -22,19 +20,7 @@ class IngestSettings(ServiceSettings):
         description="Networks of the proxies in front, such as 10.0.0.0/8,fd00::/8. Only their X-Forwarded-For, -Proto "
         "and -Host are believed.",
     )
-
-    ingest_workers: int = Field(
-        1,
-        ge=1,
-        le=64,
-        description="Processes that share the port, at most one for each core. Above 1 it must be fixed.",
-    )
-
-    @model_validator(mode="after")
-    def _workers_share_a_port(self) -> Self:
-        if self.ingest_workers > 1 and self.http_port == 0:
-            raise ValueError("TERN_INGEST_WORKERS: several need a TERN_HTTP_PORT other than 0")
-        return self
+    ingest_workers: Workers = 1
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -18,6 +18,7 @@ from tern_common.meters import PrometheusMeter
 from tern_common.policy import load_policy
 from tern_common.progress import Claims, Hop, Passage, claim_relay
 from tern_common.rejecting import Rejecting
+from tern_common.settings import crew
 from tern_common.shipped import shipped
 from tern_profile.app import SUMMARY, Profiles, profile_router
 from tern_profile.consumer import BACKFILL_GROUP, BACKFILL_PASSAGE, GROUP, LIVE_PASSAGE, SERVICE, ProfileHandler
@@ -107,4 +108,4 @@ def _virtual_clock(settings: ProfileSettings, pool: Pool, present: Present) -> l
 
 
 if __name__ == "__main__":
-    lifecycle.start(SERVICE, ProfileSettings, serve)
+    lifecycle.start(SERVICE, ProfileSettings, serve, crew)

@@ -21,6 +21,7 @@ from tern_common.meters import PrometheusMeter
 from tern_common.policy import load_policy
 from tern_common.progress import Claims
 from tern_common.rejecting import Rejecting
+from tern_common.settings import crew
 from tern_common.shipped import shipped
 from tern_triggers.app import SUMMARY, triggers_router
 from tern_triggers.app.contract import contract_routes
@@ -169,4 +170,4 @@ def _virtual_clock(settings: TriggersSettings, pool: Pool) -> list[APIRouter]:
 
 
 if __name__ == "__main__":
-    lifecycle.start(SERVICE, TriggersSettings, serve)
+    lifecycle.start(SERVICE, TriggersSettings, serve, crew)

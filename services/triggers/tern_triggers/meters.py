@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from tern_common.board import seen_by_each
 from tern_triggers.domain.decisions import Decision, Outcome
 
 DECISIONS = Counter(
@@ -17,9 +18,11 @@ SET_ASIDE = Counter(
     "tern_triggers_set_aside", "Records that no broker takes; now on the rejected topic.", ["type", "reason"]
 )
 LOOKS = Counter("tern_triggers_looks", "Customers looked at because their agenda said so.")
-OUTBOX_ROWS = Gauge("tern_triggers_outbox_rows", "Records decided and not acknowledged yet.")
-OUTBOX_AGE = Gauge("tern_triggers_outbox_oldest_seconds", "Real seconds that the oldest of them has waited.")
-SAFE_AGE = Gauge("tern_triggers_safe_time_age_seconds", "Domain seconds from safe time to now.", ["lane"])
+OUTBOX_ROWS = seen_by_each(Gauge("tern_triggers_outbox_rows", "Records decided and not acknowledged yet."))
+OUTBOX_AGE = seen_by_each(
+    Gauge("tern_triggers_outbox_oldest_seconds", "Real seconds that the oldest of them has waited.")
+)
+SAFE_AGE = seen_by_each(Gauge("tern_triggers_safe_time_age_seconds", "Domain seconds from safe time to now.", ["lane"]))
 REPORTS = Counter("tern_triggers_reports", "Outcomes and answers about stock that were taken.", ["kind", "known"])
 LATENESS = Histogram(
     "tern_triggers_lateness_seconds",

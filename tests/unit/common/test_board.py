@@ -6,10 +6,11 @@ from prometheus_client import Counter, Gauge
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
-from tern_common.board import PAGE_BYTES, Board, Family, Sheet, added
+from tern_common.board import PAGE_BYTES, Board, Family, Sheet, added, seen_by_each
 
 HANDED = Counter("test_board_handed", "Things handed over.", ["to"])
 OPEN = Gauge("test_board_open", "Things that are open.")
+QUEUE = seen_by_each(Gauge("test_board_queue", "Things that wait in the one queue.", ["to"]))
 
 
 def values(text: bytes) -> dict[tuple[str, str], float]:
@@ -54,6 +55,15 @@ def test_whoever_is_asked_answers_for_all() -> None:
     assert found["test_board_handed_total", "north"] == 6
     assert found["test_board_handed_total", "south"] == 1
     assert found["test_board_open", ""] == 4
+
+
+def test_of_what_each_sees_for_itself_the_greatest_counts() -> None:
+    board = Board(2)
+    one, other = Sheet(board, 0), Sheet(board, 1)
+    for sheet, waiting in ((one, 5), (other, 3)):
+        QUEUE.labels("east").set(waiting)
+        sheet.write()
+    assert values(other.render())["test_board_queue", "east"] == 5
 
 
 def test_who_takes_a_dead_ones_place_goes_on_with_his_counts_but_not_with_his_state() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tern_common.errors import Misconfigured
-from tern_common.settings import PipelineSettings, ServiceSettings, read_settings
+from tern_common.settings import PipelineSettings, ServiceSettings, Workers, crew, read_settings
 
 GOOD = {"TERN_DATABASE_URL": "postgresql://secret@db/tern", "TERN_KAFKA_BOOTSTRAP": "broker:9092"}
 
@@ -46,6 +46,24 @@ def test_a_virtual_clock_is_never_for_production(environment: pytest.MonkeyPatch
         read_settings(ServiceSettings)
     environment.setenv("TERN_DEPLOYMENT", "development")
     assert read_settings(ServiceSettings).clock_file == Path("/somewhere/clock")
+
+
+class Several(ServiceSettings):
+    shop_workers: Workers = 1
+
+
+def test_a_service_says_in_how_many_processes_it_runs(environment: pytest.MonkeyPatch) -> None:
+    assert crew(read_settings(ServiceSettings)) == crew(read_settings(Several)) == (1, ("127.0.0.1", 8080))
+    environment.setenv("TERN_SHOP_WORKERS", "2")
+    assert crew(read_settings(Several)) == (2, ("127.0.0.1", 8080))
+
+
+def test_several_processes_need_a_port_that_they_can_share(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("TERN_HTTP_PORT", "0")
+    assert crew(read_settings(Several))[0] == 1
+    environment.setenv("TERN_SHOP_WORKERS", "2")
+    with pytest.raises(Misconfigured, match="TERN_SHOP_WORKERS: several need a TERN_HTTP_PORT other than 0"):
+        read_settings(Several)
 
 
 def test_a_service_has_room_for_settings_of_its_own() -> None:
