@@ -191,14 +191,19 @@ def _begin(lifeline: tuple[int, int], sheet: Sheet, work: Work) -> NoReturn:
         _become_worker(lifeline, sheet)
         work()
         code = 0
-    except Misconfigured:
-        code = _MISCONFIGURED
-        sys.excepthook(*sys.exc_info())
-    except BaseException:  # noqa: BLE001 - nothing of the supervisor's may run here
+    except BaseException as wrong:  # noqa: BLE001 - nothing of the supervisor's may run here
+        code = _MISCONFIGURED if _asks_for_a_person(wrong) else 1
         sys.excepthook(*sys.exc_info())
     finally:
         sys.stdout.flush()
         os._exit(code)
+
+
+def _asks_for_a_person(wrong: BaseException) -> bool:
+    """Starting again would not help. What a loop raises comes in a group."""
+    if isinstance(wrong, BaseExceptionGroup):
+        return any(map(_asks_for_a_person, wrong.exceptions))
+    return isinstance(wrong, Misconfigured)
 
 
 def _become_worker(lifeline: tuple[int, int], sheet: Sheet) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from support.processes import descendants, ended
@@ -51,8 +52,13 @@ async def serve(settings):
 
     if settings.mode == "misconfigured":
         raise Misconfigured("topic tern.events.v1 is missing")
+    async def work():
+        if settings.mode == "recreated":
+            raise Misconfigured("the topic was recreated")
+        await SystemClock().sleep(3600)
+
     app = create_app(service="t", summary="t", probes=Probes({}), routes=[Route("/who", who), Route("/slow", slow)])
-    await lifecycle.run(app, settings.address, {})
+    await lifecycle.run(app, settings.address, {"work": work})
 
 lifecycle.start("t", Settings, serve, lambda settings: (2, settings.address))
 """
@@ -165,10 +171,11 @@ async def test_workers_end_with_their_supervisor() -> None:
             await ended(pid, 5)
 
 
-async def test_what_starting_again_cannot_mend_ends_all() -> None:
-    async with running(MODE="misconfigured") as started:
+@pytest.mark.parametrize(("mode", "said"), [("misconfigured", "cannot start"), ("recreated", "ended by an error")])
+async def test_what_starting_again_cannot_mend_ends_all(mode: str, said: str) -> None:
+    async with running(MODE=mode) as started:
         assert await started.ended() == 1
-        await eventually(lambda: started.said("cannot start"), 5, "it says why")
+        await eventually(lambda: started.said(said), 5, "it says why")
     assert not started.said("worker ended")
 
 
