@@ -4,8 +4,9 @@ Nothing is committed before it is applied and everything that follows from it is
 While a batch is in its transaction the next one is read and decoded, and what follows from the last one is published:
 each stage has one batch at a time, in the order of the fetches. Where little comes a batch is published while the next
 one gathers.
-A record that cannot be applied is rejected singly and the partition moves on. What may succeed later is tried until it
-does, with the same records, while the member stays in its group. The loop refuses to know what a record means.
+A record that cannot be applied, or that alone meets an error of ours, is rejected singly and the partition moves on.
+What may succeed later is tried until it does, with the same records, while the member stays in its group. The loop
+refuses to know what a record means.
 """
 
 from __future__ import annotations
@@ -13,24 +14,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from itertools import count, groupby
+from itertools import groupby
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from tern_common.blaming import Blaming, Found
 from tern_common.bus import Consumer, Place, Record, Span
 from tern_common.clock import Clock
-from tern_common.errors import Transient, Unusable
-from tern_common.fetching import Decoded, Fetched, Fetching
+from tern_common.errors import Misconfigured, Transient, Unusable
+from tern_common.fetching import OUR_ERROR, Decoded, Fetched, Fetching
+from tern_common.insisting import FIRST_PAUSE_S, Insisting
 from tern_common.logs import logger
 from tern_common.meters import UNMETERED, Meter
 from tern_common.rejecting import Rejecting
 
 WAIT_S = 0.25
 """At most so long for the first record of a fetch."""
-FIRST_PAUSE_S = 0.1
-LONGEST_PAUSE_S = 5.0
 TRIES_OF_MANY = 6
 """How often a batch is tried as a whole before it is tried in halves: about three seconds."""
-_ALIVE_EVERY_S = 1.0
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -63,7 +63,8 @@ class Handler(Protocol[T]):
 
         The rest is called after that of the batch before, while the next batch may be in its transaction.
         Either raises `Transient` (the batch is tried again) or `Unusable` (the batch is bisected; a single record that
-        still fails is rejected). `items` may be empty.
+        still fails is rejected). What else they raise is a bug, and done with like the latter, unless nothing passes
+        (`blaming`). `items` may be empty.
         """
         ...
 
@@ -87,7 +88,8 @@ async def consume(
 ) -> None:
     """Endless. Fetches at most `limit` records at once.
 
-    Ends only by cancellation or a bug; what was fetched and not committed is then fetched again by the next owner.
+    Ends only by cancellation or a bug that nothing passes; what was fetched and not committed is then fetched again by
+    the next owner.
     """
     loop = _Loop(consumer, handler, rejecting, Fetching(consumer, handler.decode, clock, limit), clock, meter)
     consumer.resume()
@@ -111,6 +113,8 @@ class _Loop(Generic[T]):
         self._fetching = fetching
         self._clock = clock
         self._meter = meter
+        self._insisting = Insisting(consumer, fetching, clock, meter)
+        self._blaming = Blaming()
         self._open: _Open[T] | None = None
 
     async def turn(self) -> None:
@@ -120,7 +124,7 @@ class _Loop(Generic[T]):
         if not fetched.spans:
             await self._settle(await _outcome(self._close()))
             return
-        await self._reject_all(fetched.poisoned)
+        await self._reject_unread(fetched)
         many = self._fetching.many(fetched)
         closed, applied, read = await asyncio.gather(
             _outcome(self._close()),
@@ -135,9 +139,9 @@ class _Loop(Generic[T]):
     async def _fetch(self) -> Fetched[T]:
         """What to apply next. A batch of few is not left open until more come."""
         if self._open is None or self._fetching.many(self._open.fetched):
-            return await self._insist(lambda: self._fetching.next(0 if self._open else WAIT_S))
+            return await self._insisting.on(lambda: self._fetching.next(0 if self._open else WAIT_S))
         closed, fetched = await asyncio.gather(
-            _outcome(self._close()), _outcome(self._insist(lambda: self._fetching.next(WAIT_S)))
+            _outcome(self._close()), _outcome(self._insisting.on(lambda: self._fetching.next(WAIT_S)))
         )
         await self._settle(closed)
         if isinstance(fetched, Exception):
@@ -147,10 +151,12 @@ class _Loop(Generic[T]):
     async def _attempt(self, fetched: Fetched[T]) -> Rest | None:
         """The transaction of a whole batch, tried once. After a failure nothing more is read ahead."""
         try:
-            return await self._handler.apply(_batch(fetched.decoded, fetched.spans))
-        except (Transient, Unusable):
+            rest = await self._handler.apply(_batch(fetched.decoded, fetched.spans))
+        except Exception:
             self._consumer.pause()
             raise
+        self._blaming.passed(len(fetched.decoded))
+        return rest
 
     async def _rest_of(self, fetched: Fetched[T], applied: Rest | Exception | None) -> Rest | None:
         """What the attempt left to do. What it could not do is done now, step by step."""
@@ -158,7 +164,7 @@ class _Loop(Generic[T]):
             return applied
         if isinstance(applied, Transient):
             self._meter.retried()
-            await self._stay_alive(FIRST_PAUSE_S)
+            await self._insisting.wait(FIRST_PAUSE_S)
         await self._again(fetched, applied)
         return None
 
@@ -168,7 +174,7 @@ class _Loop(Generic[T]):
             return
         fetched, rest, begun = self._open
         if rest is not None:
-            await self._insist(rest, TRIES_OF_MANY if len(fetched.decoded) > 1 else None)
+            await self._insisting.on(rest, TRIES_OF_MANY if len(fetched.decoded) > 1 else None)
         await self._commit(fetched, begun)
 
     async def _settle(self, closed: Exception | None) -> None:
@@ -179,48 +185,57 @@ class _Loop(Generic[T]):
 
     async def _commit(self, fetched: Fetched[T], begun: float) -> None:
         ends = {place: span.end for place, span in fetched.spans.items()}
-        await self._insist(lambda: self._consumer.commit(ends))
+        await self._insisting.on(lambda: self._consumer.commit(ends))
         self._meter.applied(len(fetched.decoded), self._clock.monotonic() - begun)
         self._open = None
 
     async def _again(self, fetched: Fetched[T], wrong: Exception) -> None:
         """Step by step, each brought to its acks: with the same records as a whole, in halves, or one by one."""
         self._consumer.resume()
-        if isinstance(wrong, Transient):
-            await self._apply(fetched.decoded, fetched.spans)
-        elif isinstance(wrong, Unusable):
+        if isinstance(wrong, Unusable):
             await self._apart(fetched.decoded, fetched.spans, wrong)
-        else:
-            raise wrong
+            return
+        if not isinstance(wrong, Transient):
+            logger.warning("a batch met an error of ours, and is tried again", why=type(wrong).__name__)
+        still_wrong = await _outcome(self._try(fetched.decoded, fetched.spans))
+        if isinstance(still_wrong, Exception):
+            await self._apart(fetched.decoded, fetched.spans, still_wrong)
 
-    async def _apply(self, decoded: list[Decoded[T]], spans: dict[Place, Span]) -> None:
-        try:
-            await self._try(decoded, spans)
-        except Unusable as wrong:
-            await self._apart(decoded, spans, wrong)
-
-    async def _apart(self, decoded: list[Decoded[T]], spans: dict[Place, Span], wrong: Unusable) -> None:
+    async def _apart(self, decoded: list[Decoded[T]], spans: dict[Place, Span], wrong: Exception) -> None:
+        """Whoever meets errors of ours is rejected at the end, when it is known whether others pass."""
         if not decoded:
             raise wrong
-        await self._bisect(decoded, wrong)
+        found = Found()
+        await self._bisect(decoded, wrong, found)
+        await self._reject_found(found)
         await self._try([], spans)
 
-    async def _bisect(self, decoded: list[Decoded[T]], wrong: Unusable) -> None:
+    async def _bisect(self, decoded: list[Decoded[T]], wrong: Exception, found: Found) -> None:
         """Applies what can be applied, in order, and rejects the records that fail alone."""
+        if isinstance(wrong, Misconfigured):
+            raise wrong
         if len(decoded) == 1:
-            await self._reject([decoded[0][0]], wrong.reason)
+            await self._set_aside(decoded[0][0], wrong, found)
             return
         middle = len(decoded) // 2
         for half in (decoded[:middle], decoded[middle:]):
-            try:
-                await self._try(half, {})
-            except Unusable as still_wrong:
-                await self._bisect(half, still_wrong)
+            still_wrong = await _outcome(self._try(half, {}))
+            if isinstance(still_wrong, Exception):
+                await self._bisect(half, still_wrong, found)
+            else:
+                found.others_passed = True
+
+    async def _set_aside(self, record: Record, wrong: Exception, found: Found) -> None:
+        if isinstance(wrong, Unusable):
+            await self._reject([record], wrong.reason)
+        else:
+            found.add(record, wrong)
+            await self._insisting.stay_alive()
 
     async def _try(self, decoded: list[Decoded[T]], spans: dict[Place, Span]) -> None:
         batch = _batch(decoded, spans)
         try:
-            await self._insist(lambda: self._through(batch), TRIES_OF_MANY if len(decoded) > 1 else None)
+            await self._insisting.on(lambda: self._through(batch), TRIES_OF_MANY if len(decoded) > 1 else None)
         except Transient:
             await self._in_halves(decoded, spans)
 
@@ -228,6 +243,7 @@ class _Loop(Generic[T]):
         rest = await self._handler.apply(batch)
         if rest is not None:
             await rest()
+        self._blaming.passed(len(batch.items))
 
     async def _in_halves(self, decoded: list[Decoded[T]], spans: dict[Place, Span]) -> None:
         """What is too much for one transaction (a time limit, locks) may pass in parts. Nothing is rejected for it."""
@@ -237,55 +253,36 @@ class _Loop(Generic[T]):
         if spans:
             await self._try([], spans)
 
-    async def _reject_all(self, poisoned: list[tuple[str, Record]]) -> None:
+    async def _reject_unread(self, fetched: Fetched[T]) -> None:
+        """What could not be read. That some could be is known from those that were, if only as poison."""
+        poisoned = fetched.poisoned
+        ours = sum(reason == OUR_ERROR for reason, _ in poisoned)
+        if ours:
+            self._blaming.blame(ours, others_passed=len(fetched.decoded) + len(poisoned) > ours)
         for reason, pairs in groupby(sorted(poisoned, key=lambda pair: pair[0]), key=lambda pair: pair[0]):
             await self._reject([record for _, record in pairs], reason)
 
+    async def _reject_found(self, found: Found) -> None:
+        if not found.records:
+            return
+        self._blaming.blame(len(found.records), others_passed=found.others_passed, wrong=found.first)
+        where = _place(found.records[0])
+        logger.error("a record met an error of ours, and is rejected", exc_info=found.first, **where)
+        await self._reject(found.records, OUR_ERROR)
+
     async def _reject(self, records: list[Record], reason: str) -> None:
         """Must succeed, or nothing of this fetch is ever committed."""
-        first = records[0]
-        logger.warning(
-            "records rejected",
-            reason=reason,
-            records=len(records),
-            topic=first.topic,
-            partition=first.partition,
-            offset=first.offset,
-        )
-        await self._insist(lambda: self._rejecting.reject(records, reason))
+        logger.warning("records rejected", reason=reason, records=len(records), **_place(records[0]))
+        await self._insisting.on(lambda: self._rejecting.reject(records, reason))
         self._meter.rejected(reason, len(records))
-
-    async def _insist(self, step: Callable[[], Awaitable[R]], tries: int | None = None) -> R:
-        """Tries until no `Transient` is raised, with growing pauses; the member polls on, so that it stays a member.
-
-        Raises the last `Transient` after `tries`, where they are limited.
-        """
-        pause_s = FIRST_PAUSE_S
-        for attempt in count(1):
-            try:
-                return await step()
-            except Transient as wrong:
-                self._meter.retried()
-                if attempt == tries:
-                    raise
-                logger.warning("tried again soon", why=str(wrong), pause_s=pause_s)
-            await self._stay_alive(pause_s)
-            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
-        raise AssertionError("counting has no end")
-
-    async def _stay_alive(self, seconds: float) -> None:
-        self._consumer.pause()
-        left = seconds
-        while left > 0:
-            step = min(left, _ALIVE_EVERY_S)
-            await self._clock.sleep(step)
-            await self._fetching.stay_alive()
-            left -= step
-        self._consumer.resume()
 
 
 def _batch(decoded: list[Decoded[T]], spans: dict[Place, Span]) -> Batch[T]:
     return Batch([item for _, item in decoded], spans)
+
+
+def _place(record: Record) -> dict[str, str | int]:
+    return {"topic": record.topic, "partition": record.partition, "offset": record.offset}
 
 
 async def _nothing() -> None:

@@ -24,7 +24,7 @@ MANY = 100
 LINGER_S = 0.01
 """So long fewer wait for company."""
 OUR_ERROR = "error-in-tern"
-"""The reason of a record that reading should have refused by another: its bytes are kept until that is mended."""
+"""The reason of a record that met an error of ours, read or applied: its bytes are kept until that is mended."""
 
 T = TypeVar("T")
 

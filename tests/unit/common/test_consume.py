@@ -218,7 +218,7 @@ async def test_a_broker_that_comes_back_is_read_again() -> None:
     assert handler.applied == ["a"]
 
 
-async def test_a_bug_is_not_caught() -> None:
+async def test_a_bug_that_a_batch_of_nothing_meets_is_not_caught() -> None:
     def refuse(_: list[str]) -> None:
         raise ZeroDivisionError
 
