@@ -1,4 +1,5 @@
-"""An operator of rules, through the API of a service that was started with two of them."""
+"""An operator of rules, through the API of a service that was started with two of them; and a database that is new to a
+broker that is not."""
 
 from __future__ import annotations
 
@@ -8,13 +9,18 @@ from contextlib import asynccontextmanager
 import httpx
 
 from integration.triggers.shop import NOON
+from support.waiting import eventually
 from tern_common.access import store as access
 from tern_common.access.store import Role, StoredToken
 from tern_common.auth import Tokens, new_token
+from tern_common.bus import Bus
 from tern_common.clock import Clock, SystemClock
-from tern_common.db import Pool
+from tern_common.db import Pool, transaction
+from tern_common.errors import Transient
 from tern_common.http import Probes, create_app
 from tern_triggers.app import SUMMARY, triggers_router
+from tern_triggers.consumer import BACKFILL_GROUP, BACKFILL_TOPICS, GROUP, TOPICS
+from tern_triggers.store import positions
 from tern_triggers.store.rule_seeds import seed
 from unit.triggers.saying import RULES
 
@@ -59,3 +65,21 @@ async def to_mode(api: httpx.AsyncClient, mode: str, name: str = "welcome", **he
 async def history(api: httpx.AsyncClient, name: str = "welcome") -> list[tuple[int, str]]:
     told = (await api.get(f"/v1/rules/{name}/audit")).json()["history"]
     return [(entry["version"], entry["act"]) for entry in reversed(told)]
+
+
+async def begin_where_the_group_stands(bus: Bus, pool: Pool) -> None:
+    """The broker may have served a test before this one, with a database that is gone."""
+    committed: dict[str, dict[int, int]] = {}
+
+    async def answered() -> bool:
+        try:
+            for group, topics_read in ((GROUP, TOPICS), (BACKFILL_GROUP, BACKFILL_TOPICS)):
+                committed.update({topic: await bus.log.committed(group, topic) for topic in topics_read})
+        except Transient:
+            return False
+        return True
+
+    await eventually(answered, 30, "a broker that has just begun knows its groups")
+    for topic, reached in committed.items():
+        async with transaction(pool) as conn:
+            await positions.ensure(conn, topic, reached)

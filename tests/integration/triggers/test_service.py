@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from integration.triggers.operating import begin_where_the_group_stands
 from integration.triggers.shop import DAY, MINUTE, NOON, READY, Shop, cart, customer, moved, order, profile
 from support.names import unique
 from support.running import running
@@ -21,16 +22,13 @@ from tern_common.access.store import StoredToken
 from tern_common.auth import Tokens, new_token
 from tern_common.bus import Bus, Message
 from tern_common.clock import SystemClock
-from tern_common.db import Pool, transaction
-from tern_common.errors import Transient
+from tern_common.db import Pool
 from tern_common.events import Claim, encode
 from tern_common.http import Probes, create_app
 from tern_common.kafka import kafka_bus
 from tern_triggers.__main__ import serve
 from tern_triggers.app import SUMMARY, triggers_router
-from tern_triggers.consumer import BACKFILL_GROUP, BACKFILL_TOPICS, GROUP, TOPICS
 from tern_triggers.settings import TriggersSettings
-from tern_triggers.store import positions
 
 
 async def _token(pool: Pool) -> dict[str, str]:
@@ -153,7 +151,7 @@ async def test_the_process_consumes_decides_publishes_and_answers(
         [Message(topics.PROFILES, who.encode(), profile(who)), Message(topics.RESOLVED, who.encode(), left)]
     )
     headers = await _token(pool)
-    await _begin_where_the_group_stands(bus, pool)
+    await begin_where_the_group_stands(bus, pool)
     async with running(serve(settings)), httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         await _claim(bus, now)
         event = await _published(bus, who)
@@ -164,24 +162,6 @@ async def test_the_process_consumes_decides_publishes_and_answers(
         standing = (await client.get("/v1/clock/next", headers=headers)).json()
         assert standing["safe_time"] is not None
         assert (await client.get("/v1/policy", headers=headers)).json()["grace"] == "5m"
-
-
-async def _begin_where_the_group_stands(bus: Bus, pool: Pool) -> None:
-    """The broker may have served a test before this one, with a database that is gone."""
-    committed: dict[str, dict[int, int]] = {}
-
-    async def answered() -> bool:
-        try:
-            for group, topics_read in ((GROUP, TOPICS), (BACKFILL_GROUP, BACKFILL_TOPICS)):
-                committed.update({topic: await bus.log.committed(group, topic) for topic in topics_read})
-        except Transient:
-            return False
-        return True
-
-    await eventually(answered, 30, "a broker that has just begun knows its groups")
-    for topic, reached in committed.items():
-        async with transaction(pool) as conn:
-            await positions.ensure(conn, topic, reached)
 
 
 async def _claim(bus: Bus, at: datetime) -> None:
