@@ -7,19 +7,16 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypedDict
 
-from load import cpu, scraped
+from load import cpu
 from tern_common.bus import Bus, Place
 from tern_common.clock import SystemClock
 from tern_common.kafka import kafka_bus
 from tern_common.topics import EVENTS, EVENTS_BACKFILL, PROFILES, RESOLVED, RESOLVED_BACKFILL
-from tern_local.children import Program
-from tern_local.folder import HOST
 from tern_local.platform import Platform
-from tern_local.supervisor import Kept
 
 READS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "identity": (("identity", EVENTS), ("identity-backfill", EVENTS_BACKFILL)),
@@ -118,27 +115,6 @@ def shares(since: Mapping[str, float], now: Mapping[str, float], events: int) ->
     """What each process took of an event between two readings, the dearest first."""
     used = {name: (seconds - since.get(name, 0.0)) / events * 1e6 for name, seconds in now.items()}
     return ", ".join(f"{name} {used[name]:.0f}" for name in sorted(used, key=used.__getitem__, reverse=True)) + " µs"
-
-
-class Twin:
-    """A second instance of a service, with a port of its own. Nobody starts it again when it dies."""
-
-    def __init__(self, service: Kept, port: int) -> None:
-        self._service = service
-        self._port = port
-        self.name = f"{service.name}-2"
-
-    @property
-    def address(self) -> str:
-        return f"http://{HOST}:{self._port}"
-
-    def program(self) -> Program:
-        """The service's own, at this port."""
-        first = self._service.program()
-        return replace(first, name=self.name, environment={**first.environment, "TERN_HTTP_PORT": str(self._port)})
-
-    async def is_ready(self) -> bool:
-        return await scraped.is_ready(self.address)
 
 
 async def seek(rig: Rig, group: str, topic: str, starts: Mapping[int, int]) -> None:

@@ -1,13 +1,13 @@
-"""Triggers alone, from preloaded topics: all shipped rules and those of carts, one instance and two.
+"""Triggers alone, from preloaded topics: all shipped rules and those of carts, each by one instance of one process and
+of more, and by two instances.
 
-What triggers read is made once, by identity and profile. Each drain counts from the moment at which every instance has
+What triggers read is made once, by identity and profile. Each drain counts from the moment at which every process has
 applied a batch to the last commit. Before each, the tables are emptied and the group begins anew; after each, every
 home and every fact about a cart must be there.
 """
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,9 +15,10 @@ from typing import NamedTuple
 
 import httpx
 
-from load import cpu, scraped, traffic
+from load import traffic
 from load.drain_bench import PERSONS, floor_rate, preload
-from load.rig import LOOK_S, READS, Rig, Twin, Usage, seek
+from load.fleet import Fleet, Fleets, fleets
+from load.rig import READS, Rig, Usage, seek
 from load.stored_agenda import Counted, counted, empty
 from tern_common import commerce
 from tern_common.clock import SystemClock
@@ -31,29 +32,28 @@ SERVICE = "triggers"
 EVENTS_COUNT = 100_000
 AIM = 0.25
 CARTS = "cart"
-_START_LIMIT_S = 60.0
-_APPLIED = "tern_consumed_records_total"
 _OF_CARTS = (commerce.CartSaid, commerce.CheckoutSaid, commerce.OrderSaid)
 
 
 class Drained(NamedTuple):
-    """Events per second, over how many, what that took, what triggers' own processes took of it per event, and what is
-    stored then."""
+    """By whom; events per second, over how many, what that took, what triggers' own processes took of it per event, and
+    what is stored then."""
 
+    fleet: Fleet
     rate: float
     events: int
     used: Usage
     own_us: float
     left: Counted
 
-    def row(self, what: str, floor: float) -> dict[str, object]:
+    def row(self, rules: str, floor: float, aim: float | None) -> dict[str, object]:
         return {
-            "what": f"triggers, {what}",
+            "what": f"triggers, {rules}, {self.fleet.words}",
             "figure": f"{self.rate:,.0f} events/s ({self.events:,} events), triggers' own {self.own_us:.0f} µs; "
             f"{self.left.facts:,} facts, {self.left.decisions:,} decisions",
             "floor": f"{floor:,.0f} rows/s",
             "ratio": round(self.rate / floor, 3),
-            "aim": AIM,
+            **({} if aim is None else {"aim": aim}),
             **self.used.row(self.events),
         }
 
@@ -67,16 +67,16 @@ async def measure(say: Say) -> list[dict[str, object]]:
             kafka_bus(platform.kafka, "bench") as bus,
         ):
             rig = Rig(platform, bus, SystemClock())
-            twin = Twin(platform.servers[SERVICE], folder.ports([f"{SERVICE}-2"])[f"{SERVICE}-2"])
-            return await _Drains(rig, twin, say).rows()
+            port = folder.ports([f"{SERVICE}-2"])[f"{SERVICE}-2"]
+            return await _Drains(rig, fleets(platform.servers[SERVICE], port), say).rows()
 
 
 class _Drains:
     """One after another, over the same topics."""
 
-    def __init__(self, rig: Rig, twin: Twin, say: Say) -> None:
+    def __init__(self, rig: Rig, fleets: Fleets, say: Say) -> None:
         self._rig = rig
-        self._twin = twin
+        self._fleets = fleets
         self._say = say
         self._expected = 0
 
@@ -88,19 +88,19 @@ class _Drains:
         events = list(traffic.events(seed=6, count=EVENTS_COUNT, end=end, persons=PERSONS))
         self._expected = sum(isinstance(commerce.read(event), _OF_CARTS) for event in events)
         await self._make(events)
-        floor = await floor_rate(rig, events)
-        rows = [
-            (await self._drain("all rules, one instance")).row("all shipped rules, one instance", floor),
-            (await self._drain("all rules, two instances", twice=True)).row("all shipped rules, two instances", floor),
-        ]
+        rows = await self._drains("all shipped rules", events)
         await rig.only(SERVICE)
         await _retire(rig)
         await rig.only()
-        floor = await floor_rate(rig, events)
+        return [*rows, *await self._drains("the cart rules alone", events)]
+
+    async def _drains(self, rules: str, events: Sequence[Event]) -> list[dict[str, object]]:
+        """By these rules. What one process does is told, and held against no aim."""
+        floor = await floor_rate(self._rig, events)
+        fleets = self._fleets
         return [
-            *rows,
-            (await self._drain("cart rules, one instance")).row("the cart rules alone, one instance", floor),
-            (await self._drain("cart rules, two instances", twice=True)).row("the same, two instances", floor),
+            (await self._drain(rules, fleet)).row(rules, floor, aim)
+            for fleet, aim in ((fleets.instance, AIM), (fleets.instances, AIM), (fleets.process, None))
         ]
 
     async def _make(self, events: Sequence[Event]) -> None:
@@ -112,42 +112,26 @@ class _Drains:
             await self._rig.drained([service])
         await self._rig.only()
 
-    async def _drain(self, say: str, *, twice: bool = False) -> Drained:
-        self._say(f"triggers, {say}")
+    async def _drain(self, rules: str, fleet: Fleet) -> Drained:
+        self._say(f"triggers, {rules}, {fleet.words}")
         await empty(self._rig)
         for group, topic in READS[SERVICE]:
             await seek(self._rig, group, topic, await self._rig.bus.log.starts(topic))
-        await self._start(twice)
-        drained = await self._timed()
-        await self._rig.only()
-        await self._rig.platform.supervisor.rest(self._twin.name)
+        await fleet.start(self._rig)
+        drained = await self._timed(fleet)
+        await fleet.stop(self._rig)
         if drained.left.of_carts != self._expected:
             raise AssertionError(f"{self._expected} events about carts, {drained.left.of_carts} facts")
         return drained
 
-    async def _start(self, twice: bool) -> None:
-        """Returns when each instance has applied a batch."""
-        rig, first = self._rig, self._rig.platform.servers[SERVICE]
-        supervisor = rig.platform.supervisor
-        await asyncio.gather(supervisor.wake(first), *([supervisor.wake(self._twin)] if twice else []))
-        async with asyncio.timeout(_START_LIMIT_S):
-            for address in (rig.platform.services[SERVICE], *([self._twin.address] if twice else [])):
-                while not await scraped.counter(address, _APPLIED):
-                    await rig.clock.sleep(LOOK_S / 5)
-
-    async def _timed(self) -> Drained:
+    async def _timed(self, fleet: Fleet) -> Drained:
         rig = self._rig
         whole = sum([await rig.ends(topic) for _, topic in READS[SERVICE]])
-        records, begun, own = await rig.behind(SERVICE), rig.usage(), self._own_s()
+        records, begun, own = await rig.behind(SERVICE), rig.usage(), fleet.own_s(rig)
         await rig.drained([SERVICE])
-        used, own = rig.usage().since(begun), self._own_s() - own
+        used, own = rig.usage().since(begun), fleet.own_s(rig) - own
         events = round(EVENTS_COUNT * records / whole)
-        return Drained(events / used.at, events, used, own / events * 1e6, await counted(rig))
-
-    def _own_s(self) -> float:
-        """CPU seconds of the service's processes."""
-        pids = self._rig.platform.supervisor.pids()
-        return cpu.seconds(pids[name] for name in (SERVICE, self._twin.name) if name in pids)
+        return Drained(fleet, events / used.at, events, used, own / events * 1e6, await counted(rig))
 
 
 async def _retire(rig: Rig) -> None:
