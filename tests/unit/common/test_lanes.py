@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tern_common.bus import Message, Place
+from tern_common.bus import Headers, Message, Place
 from tern_common.errors import Transient
 from tern_common.kafka.lanes import Delivery, Lane, Part, size_of
 
@@ -22,18 +22,11 @@ class Box:
         self.room = room
         self.values: list[bytes] = []
 
-    def append(
-        self,
-        *,
-        timestamp: int | None,  # noqa: ARG002 - aiokafka's names
-        key: bytes | None,  # noqa: ARG002
-        value: bytes | None,
-        headers: list[tuple[str, bytes]],  # noqa: ARG002
-    ) -> object | None:
+    def append(self, key: bytes, value: bytes, headers: Headers) -> bool:  # noqa: ARG002 - a batch's names
         if len(self.values) >= self.room:
-            return None
-        self.values.append(value or b"")
-        return self
+            return False
+        self.values.append(value)
+        return True
 
 
 def messages(first: int, after: int) -> list[Message]:
@@ -59,7 +52,8 @@ def added(lane: Lane, first: int, after: int) -> Delivery:
 
 def flown(lane: Lane, room: int, error: Transient | None = None) -> list[bytes]:
     box = Box(room)
-    lane.settle(lane.take(box), error)
+    lane.take(box)
+    lane.settle(error)
     return box.values
 
 
@@ -89,10 +83,9 @@ async def test_a_send_larger_than_a_batch_is_done_when_its_last_batch_is() -> No
 async def test_what_arrives_while_a_batch_is_on_its_way_is_the_next_batch() -> None:
     lane = Lane(PLACE)
     added(lane, 0, 2)
-    box = Box(100)
-    flying = lane.take(box)
+    assert lane.take(Box(100))
     late = added(lane, 2, 4)
-    lane.settle(flying, None)
+    lane.settle(None)
     assert not late.done.done()
     assert flown(lane, 100) == [b"2", b"3"]
 
@@ -122,10 +115,10 @@ async def test_what_nobody_waits_for_is_dropped_before_it_is_written() -> None:
 async def test_what_is_on_its_way_when_nobody_waits_any_more_is_still_accounted_for() -> None:
     lane = Lane(PLACE)
     delivery = added(lane, 0, 4)
-    flying = lane.take(Box(2))
+    assert lane.take(Box(2))
     delivery.end()
     assert lane.held > 0
-    lane.settle(flying, None)
+    lane.settle(None)
     assert lane.held == 0
     assert flown(lane, 100) == []
 
@@ -140,12 +133,15 @@ async def test_one_send_to_two_lanes_waits_for_both() -> None:
     assert delivery.done.done()
 
 
-async def test_a_closed_producer_fails_all_that_waits() -> None:
+async def test_a_closed_producer_fails_all_that_waits_or_is_on_its_way() -> None:
     lane = Lane(PLACE)
-    delivery = added(lane, 0, 2)
+    flying, waiting = added(lane, 0, 2), added(lane, 2, 3)
+    lane.take(Box(2))
     lane.fail(Transient("closed"))
-    with pytest.raises(Transient):
-        await delivery.done
+    for delivery in (flying, waiting):
+        with pytest.raises(Transient):
+            await delivery.done
+    lane.settle(None)
     assert lane.held == 0
 
 
@@ -160,7 +156,6 @@ class Play:
         self.lane = Lane(PLACE)
         self.sends: list[tuple[Delivery, set[bytes]]] = []
         self.written: list[bytes] = []
-        self._flying: list[Part] = []
         self._box = Box(room)
         self._count = 0
 
@@ -170,19 +165,17 @@ class Play:
         self.sends.append((added(self.lane, first, self._count), values))
 
     def take(self) -> None:
-        if not self._flying:
+        if not self.lane.aboard:
             self._box = Box(self._box.room)
-            self._flying = self.lane.take(self._box)
+            self.lane.take(self._box)
 
     def ack(self) -> None:
-        if self._flying:
+        if self.lane.aboard:
             self.written += self._box.values
-            self.lane.settle(self._flying, None)
-            self._flying = []
+            self.lane.settle(None)
 
     def lose(self) -> None:
-        self.lane.settle(self._flying, Transient("lost"))
-        self._flying = []
+        self.lane.settle(Transient("lost"))
         for delivery, _ in self.sends:
             if delivery.done.done() and not acknowledged(delivery):
                 delivery.end()  # as `send` does

@@ -6,20 +6,17 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
-from tern_common.bus import Message, Place
+from tern_common.bus import Headers, Message, Place
 from tern_common.errors import TernError
 
 _RECORD_OVERHEAD = 32
 _HEADER_OVERHEAD = 8
-NO_LEADER = -1
 
 
 class Batch(Protocol):
-    """What aiokafka's batches are. `append` answers None when the batch is full."""
+    """Takes records until it is full: then `append` answers no."""
 
-    def append(
-        self, *, timestamp: int | None, key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]
-    ) -> object | None: ...
+    def append(self, key: bytes, value: bytes, headers: Headers) -> bool: ...
 
 
 def size_of(message: Message) -> int:
@@ -88,7 +85,7 @@ class Part:
         """Puts what fits into the batch; whether that was all."""
         append, before = batch.append, self.taken
         for _, key, value, headers in self.messages[before:]:
-            if append(timestamp=None, key=key, value=value, headers=list(headers)) is None:
+            if not append(key, value, headers):
                 break
             self.taken += 1
         self.flying = self.flying or self.taken > before
@@ -98,17 +95,18 @@ class Part:
 class Lane:
     """One partition: parts in the order they came.
 
-    `held` counts the bytes of all that waits or is on its way; `away`: a batch is on its way, to `leader`.
+    `held` counts the bytes of all that waits or is on its way; `aboard`: who has messages in the batch that is on its
+    way; `queued`: it goes with the next convoy.
     """
 
-    __slots__ = ("away", "held", "leader", "pending", "place")
+    __slots__ = ("aboard", "held", "pending", "place", "queued")
 
     def __init__(self, place: Place) -> None:
         self.place = place
         self.pending: dict[Part, None] = {}
+        self.aboard: list[Part] = []
+        self.queued = False
         self.held = 0
-        self.away = False
-        self.leader = NO_LEADER
 
     def add(self, part: Part) -> None:
         """Appends what one `send` has for this partition."""
@@ -116,23 +114,21 @@ class Lane:
         self.pending[part] = None
         self.held += part.size
 
-    def take(self, batch: Batch) -> list[Part]:
-        """Moves what fits into the batch. Each part that it names must come back through `settle`."""
-        taken = []
+    def take(self, batch: Batch) -> bool:
+        """Moves what fits into the batch; whether that is anything. It is on its way until `settle`."""
         for part in list(self.pending):
             whole = part.pour(batch)
             if part.flying:
-                taken.append(part)
+                self.aboard.append(part)
             if not whole:
                 break
             del self.pending[part]
-        self.away = bool(taken)
-        return taken
+        return bool(self.aboard)
 
-    def settle(self, parts: Sequence[Part], error: TernError | None) -> None:
+    def settle(self, error: TernError | None) -> None:
         """The batch is acknowledged, or lost with `error`."""
-        self.away = False
-        for part in parts:
+        aboard, self.aboard = self.aboard, []
+        for part in aboard:
             part.flying = False
             if error is not None:
                 self.pending.pop(part, None)
@@ -148,7 +144,7 @@ class Lane:
             self.held -= part.size
 
     def fail(self, error: TernError) -> None:
-        """Gives up all that waits."""
-        for part in list(self.pending):
+        """Gives up all that waits or is on its way."""
+        for part in [*self.pending, *self.aboard]:
             part.delivery.failed(error)
             part.delivery.end()

@@ -1,51 +1,50 @@
 """Writing to Kafka: acks=all, idempotent, bounded memory, and batches that form by themselves.
 
-There is no timer. aiokafka has one request on its way to a broker at a time; what arrives meanwhile, for all partitions
-that the broker leads, is the next request. A `send` waits on one future, however many messages it has, and what was
-sent in one turn of the loop is dealt out to its partitions together. One aiokafka producer serves until a batch fails
-for good: its sequence numbers are then spent, and a fresh one takes over.
+There is no timer. One request is on its way to a broker at a time; what arrives meanwhile, for all partitions that the
+broker leads, is the next request. A `send` waits on one future, however many messages it has, and what was sent in one
+turn of the loop is dealt out to its partitions together. A partition has one batch on its way: it goes until the broker
+has said what became of it, always the same bytes, and nothing of that partition overtakes it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient
 
 from tern_common.bus import SEND_TIMEOUT_S, Message, Place
 from tern_common.errors import TernError, Transient, Unusable
-from tern_common.kafka.connection import Connection, translated
+from tern_common.kafka.batches import Batch, Flight, Identity
+from tern_common.kafka.connection import Connection
 from tern_common.kafka.lanes import Delivery, Lane, Part, size_of
 from tern_common.kafka.patience import Patience
-from tern_common.kafka.wire import Wire, batch_for
+from tern_common.kafka.wire import RETRY_S, Spawn, Wire
 from tern_common.partitioning import Hashes
 from tern_common.topics import TABLE
 
 MEMORY_BYTES = 64 * 1024 * 1024
 LANE_BYTES = MEMORY_BYTES // 2  # so that a partition without a leader leaves room for the others
 _MESSAGE_BYTES = 1_000_000
-_STRAY_S = 0.05
 _SATURATED = "kafka: the producer is saturated"
 _LIMITS = {t.name: int(t.config["max.message.bytes"]) for t in TABLE if "max.message.bytes" in t.config}
 _LEAST_LIMIT = min(_MESSAGE_BYTES, *_LIMITS.values())
-
-Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
 
 class KafkaProducer:
     """`bus.Producer`. `spawn` starts a task that the bus owns."""
 
-    def __init__(self, connection: Connection, spawn: Spawn) -> None:
+    def __init__(self, connection: Connection, spawn: Spawn, connect: Callable[..., Any] = AIOKafkaClient) -> None:
         self._spawn = spawn
-        self._wire = Wire(connection, spawn)
+        self._clock = connection.clock
+        self._wire = Wire(connection, spawn, connect)
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._counts: dict[str, int] = {}
         self._hashes = Hashes()
         self._patience = Patience(_expired)
         self._arrived: list[Delivery] = []
+        self._flights: dict[Lane, Flight] = {}
         self._ready: dict[int, dict[Lane, None]] = {}
         self._sailing: set[int] = set()
         self._held = 0
@@ -115,20 +114,23 @@ class KafkaProducer:
 
     def _make_ready(self, lane: Lane) -> None:
         """The lane goes with the next convoy to its leader, unless a batch of it is on its way."""
-        if lane.away or not lane.pending or lane in self._ready.get(lane.leader, ()):
-            return
-        lane.leader = self._wire.leader(lane.place)
-        self._ready.setdefault(lane.leader, {})[lane] = None
-        if lane.leader not in self._sailing:
-            self._sailing.add(lane.leader)
-            self._spawn(self._sail(lane.leader))
+        if lane.pending and not lane.aboard and not lane.queued:
+            self._enqueue(lane)
+
+    def _enqueue(self, lane: Lane) -> None:
+        lane.queued = True
+        leader = self._wire.leader(lane.place)
+        self._ready.setdefault(leader, {})[lane] = None
+        if leader not in self._sailing:
+            self._sailing.add(leader)
+            self._spawn(self._sail(leader))
 
     async def _sail(self, leader: int) -> None:
         """One convoy after another: the next leaves when the last has landed. Ends when nothing waits."""
         try:
             while lanes := self._ready.pop(leader, None):
                 self._look_again()
-                await self._convoy(lanes)
+                await self._convoy(leader, lanes)
         finally:
             self._sailing.discard(leader)
 
@@ -137,45 +139,44 @@ class KafkaProducer:
         for topic in self._counts:
             self._counts[topic] = self._wire.partitions(topic) or self._counts[topic]
 
-    async def _convoy(self, lanes: Iterable[Lane]) -> None:
-        """A batch of each lane. A partition that the broker holds up does not hold up the others: it is left behind."""
-        client = await self._wire.current()
-        landings = [landing for lane in lanes if (landing := await self._launch(client, lane))]
-        if landings:
-            await asyncio.wait(landings, timeout=_STRAY_S)
+    async def _convoy(self, leader: int, lanes: Iterable[Lane]) -> None:
+        """A batch of each lane in one request. What the broker did not answer for goes again, ahead of all else."""
+        identity = await self._wire.identity()
+        flights = {lane: flight for lane in lanes if (flight := self._boarded(lane, identity))}
+        if not flights:
+            return
+        verdicts = await self._wire.write(leader, flights.values())
+        unanswered = []
+        for lane in flights:
+            if lane.place in verdicts:
+                self._landed(lane, verdicts[lane.place])
+            else:
+                unanswered.append(lane)
+        if unanswered:
+            self._spawn(self._again(unanswered))
 
-    async def _launch(self, client: AIOKafkaProducer, lane: Lane) -> asyncio.Future[Any] | None:
-        batch = batch_for(lane.held)
-        parts = lane.take(batch)
-        if not parts:
+    def _boarded(self, lane: Lane, identity: Identity) -> Flight | None:
+        """What the broker did not answer for, or else what waits."""
+        lane.queued = False
+        if flight := self._flights.get(lane):
+            return flight
+        batch = Batch(lane.held)
+        if not lane.take(batch):
             return None
-        try:
-            with translated("write"):
-                landing: asyncio.Future[Any] = await client.send_batch(
-                    batch, lane.place.topic, partition=lane.place.partition
-                )
-        except TernError as wrong:
-            self._settle(client, lane, parts, wrong)
-            return None
-        landing.add_done_callback(partial(self._landed, client, lane, parts))
-        return landing
+        flight = self._flights[lane] = batch.sealed(lane.place, identity)
+        return flight
 
-    def _landed(self, client: AIOKafkaProducer, lane: Lane, parts: list[Part], landing: asyncio.Future[Any]) -> None:
-        error: TernError | None = None
-        try:
-            with translated("write"):
-                landing.result()
-        except TernError as wrong:
-            error = wrong
-        except asyncio.CancelledError:
-            error = Transient("kafka: the producer was closed")
-        self._settle(client, lane, parts, error)
-
-    def _settle(self, client: AIOKafkaProducer, lane: Lane, parts: list[Part], error: TernError | None) -> None:
-        lane.settle(parts, error)
+    def _landed(self, lane: Lane, error: TernError | None) -> None:
+        flight = self._flights.pop(lane)
+        lane.settle(error)
         if error is not None:
-            self._wire.replace(client)
+            self._wire.spent(flight.identity)
         self._make_ready(lane)
+
+    async def _again(self, lanes: Iterable[Lane]) -> None:
+        await self._clock.sleep(RETRY_S)
+        for lane in lanes:
+            self._enqueue(lane)
 
     async def close(self) -> None:
         """Waits for nothing that is not acknowledged yet: who sent it was told, or is gone."""
