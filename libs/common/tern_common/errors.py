@@ -7,8 +7,8 @@ TernError
 ├── Refused        the answer to a caller: carries its HTTP status
 └── Misconfigured  an operator must change something before the process can start
 
-Anything else is a bug: it is not caught, and the process ends. Except where it is about one of many: a record that meets
-it is rejected (`blaming`), and a customer about whom it is met is put off.
+Anything else is a bug: it is not caught, and the process ends. Except where it is about one of many: a record that
+meets it is rejected (`blaming`), and a customer about whom it is met is put off.
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import NamedTuple
 
-from tern_common.db import Connection, Pool, transaction
+from tern_common.db import Connection, Pool, connection, transaction
+from tern_common.errors import Misconfigured, Transient
 from tern_common.logs import logger
 from tern_triggers.domain.agenda import Plan
 from tern_triggers.domain.decisions import Decision
@@ -17,7 +18,6 @@ from tern_triggers.domain.folds.telling import stories
 from tern_triggers.domain.holding import next_release
 from tern_triggers.domain.moments import earliest
 from tern_triggers.domain.narrative import ended_notes
-from tern_triggers.domain.policy import Policy
 from tern_triggers.domain.rounds import Safe, after, decide, next_looks
 from tern_triggers.domain.rules import Ruleset
 from tern_triggers.domain.view import View
@@ -26,8 +26,7 @@ from tern_triggers.store.outbox import Claimed
 from tern_triggers.store.sittings import Sitting
 from tern_triggers.store.writing import Writing
 
-PUT_OFF = timedelta(hours=1)
-"""So much later a customer is looked at again about whom an error was met."""
+_PUT_OFF = "a look met an error of ours, and is put off"
 
 
 class Pass(NamedTuple):
@@ -45,24 +44,28 @@ async def fire_due(pool: Pool, writing: Writing, safe: Safe, now: datetime, leas
 
     With a `lease` the triggers are noted as attempted and leased for so long: the caller publishes them itself.
     """
-    async with transaction(pool) as conn:
-        ruleset = await writing.rulebook.of(conn)
-        due = await agenda.take_due(conn, safe, writing.policy.fire_batch)
-        customers = await _bearable(conn, due, writing.policy.fire_facts)
-        looked = await _look(conn, ruleset, writing.policy, customers, _When(safe, now))
-        return await _write(conn, writing, looked, now, lease)
+    when, due = _When(safe, now, lease), list[str]()
+    try:
+        async with transaction(pool) as conn:
+            ruleset = await writing.rulebook.of(conn)
+            due += await _bearable(
+                conn, await agenda.take_due(conn, safe, writing.policy.fire_batch), writing.policy.fire_facts
+            )
+            return await _fire(conn, ruleset, writing, due, when)
+    except (Transient, Misconfigured):
+        raise
+    except Exception as wrong:
+        if not due:
+            raise
+        logger.warning("looks met an error of ours, and are taken one by one", why=type(wrong).__name__)
+    return await _one_by_one(pool, writing, due, when)
 
 
 async def fire_overdue(pool: Pool, writing: Writing, safe: Safe, now: datetime, lease: timedelta | None = None) -> Pass:
     """Waits for the customer that is overdue the longest, if one is overdue by too much, and decides for it alone."""
-    async with transaction(pool) as conn:
-        ruleset = await writing.rulebook.of(conn)
+    async with connection(pool) as conn:
         customer = await agenda.longest_overdue(conn, safe, writing.policy.overdue)
-        if customer is None:
-            return Pass()
-        customers = await agenda.wait_for(conn, customer, safe)
-        looked = await _look(conn, ruleset, writing.policy, customers, _When(safe, now))
-        return await _write(conn, writing, looked, now, lease)
+    return Pass() if customer is None else await _one_by_one(pool, writing, [customer], _When(safe, now, lease))
 
 
 async def _bearable(conn: Connection, due: Sequence[str], most: int) -> list[str]:
@@ -75,10 +78,16 @@ async def _bearable(conn: Connection, due: Sequence[str], most: int) -> list[str
 
 
 class _When(NamedTuple):
-    """What is safe, and what the wall clock says."""
+    """What is safe, what the wall clock says, and for how long letters are leased to the caller."""
 
     safe: Safe
     now: datetime
+    lease: timedelta | None
+
+    @property
+    def put_off(self) -> Plan:
+        """For a customer about whom an error of ours was met."""
+        return Plan(self.safe.live + agenda.PUT_OFF, self.safe.all + agenda.PUT_OFF)
 
 
 class _Looked(NamedTuple):
@@ -90,16 +99,63 @@ class _Looked(NamedTuple):
     forgotten: list[Fact]
 
 
-async def _look(conn: Connection, ruleset: Ruleset, policy: Policy, customers: Sequence[str], when: _When) -> _Looked:
+async def _one_by_one(pool: Pool, writing: Writing, due: Sequence[str], when: _When) -> Pass:
+    """Whoever meets an error of ours alone is put off. One that all of several meet is nobody's, and is raised."""
+    done: list[Pass] = []
+    erring: dict[str, Exception] = {}
+    for customer in due:
+        try:
+            done.append(await _alone(pool, writing, customer, when))
+        except (Transient, Misconfigured):
+            raise
+        except Exception as wrong:  # noqa: BLE001 - it is raised below, or the customer is put off
+            erring[customer] = wrong
+    if len(erring) > 1 and not done:
+        raise erring[due[0]]
+    for customer, met in erring.items():
+        logger.error(_PUT_OFF, exc_info=met, customer_id=customer)
+        await _put_off(pool, customer, when)
+    return Pass(
+        sum(one.customers for one in done) + len(erring),
+        [decision for one in done for decision in one.decisions],
+        [letter for one in done for letter in one.letters],
+        any(one.speaks for one in done),
+    )
+
+
+async def _alone(pool: Pool, writing: Writing, customer: str, when: _When) -> Pass:
+    async with transaction(pool) as conn:
+        ruleset = await writing.rulebook.of(conn)
+        return await _fire(conn, ruleset, writing, await agenda.wait_for(conn, customer, when.safe), when)
+
+
+async def _put_off(pool: Pool, customer: str, when: _When) -> None:
+    async with transaction(pool) as conn:
+        if await agenda.wait_for(conn, customer, when.safe):
+            await agenda.plan_next(conn, {customer: when.put_off})
+
+
+async def _fire(conn: Connection, ruleset: Ruleset, writing: Writing, customers: Sequence[str], when: _When) -> Pass:
+    """All of one transaction about these customers, who are locked."""
+    looked = await _look(conn, ruleset, writing, customers, when)
+    if not looked.plans:
+        return Pass()
+    await facts.forget(conn, looked.forgotten)
+    written = await sittings.write(conn, looked.sat, looked.notes, when.now, when.lease)
+    await agenda.plan_next(conn, looked.plans)
+    return Pass(len(looked.plans), written.decisions, written.letters, written.speaks)
+
+
+async def _look(conn: Connection, ruleset: Ruleset, writing: Writing, customers: Sequence[str], when: _When) -> _Looked:
     looked = _Looked([], [], {}, [])
     if not customers:
         return looked
     for view in await views.load(conn, ruleset, customers, lock=True):
         try:
-            sitting, notes, plan = _look_at(ruleset, view, policy, when)
+            sitting, notes, plan = _look_at(ruleset, view, writing, when)
         except Exception:  # noqa: BLE001 - an error about one customer must not keep all who are due behind it waiting
-            logger.error("a look met an error of ours, and is put off", exc_info=True, customer_id=view.customer_id)
-            looked.plans[view.customer_id] = Plan(when.safe.live + PUT_OFF, when.safe.all + PUT_OFF)
+            logger.error(_PUT_OFF, exc_info=True, customer_id=view.customer_id)
+            looked.plans[view.customer_id] = when.put_off
             continue
         looked.sat.append(sitting)
         looked.notes.extend(notes)
@@ -108,26 +164,18 @@ async def _look(conn: Connection, ruleset: Ruleset, policy: Policy, customers: S
     return looked
 
 
-def _look_at(ruleset: Ruleset, view: View, policy: Policy, when: _When) -> tuple[Sitting, Sequence[Decision], Plan]:
+def _look_at(ruleset: Ruleset, view: View, writing: Writing, when: _When) -> tuple[Sitting, Sequence[Decision], Plan]:
     """What is decided about a customer, notes of cycles that have ended, and when to look again."""
+    policy = writing.policy
     told = stories(ruleset, view, policy, when.now)
     found = decide(ruleset, told, view, policy, when.safe, when.now)
     looks = next_looks(found.left, policy)
     freed = next_release(after(view, found)) if view.holds else None
     return (
-        sittings.concluded(told, view, found, policy, when.now),
+        sittings.concluded(told, view, found, writing, when.now),
         ended_notes(ruleset, told, view, policy, when.now),
         Plan(earliest(looks.live, freed), looks.all, *_span(view)),
     )
-
-
-async def _write(conn: Connection, writing: Writing, looked: _Looked, now: datetime, lease: timedelta | None) -> Pass:
-    if not looked.plans:
-        return Pass()
-    await facts.forget(conn, looked.forgotten)
-    written = await sittings.write(conn, looked.sat, looked.notes, writing.source, now, lease)
-    await agenda.plan_next(conn, looked.plans)
-    return Pass(len(looked.plans), written.decisions, written.letters, written.speaks)
 
 
 def _span(view: View) -> tuple[datetime | None, datetime | None]:

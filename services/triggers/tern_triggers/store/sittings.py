@@ -23,6 +23,7 @@ from tern_triggers.domain.rounds import Decided, Ruling, after
 from tern_triggers.domain.view import Deferral, View
 from tern_triggers.store import arms, decisions, deferrals, holds, letters, outbox
 from tern_triggers.store.outbox import Claimed, Letter
+from tern_triggers.store.writing import Writing
 
 _ONCE = (Outcome.FIRED, Outcome.HELD_OUT)
 """What the unique index lets nobody say twice."""
@@ -33,6 +34,7 @@ class Sitting(NamedTuple):
 
     `puts`: deferrals that stand. `drops`: those that do not any more. `requests`: stock to be held, each with the home
     it is filed under. `released`: trigger id → why stock need not be held any longer.
+    `spoken`: row id → what is published of a ruling, if that is new.
     """
 
     view: View
@@ -41,6 +43,7 @@ class Sitting(NamedTuple):
     drops: Sequence[Deferral] = ()
     requests: Sequence[tuple[str, HoldRequested]] = ()
     released: dict[str, str] = {}  # noqa: RUF012 - nobody writes to it
+    spoken: dict[str, Letter] = {}  # noqa: RUF012 - nobody writes to it
 
 
 class Sat(NamedTuple):
@@ -52,10 +55,15 @@ class Sat(NamedTuple):
     speaks: bool = False
 
 
-def concluded(told: Stories, view: View, found: Decided, policy: Policy, now: datetime) -> Sitting:
-    """What has to be written besides decisions. What still waits is told from what is left to be decided."""
+def concluded(told: Stories, view: View, found: Decided, writing: Writing, now: datetime) -> Sitting:
+    """What has to be written besides decisions. What still waits is told from what is left to be decided.
+
+    All that can err about one customer alone is done here, and not where everybody's is written.
+    """
+    fired = [one for one in found.rulings if _speaks(one)]
+    spoken = {one.decision.row_id: letters.of_ruling(one, view, writing.source) for one in fired}
     if not (found.deferrals or found.asks or view.deferrals or view.holds):
-        return Sitting(view, found)
+        return Sitting(view, found, spoken=spoken)
     left = {one.trigger_id for one in found.left}
     waiting = [one.deferral for one in found.left if one.deferral is not None]
     kept = {(one.home_id, one.trigger_id) for one in waiting}
@@ -66,8 +74,9 @@ def concluded(told: Stories, view: View, found: Decided, policy: Policy, now: da
         found,
         puts=[one for one in waiting if one.trigger_id in doubled or one != view.deferrals.get(one.trigger_id)],
         drops=[one for one in _known_to_wait(view) if (one.home_id, one.trigger_id) not in kept],
-        requests=[_request(one, view, policy, now) for one in asked],
+        requests=[_request(one, view, writing.policy, now) for one in asked],
         released=holding.given_up(after(view, found), left, told, now),
+        spoken=spoken,
     )
 
 
@@ -84,7 +93,6 @@ async def write(
     conn: Connection,
     sittings: Sequence[Sitting],
     notes: Sequence[Decision],
-    source: str,
     now: datetime,
     lease: timedelta | None = None,
 ) -> Sat:
@@ -92,16 +100,11 @@ async def write(
 
     `lease`: the triggers are noted as attempted and leased for so long, since the caller publishes them itself.
     """
-    rulings = [(ruling, one.view) for one in sittings for ruling in one.found.rulings]
-    said = [ruling.decision for ruling, _ in rulings]
+    said = [ruling.decision for one in sittings for ruling in one.found.rulings]
     added = await decisions.add(conn, [*said, *notes])
     again = [_already(one) for one in said if one.outcome in _ONCE and one.row_id not in added]
     await decisions.add(conn, again)
-    fired = [
-        letters.of_ruling(ruling, view, source)
-        for ruling, view in rulings
-        if _speaks(ruling) and ruling.decision.row_id in added
-    ]
+    fired = [letter for one in sittings for row_id, letter in one.spoken.items() if row_id in added]
     await _write_what_waits(conn, sittings)
     stock = await _write_holds(conn, sittings, now)
     claimed = await outbox.put(conn, fired, lease)
