@@ -1,0 +1,78 @@
+"""One event that meets an error of ours in the transaction is set aside; where all do, the process ends (ADR 30)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from integration.identity.graph_in_database import KEYS, Graphs
+from support.running import running
+from support.waiting import eventually
+from tern_common.blaming import TooManyErrors
+from tern_common.bus import Message
+from tern_common.clock import ManualClock
+from tern_common.consume import consume
+from tern_common.events import MembershipChange, decode_resolved, encode
+from tern_common.fetching import OUR_ERROR
+from tern_common.memory import MemoryBus
+from tern_common.rejecting import Rejecting
+from tern_common.sealing import Sealer
+from tern_common.topics import EVENTS, REJECTED, RESOLVED
+from tern_identity.consumer import GROUP, EventHandler
+from tern_identity.store import Numbers, Store
+from unit.identity.histories import SHIPPED, Said, event
+
+VISITS = [event(Said(number, number, browser=number % 4, user=number == 3)) for number in range(1, 8)]
+
+
+class Jammed(Sealer):
+    """Errs about whatever contains `about`: inside the transaction in which an identifier is born."""
+
+    def __init__(self, about: str) -> None:
+        super().__init__({"test": bytes(32)}, "test")
+        self._about = about
+
+    def seal_all(self, texts: Sequence[str]) -> list[bytes]:
+        if any(self._about in text for text in texts):
+            raise ZeroDivisionError
+        return super().seal_all(texts)
+
+
+async def work_through(graphs: Graphs, sealer: Sealer, values: Sequence[bytes]) -> MemoryBus:
+    """The service's loop over these, until all is committed."""
+    bus = MemoryBus()
+    await bus.producer.send([Message(EVENTS, b"k", value) for value in values])
+    store = Store(graphs.pool, KEYS._replace(sealer=sealer), Numbers(SHIPPED, 0))
+    await store.refresh()
+    handler = EventHandler(store, graphs.pool, bus.producer)
+    consumer = await bus.subscribe(GROUP, [EVENTS])
+
+    async def all_in() -> bool:
+        return sum((await bus.log.committed(GROUP, EVENTS)).values()) == len(values)
+
+    async with running(consume(consumer, handler, Rejecting(bus.producer, "identity"), ManualClock(), limit=100)):
+        await eventually(all_in, 20, "all is committed")
+    return bus
+
+
+def resolved(bus: MemoryBus) -> set[str | None]:
+    said = ((record, decode_resolved(record.value)) for record in bus.sent(RESOLVED))
+    return {record.header("message-id") for record, one in said if not isinstance(one, MembershipChange)}
+
+
+async def test_an_event_that_errs_is_set_aside_and_counts_once_that_is_mended(graphs: Graphs) -> None:
+    bus = await work_through(graphs, Jammed("browser-2"), [encode(one) for one in VISITS])
+    aside = bus.sent(REJECTED)
+    assert {(one.header("reason"), one.value) for one in aside} == {(OUR_ERROR, encode(VISITS[n])) for n in (1, 5)}
+    assert resolved(bus) == {"m-1", "m-3", "m-4", "m-5", "m-7"}
+    mended = await work_through(graphs, KEYS.sealer, [one.value for one in aside])
+    assert resolved(mended) == {"m-2", "m-6"}
+    await graphs.assert_canonical(SHIPPED)
+
+
+async def test_an_error_that_all_events_meet_ends_the_process(graphs: Graphs) -> None:
+    with pytest.raises(ExceptionGroup) as ended:
+        await work_through(graphs, Jammed(""), [encode(one) for one in VISITS])
+    assert ended.group_contains(TooManyErrors)
+    assert (await graphs.ledger()).homes == {}

@@ -1,0 +1,83 @@
+"""One record that meets an error of ours in the transaction is set aside; where all do, the process ends (ADR 30)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from integration.profile.world import HASHER, Worker, World, customer
+from support.running import running
+from support.waiting import eventually
+from tern_common.blaming import TooManyErrors
+from tern_common.bus import Message
+from tern_common.clock import ManualClock
+from tern_common.consume import consume
+from tern_common.db import Pool
+from tern_common.events import decode_profile
+from tern_common.fetching import OUR_ERROR
+from tern_common.hashing import Hasher
+from tern_common.memory import MemoryBus
+from tern_common.rejecting import Rejecting
+from tern_common.topics import PROFILES, REJECTED, RESOLVED
+from tern_profile.consumer import GROUP, ProfileHandler
+from unit.profile.saying import BOB, DECLARING, identify
+
+
+class Jammed(Hasher):
+    """Errs about whatever contains `about`: where a record is made, since reading asks about consents only."""
+
+    def __init__(self, about: str) -> None:
+        super().__init__(b"a key for tests only")
+        self._about = about
+
+    def identifier(self, namespace: str, value: str) -> bytes:
+        if self._about in value:
+            raise ZeroDivisionError
+        return super().identifier(namespace, value)
+
+
+@pytest.fixture
+def shop() -> World:
+    world = World()
+    for who in ("ann", "bob", "cat"):
+        world.place(who, who)
+        world.file(who, identify(1, trusted=True, email=f"{who}@example.com", name=who))
+    return world
+
+
+async def work_through(pool: Pool, hasher: Hasher, values: Sequence[bytes]) -> MemoryBus:
+    """The service's loop over these, until all is committed."""
+    bus = MemoryBus()
+    await bus.producer.send([Message(RESOLVED, b"k", value) for value in values])
+    handler = ProfileHandler(pool, bus.producer, hasher, DECLARING)
+    consumer = await bus.subscribe(GROUP, [RESOLVED])
+
+    async def all_in() -> bool:
+        return sum((await bus.log.committed(GROUP, RESOLVED)).values()) == len(values)
+
+    async with running(consume(consumer, handler, Rejecting(bus.producer, "profile"), ManualClock(), limit=100)):
+        await eventually(all_in, 20, "all is committed")
+    return bus
+
+
+def published(bus: MemoryBus) -> set[str]:
+    return {decode_profile(record.value).customer_id for record in bus.sent(PROFILES)}
+
+
+async def test_a_record_that_errs_is_set_aside_and_counts_once_that_is_mended(pool: Pool, shop: World) -> None:
+    bus = await work_through(pool, Jammed(BOB), [one.value for one in shop.said])
+    (aside,) = bus.sent(REJECTED)
+    assert (aside.header("reason"), aside.value) == (OUR_ERROR, shop.said[1].value)
+    assert published(bus) == {customer("ann"), customer("cat")}
+    mended = await work_through(pool, HASHER, [aside.value])
+    assert published(mended) == {customer("bob")}
+    assert {one.customer_id for one in await Worker(pool).deliver(shop.said)} == shop.expected().keys()
+
+
+async def test_an_error_that_all_records_meet_ends_the_process(pool: Pool, shop: World) -> None:
+    with pytest.raises(ExceptionGroup) as ended:
+        await work_through(pool, Jammed("@"), [one.value for one in shop.said])
+    assert ended.group_contains(TooManyErrors)
+    mended = await work_through(pool, HASHER, [one.value for one in shop.said])
+    assert published(mended) == shop.expected().keys(), "nothing was set aside"
