@@ -1,7 +1,8 @@
 """`make chaos ARGS="--minutes 10 --seed 7"`: kills whatever can be killed, and checks what is left of it.
 
 The seed fixes what households do, who is killed in which order, and which failpoints are armed in which order; what
-meets what is the machine's. Ends with 0 when nothing is wrong.
+meets what is the machine's. With `--workers 2` whoever reaches a failpoint is one of two. Ends with 0 when nothing is
+wrong.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-async def main(minutes: float, seed: int, data: Path) -> Findings:
+async def main(minutes: float, seed: int, workers: int, data: Path) -> Findings:
     """One run on a fresh platform."""
     seconds = max(LEAST_S, minutes * 60 - AROUND_S)
     shop_rules.write(data / "shop")
@@ -50,7 +51,9 @@ async def main(minutes: float, seed: int, data: Path) -> Findings:
     deaths, clients = Deaths(), None
     async with (
         Folder(data / "platform") as folder,
-        open_platform(folder, deaths.say, environment=shop_rules.environment(data / "shop", failpoints)) as platform,
+        open_platform(
+            folder, deaths.say, environment=shop_rules.environment(data / "shop", failpoints, workers)
+        ) as platform,
     ):
         say(f"the platform stands; {seconds:.0f} s of trouble")
         platform.supervisor.longest_pause_s = _RESTARTS_S
@@ -101,6 +104,7 @@ def _words(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     parser.add_argument("--minutes", type=float, default=4.0, help="how long all of it may take, about")
     parser.add_argument("--seed", type=int, default=None, help="of an earlier run, to play it again")
+    parser.add_argument("--workers", type=int, default=1, help="processes of each service behind ingest")
     parser.add_argument("--keep", type=Path, default=None, help="where to keep the platform's folder and logs")
     return parser.parse_args(words)
 
@@ -112,7 +116,7 @@ def run(words: Sequence[str]) -> int:
     say(f"seed {seed}")
     began = SystemClock().monotonic()
     with tempfile.TemporaryDirectory(prefix="tern-chaos-") as temporary:
-        found = asyncio.run(main(said.minutes, seed, said.keep or Path(temporary)))
+        found = asyncio.run(main(said.minutes, seed, said.workers, said.keep or Path(temporary)))
     took = timedelta(seconds=round(SystemClock().monotonic() - began))
     verdict = f"{len(found.wrong)} faults" if found.wrong else "equal to the oracle"
     sys.stdout.write(f"seed {seed}: {verdict}, in {took}\n")

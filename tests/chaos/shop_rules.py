@@ -80,16 +80,18 @@ def write(folder: Path) -> None:
     (folder / "identity.yaml").write_text(yaml.safe_dump(ours))
 
 
-def environment(folder: Path, failpoints: Path) -> Mapping[str, Mapping[str, str]]:
-    """What each service is told beyond what every local one is."""
+def environment(folder: Path, failpoints: Path, workers: int) -> Mapping[str, Mapping[str, str]]:
+    """What each service is told beyond what every local one is. `workers`: of each of those behind ingest."""
     trouble = {"TERN_FAILPOINTS": str(failpoints)}
+    crews = {f"TERN_{service}_WORKERS": str(workers) for service in ("IDENTITY", "PROFILE", "TRIGGERS")}
     claims = {"TERN_PROGRESS_INTERVAL_MS": "200"}
     return {
         "ingest": trouble,
-        "identity": {**trouble, **claims, "TERN_POLICY_FILE": str(folder / "identity.yaml")},
-        "profile": {**trouble, **claims},
+        "identity": {**trouble, **crews, **claims, "TERN_POLICY_FILE": str(folder / "identity.yaml")},
+        "profile": {**trouble, **crews, **claims},
         "triggers": {
             **trouble,
+            **crews,
             "TERN_RULES_DIR": str(folder / "rules"),
             "TERN_POLICY_FILE": str(folder / "triggers.yaml"),
         },
