@@ -18,6 +18,7 @@ from simulation.loop import START
 from simulation.rules import BY_NAME
 from simulation.triggers import STALE_AFTER_S, TriggerTables
 from simulation.world import END_S, Ended
+from tern_common.topics import REJECTED
 from tern_triggers.domain.candidates import candidate_of
 from tern_triggers.domain.contract import FIRED, REVOKED
 from tern_triggers.domain.decisions import Decision, Outcome
@@ -29,6 +30,7 @@ SOON = timedelta(seconds=5)
 def check(ended: Ended) -> None:
     """Raises `AssertionError` that names the seed."""
     try:
+        nothing_is_rejected(ended)
         nothing_is_lost(ended)
         safe_time_has_recovered(ended)
         ended.tables.triggers.node.check_agenda()
@@ -44,6 +46,13 @@ def check(ended: Ended) -> None:
 
 def _fired(ended: Ended) -> list[Judged]:
     return [one for one in ended.tables.triggers.judged if one.decision.outcome is Outcome.FIRED]
+
+
+def nothing_is_rejected(ended: Ended) -> None:
+    """All that is sent is sound: whatever is rejected met an error of ours."""
+    broker = ended.network.broker
+    aside = [record for place in broker.places(REJECTED) for record in broker.partition(place).records]
+    assert not aside, f"rejected: {sorted({record.header('reason') or '' for record in aside})}"
 
 
 def nothing_is_lost(ended: Ended) -> None:
