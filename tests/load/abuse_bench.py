@@ -1,9 +1,10 @@
 """Good traffic beside bad: what strangers send costs those who send what they should at most twice their p99.
 
 A round is the good traffic alone and then beside the attack, one straight after the other; of three the middle one
-counts. The attackers are a process of their own that sends ten times as much as the good ones, and no more: what such a
-client takes of the same cores by itself is not the service's. The rate that was reached stands beside each figure, and
-what one request of the attack took of ingest's CPU (`service_us`).
+counts. The attackers are a process of their own that sends ten times as much as the good ones, and no more. It shares
+the cores: so a third part of each round has them ask the no-op instead, which shows what such a client takes from the
+good ones wherever it knocks. The rate that was reached stands beside each figure, and what one request of the attack
+took of ingest's CPU (`service_us`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import NamedTuple
 
 from load import memory
 from load.flood import HALVES
-from load.ingest_bench import request
+from load.ingest_bench import noop, request
 from load.rig import VOID_ABOVE_CORES, Loaded, Rig, try_load
 from support.processes import descendants
 from tern_common.clock import SystemClock
@@ -80,15 +81,21 @@ class Half(NamedTuple):
 
 
 class Round(NamedTuple):
-    """The good traffic alone, and beside the attack."""
+    """The good traffic alone, beside the attack, and beside the same attack on somebody else."""
 
     alone: Half
     beside: Half
     flooded: Flooded
+    elsewhere: Half
 
     @property
     def ratio(self) -> float:
         return self.beside.found["p99_ms"] / self.alone.found["p99_ms"]
+
+    @property
+    def ratio_elsewhere(self) -> float:
+        """What the attackers' own process does to the good ones."""
+        return self.elsewhere.found["p99_ms"] / self.alone.found["p99_ms"]
 
     @property
     def cpu_us(self) -> float:
@@ -97,30 +104,35 @@ class Round(NamedTuple):
 
     @property
     def foreign_cores(self) -> float:
-        return max(self.alone.foreign_cores, self.beside.foreign_cores)
+        return max(half.foreign_cores for half in (self.alone, self.beside, self.elsewhere))
 
 
 async def measure(say: Say) -> list[dict[str, object]]:
     """Two rows for each attack, from a platform of its own. Raises when something acknowledged is not stored."""
-    async with _platform(say) as rig:
+    async with _platform(say) as rig, noop() as elsewhere:
         await rig.only()
         await _good(rig, WARM_UP_S)
         usual_mb = (await _good(rig, SECONDS)).peak_mb
         rows = []
         for attack in ATTACKS:
             say(attack.name)
-            rows += _rows(attack, [await _round(rig, attack) for _ in range(ROUNDS)], usual_mb)
+            rows += _rows(attack, [await _round(rig, attack, elsewhere) for _ in range(ROUNDS)], usual_mb)
             say(", ".join(f"{row['ratio']} ({row['figure']})" for row in rows[-2:]))
         say(f"{KEYS:,} keys")
         return [*rows, await _all_keys(rig, usual_mb)]
 
 
-async def _round(rig: Rig, attack: Attack) -> Round:
+async def _round(rig: Rig, attack: Attack, elsewhere: int) -> Round:
     alone = await _good(rig, SECONDS)
-    async with _flood(rig, attack) as process:
-        beside = await _good(rig, SECONDS)
-        flooded = await _ended(process)
-    return Round(alone, beside, flooded)
+    beside, flooded = await _beside(rig, attack, rig.ingest_port)
+    other, _ = await _beside(rig, attack, elsewhere)
+    return Round(alone, beside, flooded, other)
+
+
+async def _beside(rig: Rig, attack: Attack, port: int) -> tuple[Half, Flooded]:
+    """The good traffic while somebody floods this port."""
+    async with _flood(rig, attack, port) as process:
+        return await _good(rig, SECONDS), await _ended(process)
 
 
 async def _good(rig: Rig, seconds: float) -> Half:
@@ -138,11 +150,11 @@ async def _good(rig: Rig, seconds: float) -> Half:
 
 
 @asynccontextmanager
-async def _flood(rig: Rig, attack: Attack, *, most: int = 0) -> AsyncIterator[asyncio.subprocess.Process]:
+async def _flood(rig: Rig, attack: Attack, port: int, *, most: int = 0) -> AsyncIterator[asyncio.subprocess.Process]:
     """The attackers' process, once they are connected; ended with the block."""
     seconds = _LIMIT_S if most else SECONDS + _BEYOND_S
     numbers = (attack.connections, seconds, attack.rate, most, rig.platform.write_keys["browser"])
-    words = [sys.executable, "-m", "load.flood", str(rig.ingest_port), attack.kind, *map(str, numbers)]
+    words = [sys.executable, "-m", "load.flood", str(port), attack.kind, *map(str, numbers)]
     process = await asyncio.create_subprocess_exec(
         *words, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[1]
     )
@@ -183,7 +195,8 @@ def _rows(attack: Attack, rounds: list[Round], usual_mb: float) -> list[dict[str
             "what": what,
             "figure": f"p50 {latency['p50_ms']:.1f} ms, p99 {latency['p99_ms']:.1f} ms, {latency['failed']} refused; "
             f"{middle.flooded.rate:,.0f}/s: {middle.flooded.answers}",
-            "floor": f"p50 {alone['p50_ms']:.1f} ms, p99 {alone['p99_ms']:.1f} ms",
+            "floor": f"p50 {alone['p50_ms']:.1f} ms, p99 {alone['p99_ms']:.1f} ms; {middle.ratio_elsewhere:.2f} times "
+            "that while the same flood asks a no-op",
             "ratio": round(middle.ratio, 2),
             "aim": f"at most {AIM_P99}",
             "p99_ms": round(latency["p99_ms"], 1),
@@ -210,7 +223,7 @@ async def _all_keys(rig: Rig, usual_mb: float) -> dict[str, object]:
     pids = _ingest(rig)
     memory.forget_peaks(pids)
     attack = Attack("", "wrong_secrets_everywhere", 64, 0)
-    async with _flood(rig, attack, most=KEYS) as process:
+    async with _flood(rig, attack, rig.ingest_port, most=KEYS) as process:
         flooded = await _ended(process)
     peak = memory.peak_mb(pids)
     what = f"memory of ingest after {KEYS:,} different keys and addresses ({flooded.rate:,.0f}/s: {flooded.answers})"

@@ -65,7 +65,7 @@ def request(batch: int, write_key: str) -> bytes:
 async def measure(rig: Rig) -> list[dict[str, object]]:
     """One row per case, with the median of the rounds. Raises when what was stored is not what was acknowledged."""
     await rig.only()
-    async with _noop() as floor_port:
+    async with noop() as floor_port:
         rows = []
         for case in CASES:
             template = request(case.batch, rig.platform.write_keys["server"])
@@ -181,7 +181,8 @@ async def _open_loop(rig: Rig) -> dict[str, object]:
 
 
 @asynccontextmanager
-async def _noop() -> AsyncIterator[int]:
+async def noop() -> AsyncIterator[int]:
+    """The floor, in a process of its own: its port, once it answers."""
     port = _free_port()
     words = [sys.executable, "-m", "load.noop", str(port)]
     process = await asyncio.create_subprocess_exec(*words, cwd=Path(__file__).parents[1])
