@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
-from integration.profile.world import HASHER, Worker, World, customer
+from integration.profile.test_by_absence import LAPSES_IN, Told
+from integration.profile.world import HASHER, Worker, World, customer, home
 from support.running import running
 from support.waiting import eventually
 from tern_common.blaming import TooManyErrors
 from tern_common.bus import Message
 from tern_common.clock import ManualClock
 from tern_common.consume import consume
-from tern_common.db import Pool
+from tern_common.db import Pool, connection
 from tern_common.events import decode_profile
 from tern_common.fetching import OUR_ERROR
 from tern_common.hashing import Hasher
@@ -21,7 +23,9 @@ from tern_common.memory import MemoryBus
 from tern_common.rejecting import Rejecting
 from tern_common.topics import PROFILES, REJECTED, RESOLVED
 from tern_profile.consumer import GROUP, ProfileHandler
-from unit.profile.saying import BOB, DECLARING, identify
+from tern_profile.store import timers
+from tern_profile.store.waking import PUT_OFF
+from unit.profile.saying import BOB, DECLARING, at, identify, track
 
 
 class Jammed(Hasher):
@@ -81,3 +85,51 @@ async def test_an_error_that_all_records_meet_ends_the_process(pool: Pool, shop:
     assert ended.group_contains(TooManyErrors)
     mended = await work_through(pool, HASHER, [one.value for one in shop.said])
     assert published(mended) == shop.expected().keys(), "nothing was set aside"
+
+
+@pytest.fixture
+async def told(pool: Pool, shop: World) -> Told:
+    """Ann and Bob bought once, and would lapse at the same moment; nothing is certain yet."""
+    told = Told()
+    bought = [shop.file(who, track("Order Completed", 1, order_id=who, total=5)) for who in ("ann", "bob")]
+    await Worker(pool, moments=told).deliver(bought)
+    return told
+
+
+async def damage(pool: Pool, *names: str) -> None:
+    """What no fold ever writes."""
+    async with connection(pool) as conn:
+        homes = [bytes.fromhex(home(name)) for name in names]
+        await conn.execute(
+            "UPDATE home SET standing = ('[' || standing::text || ']')::json WHERE home_id = ANY($1::bytea[])", homes
+        )
+
+
+async def mend(pool: Pool) -> None:
+    async with connection(pool) as conn:
+        await conn.execute("UPDATE home SET standing = standing -> 0 WHERE standing::text LIKE '[%'")
+
+
+async def test_whoever_errs_when_his_moment_has_passed_is_put_off_and_nobody_waits_for_him(
+    pool: Pool, told: Told
+) -> None:
+    await damage(pool, "bob")
+    told.certain = at(99)
+    assert [one.customer_id for one in await Worker(pool, moments=told).wake()] == [customer("ann")]
+    assert await timers.next_at(pool) == told.certain + PUT_OFF
+    await mend(pool)
+    told.certain += PUT_OFF
+    (record,) = await Worker(pool, moments=told).wake()
+    assert (record.customer_id, record.classes["lapsed"]) == (customer("bob"), at(1 + LAPSES_IN))
+
+
+async def test_where_all_err_when_their_moment_has_passed_the_process_ends_and_nobody_is_put_off(
+    pool: Pool, told: Told
+) -> None:
+    await damage(pool, "ann", "bob")
+    told.certain = at(99)
+    with pytest.raises(msgspec.DecodeError):
+        await Worker(pool, moments=told).wake()
+    planned = await timers.next_at(pool)
+    assert planned is not None
+    assert planned <= told.certain, "they are due as before"

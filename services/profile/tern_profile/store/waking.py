@@ -1,16 +1,25 @@
-"""Records that change although nothing happens: the transaction that looks at customers whose moment has passed."""
+"""Records that change although nothing happens: the transaction that looks at customers whose moment has passed.
+
+About whom an error of ours is met, he is looked at again later, and keeps nobody else waiting (ADR 30).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from tern_common.db import Pool, transaction
+from tern_common.db import Connection, Pool, transaction
+from tern_common.errors import Misconfigured, Transient
+from tern_common.logs import logger
 from tern_profile.store import profiles, records, timers
 from tern_profile.store.profiles import Publication
 from tern_profile.store.records import Basis
 
 WOKEN = 200
 """Customers that one transaction looks at."""
+PUT_OFF = timedelta(hours=1)
+"""So much later a customer is looked at again about whom an error of ours was met."""
 
 
 class Woken(NamedTuple):
@@ -32,14 +41,49 @@ async def wake(pool: Pool, basis: Basis) -> Woken:
     passed = basis.moments.passed()
     if passed is None:
         return NOBODY
-    async with transaction(pool) as conn:
-        customers = await timers.due(conn, passed, WOKEN)
+    customers: list[str] = []
+    try:
+        async with transaction(pool) as conn:
+            customers += await timers.due(conn, passed, WOKEN)
+            return await _woken(conn, customers, passed, basis)
+    except (Transient, Misconfigured):
+        raise
+    except Exception as wrong:
         if not customers:
-            return NOBODY
-        made = await records.make(conn, customers, (), {}, basis)
-        again = await profiles.due(conn, set(customers) - made.keys(), ())
-        due = [*(Publication(customer, one.version, one.record) for customer, one in made.items()), *again]
-        if not basis.policy.declared.timed:
-            await timers.keep(conn, dict.fromkeys(customers))
-        await timers.hold(conn, [one.customer_id for one in due], passed)
-        return Woken(len(customers), due)
+            raise
+        logger.warning("a look met an error of ours, and is taken one by one", why=type(wrong).__name__)
+    return await _one_by_one(pool, customers, passed, basis)
+
+
+async def _woken(conn: Connection, customers: Sequence[str], passed: datetime, basis: Basis) -> Woken:
+    if not customers:
+        return NOBODY
+    made = await records.make(conn, customers, (), {}, basis)
+    again = await profiles.due(conn, set(customers) - made.keys(), ())
+    due = [*(Publication(customer, one.version, one.record) for customer, one in made.items()), *again]
+    if not basis.policy.declared.timed:
+        await timers.keep(conn, dict.fromkeys(customers))
+    await timers.hold(conn, [one.customer_id for one in due], passed)
+    return Woken(len(customers), due)
+
+
+async def _one_by_one(pool: Pool, customers: Sequence[str], passed: datetime, basis: Basis) -> Woken:
+    """Whoever meets an error of ours alone is put off. One that all of several meet is nobody's, and is raised."""
+    done: list[Woken] = []
+    erring: dict[str, Exception] = {}
+    for customer in customers:
+        try:
+            async with transaction(pool) as conn:
+                done.append(await _woken(conn, [customer], passed, basis))
+        except (Transient, Misconfigured):
+            raise
+        except Exception as wrong:  # noqa: BLE001 - it is raised below, or the customer is put off
+            erring[customer] = wrong
+    if len(erring) > 1 and not done:
+        raise erring[customers[0]]
+    for customer, met in erring.items():
+        logger.error("a look met an error of ours, and is put off", exc_info=met, customer_id=customer)
+        async with transaction(pool) as conn:
+            await profiles.lock(conn, [customer])
+            await timers.hold(conn, [customer], passed + PUT_OFF)
+    return Woken(len(customers), [one for woken in done for one in woken.due])
