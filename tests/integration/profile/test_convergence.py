@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from random import Random
 
 import msgspec
 import pytest
 
 from integration.profile.histories import history, ids
-from integration.profile.world import Wire, Worker, World, batches, customer, speaking, subject_of
+from integration.profile.world import Wire, Worker, World, batches, customer, home, speaking, subject_of
 from tern_common.bus import Record
-from tern_common.db import Pool
+from tern_common.db import Pool, connection
 from tern_common.events import PublicProfile
+from tern_profile.domain.consent import Consent, Grant
 from tern_profile.domain.fragment import Fragment
 from tern_profile.domain.whole import Whole
 from tern_profile.store import lookup
 from tern_profile.store.events import PAGE
 from tern_profile.store.records import Basis
-from unit.profile.saying import ANN, BOB, DECLARING, event, identify, track
+from unit.profile.saying import ANN, BOB, DECLARING, at, event, identify, track
 
 BASIS = Basis(subject_of, DECLARING)
 
@@ -46,6 +48,20 @@ async def everything(pool: Pool) -> dict[str, Fragment]:
     }
 
 
+async def said_of_contacts(pool: Pool) -> dict[tuple[str, str], Consent]:
+    """(home id, key) → what its row says."""
+    async with connection(pool) as conn:
+        rows = await conn.fetch(
+            "SELECT encode(home_id, 'hex'), concat_ws('/', encode(subject, 'hex'), purpose, channel),"
+            " granted_at, granted_proof, trusted_at, trusted_proof, withdrawn_at FROM consent"
+        )
+    return {(row[0], row[1]): Consent(_grant(row[2], row[3]), _grant(row[4], row[5]), row[6]) for row in rows}
+
+
+def _grant(at: datetime | None, proof: str) -> Grant | None:
+    return None if at is None else Grant(at, proof)
+
+
 @pytest.mark.parametrize("seed", range(12))
 async def test_shuffled_and_duplicated_delivery_converges(pool: Pool, worker: Worker, seed: int) -> None:
     random = Random(seed)
@@ -54,7 +70,8 @@ async def test_shuffled_and_duplicated_delivery_converges(pool: Pool, worker: Wo
     for part in batches(random.sample(doubled, len(doubled)), random):
         await worker.deliver(part)
     assert speaking(worker.wire.newest()) == world.expected()
-    assert await everything(pool) == world.folded()
+    assert await everything(pool) == world.kept()
+    assert await said_of_contacts(pool) == world.said_of_contacts()
 
 
 @pytest.mark.parametrize("seed", range(100, 108))
@@ -70,7 +87,8 @@ async def test_workers_at_once_keep_versions_growing_and_the_last_record_right(p
     assert speaking(wire.newest()) == world.expected()
     assert_one_record_a_version(wire)
     assert {one.customer_id: one for one in wire.published} == wire.newest(), "compaction keeps what came last"
-    assert await everything(pool) == world.folded()
+    assert await everything(pool) == world.kept()
+    assert await said_of_contacts(pool) == world.said_of_contacts()
 
 
 async def _work(worker: Worker, parts: list[Sequence[Record]]) -> None:
@@ -208,6 +226,36 @@ async def test_a_home_of_many_pages_is_folded_again_as_a_whole(pool: Pool, worke
     await worker.deliver(world.said[-1:])
     assert speaking(worker.wire.newest()) == world.expected()
     assert (await whole(pool, "ann")).activity == world.folded()[customer("ann")].activity
+
+
+async def test_what_a_home_said_of_a_contact_stays_said_whatever_it_says_later(
+    worker: Worker, pool: Pool, shop: World
+) -> None:
+    """Batch by batch, so that nothing but the contact's rows knows of what was before."""
+
+    def consent(hours: float, kind: str, proof: str = "", *, trusted: bool = False) -> Record:
+        name = f"{kind} {hours} {proof}"
+        said = track(f"Consent {kind}", hours, name, trusted=trusted, channel="email", email=ANN, proof=proof)
+        return shop.file("visit", said)
+
+    async def verdict(said: Record) -> bool:
+        await worker.deliver([said])
+        return worker.wire.newest()[customer("ann")].consent["marketing"]["email"]
+
+    await worker.deliver(shop.said)
+    assert not await verdict(consent(10, "Withdrawn"))
+    assert not await verdict(consent(12, "Granted")), "only a trusted event can grant again"
+    assert await verdict(consent(11, "Granted", "b", trusted=True))
+    assert await verdict(consent(9, "Withdrawn")), "an older one"
+    assert await verdict(consent(11, "Granted", "a", trusted=True))
+    assert not await verdict(consent(13, "Withdrawn"))
+    async with connection(pool) as conn:
+        (row,) = await conn.fetch(
+            "SELECT granted_at, trusted_at, trusted_proof, withdrawn_at, standing ->> 'consents'"
+            " FROM consent JOIN home USING (home_id) WHERE home_id = $1",
+            bytes.fromhex(home("visit")),
+        )
+    assert tuple(row) == (at(12), at(11), "b", at(13), None)
 
 
 async def test_consent_changes_the_records_of_all_who_have_the_contact(worker: Worker, shop: World) -> None:

@@ -33,7 +33,7 @@ from tern_profile.domain.fragment import Fragment, fold
 from tern_profile.domain.policy import Policy
 from tern_profile.domain.reading import read
 from tern_profile.domain.record import Known, Topic, public_record
-from tern_profile.domain.standing import Standing
+from tern_profile.domain.standing import Standing, of_its_own
 from tern_profile.store.records import TIMELESS, Moments
 from unit.profile.saying import DECLARING
 
@@ -135,6 +135,23 @@ class World:
         named = _named(self.fragments().items(), self.erased)
         known = {one: _known(one, folded) for one, folded in self.folded().items() if folded.first_at is not None}
         return {one: public_record(what, named, subject_of, DECLARING.declared) for one, what in known.items()}
+
+    def kept(self) -> dict[str, Fragment]:
+        """The same as it is kept with homes."""
+        return {
+            one: msgspec.structs.replace(folded, standing=of_its_own(folded.standing or Standing()))
+            for one, folded in self.folded().items()
+        }
+
+    def said_of_contacts(self) -> dict[tuple[str, str], consent.Consent]:
+        """(home id, key) → what is said there of a contact; of an erased home, what it withdrew."""
+        found: dict[tuple[str, str], consent.Consent] = {}
+        for name, fragment in self.fragments().items():
+            for text, said in (fragment.standing or Standing()).consents.items():
+                counts = consent.Consent(withdrawn_at=said.withdrawn_at) if name in self.erased else said
+                if consent.key_of(text).subject != consent.OWN and counts != consent.Consent():
+                    found[home(name), text] = counts
+        return found
 
     def folded(self) -> dict[str, Fragment]:
         """Customer id → the fold of all homes."""

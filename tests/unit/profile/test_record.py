@@ -114,6 +114,13 @@ class TestChange:
         assert found.reached == [Reached("email", BOB)]
         assert change(after, after).said == {}
 
+    def test_however_many_contacts_a_home_names_its_fragment_keeps_none_of_them(self) -> None:
+        own = heard(track("Consent Granted", 1, "own", channel="email"))
+        some = [track("Consent Withdrawn", 2, str(n), channel="email", email=f"ann{n}@example.com") for n in range(50)]
+        found = change(own, fold([own, heard(*some)], DECLARING))
+        assert (len(found.said), found.public, found.standing) == (50, True, None)
+        assert found.fragment.standing == own.standing
+
 
 def _record(found: Fragment) -> PublicProfile:
     standing = found.standing or Standing()

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import msgspec
+
 from tern_profile.domain.consent import OWN, Consent, Key, key_of
 from tern_profile.domain.fragment import Fragment
 from tern_profile.domain.record import day
-from tern_profile.domain.standing import Standing
+from tern_profile.domain.standing import Standing, of_its_own
 
 
 class Reached(NamedTuple):
@@ -23,7 +25,8 @@ class Reached(NamedTuple):
 class Change(NamedTuple):
     """`public`: the customer's record may differ. `standing`: the new one, or None when it is as it was.
 
-    `said`: what the home now says about named contacts, where that differs; `reached`: contact points it newly says.
+    `said`: what is newly said about named contacts, to be added to what the home has said of them; `reached`: contact
+    points it newly says. The fragment keeps nothing of the former: with any number of contacts it would grow for ever.
     """
 
     fragment: Fragment
@@ -44,7 +47,9 @@ def change(old: Fragment, new: Fragment, *, late: bool = False) -> Change:
     if after is None:
         days = (day(old.first_at), day(old.last_at)) != (day(new.first_at), day(new.last_at))
         return Change(new, late or days or old.rhythm.zone != new.rhythm.zone, None, {}, [])
-    return Change(new, True, after, _said(before, after), _reached(before, after))
+    kept = of_its_own(after)
+    new = msgspec.structs.replace(new, standing=kept)
+    return Change(new, True, kept if kept != before else None, _said(before, after), _reached(before, after))
 
 
 def _said(before: Standing, after: Standing) -> dict[Key, Consent]:

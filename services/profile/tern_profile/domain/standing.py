@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
+import msgspec
 from msgspec import Raw, Struct
 
 from tern_profile.domain import consent, orders, rhythm
@@ -102,6 +103,12 @@ def _newer_trait(a: Trait, b: Trait) -> Trait:
 
 def _trait_rank(trait: Trait) -> tuple[datetime, bool, str, bytes]:
     return trait.rank
+
+
+def of_its_own(standing: Standing) -> Standing:
+    """What a home keeps of it: what names a contact is kept with the contact, and there may be any number of those."""
+    own = {text: said for text, said in standing.consents.items() if consent.key_of(text).subject == consent.OWN}
+    return msgspec.structs.replace(standing, consents=own)
 
 
 def contact_points(standing: Standing) -> dict[str, tuple[str, bool]]:

@@ -25,19 +25,33 @@ INSERT INTO contact (subject, home_id) SELECT * FROM unnest($1::bytea[], $2::byt
 _FORGET = "DELETE FROM consent WHERE home_id = ANY($1::bytea[])"
 
 _SAY = """
-INSERT INTO consent (subject, purpose, channel, home_id,
+INSERT INTO consent AS kept (subject, purpose, channel, home_id,
                      granted_at, granted_proof, trusted_at, trusted_proof, withdrawn_at)
 SELECT * FROM unnest($1::bytea[], $2::text[], $3::text[], $4::bytea[],
                      $5::timestamptz[], $6::text[], $7::timestamptz[], $8::text[], $9::timestamptz[])
-ON CONFLICT (subject, purpose, channel, home_id) DO UPDATE
-SET granted_at = excluded.granted_at, granted_proof = excluded.granted_proof,
-    trusted_at = excluded.trusted_at, trusted_proof = excluded.trusted_proof, withdrawn_at = excluded.withdrawn_at
+ON CONFLICT (subject, purpose, channel, home_id) DO UPDATE SET
+    granted_at = greatest(kept.granted_at, excluded.granted_at),
+    granted_proof = CASE WHEN excluded.granted_at > coalesce(kept.granted_at, '-infinity')
+                         THEN excluded.granted_proof
+                         WHEN excluded.granted_at = kept.granted_at
+                         THEN greatest(kept.granted_proof, excluded.granted_proof COLLATE "C")
+                         ELSE kept.granted_proof END,
+    trusted_at = greatest(kept.trusted_at, excluded.trusted_at),
+    trusted_proof = CASE WHEN excluded.trusted_at > coalesce(kept.trusted_at, '-infinity')
+                         THEN excluded.trusted_proof
+                         WHEN excluded.trusted_at = kept.trusted_at
+                         THEN greatest(kept.trusted_proof, excluded.trusted_proof COLLATE "C")
+                         ELSE kept.trusted_proof END,
+    withdrawn_at = greatest(kept.withdrawn_at, excluded.withdrawn_at)
 """
+"""What `domain.consent.combine` says of the row that is there, and the news."""
 
 _OWNERS = """
 SELECT DISTINCT customer_id::text FROM contact JOIN home USING (home_id)
 WHERE subject = ANY($1::bytea[]) AND customer_id IS NOT NULL
 """
+
+_SPOKEN_OF = "SELECT DISTINCT subject FROM consent WHERE home_id = ANY($1::bytea[])"
 
 _SUBJECTS_OF = """
 SELECT subject FROM contact WHERE home_id = ANY($1::bytea[])
@@ -97,7 +111,7 @@ async def forget(conn: Connection, homes: Collection[bytes]) -> None:
 
 
 async def say(conn: Connection, said: Mapping[tuple[bytes, Key], Consent]) -> None:
-    """Writes what a home's fragment says about named contacts now."""
+    """Adds what is newly said in homes about named contacts, under their subjects' locks."""
     if not said:
         return
     grants, trusted = [one.granted for one in said.values()], [one.trusted for one in said.values()]
@@ -116,6 +130,11 @@ async def say(conn: Connection, said: Mapping[tuple[bytes, Key], Consent]) -> No
 async def subjects_of(conn: Connection, homes: Collection[bytes]) -> set[bytes]:
     """The contacts that these locked homes said, or said something about."""
     return {row[0] for row in await conn.fetch(_SUBJECTS_OF, list(homes))}
+
+
+async def spoken_of(conn: Connection, homes: Collection[bytes]) -> set[bytes]:
+    """The contacts that these locked homes said something about."""
+    return {row[0] for row in await conn.fetch(_SPOKEN_OF, list(homes))} if homes else set()
 
 
 async def suppress(conn: Connection, homes: Collection[bytes]) -> None:

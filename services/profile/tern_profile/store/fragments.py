@@ -14,7 +14,7 @@ from tern_profile.domain.fragment import Fragment
 from tern_profile.domain.policy import Policy
 from tern_profile.domain.reading import SubjectOf, read
 from tern_profile.domain.standing import Standing
-from tern_profile.domain.statements import Filed, MessageKey, subjects_of
+from tern_profile.domain.statements import Filed, MessageKey
 from tern_profile.store import consents, erasing, events, homes
 from tern_profile.store.consents import Link
 from tern_profile.store.erasing import Suppressed
@@ -48,7 +48,7 @@ async def bring(
     again = await _refolded(conn, refolded, basis)
     await homes.save(conn, {home: _saved(one) for home, one in changes.items()} | {h: _whole(one) for h, one in again})
     changes.update(again)
-    spoken = await _speak(conn, changes, {home: locked[home] for home in refolded}, suppressed, basis.subject_of)
+    spoken = await _speak(conn, changes, refolded, suppressed, basis.subject_of)
     return Brought({home for home, one in changes.items() if one.public}, spoken)
 
 
@@ -109,7 +109,7 @@ def _whole(one: Change) -> Saved:
 async def _speak(
     conn: Connection,
     changes: Mapping[bytes, Change],
-    refolded: Mapping[bytes, Home],
+    refolded: set[bytes],
     suppressed: Suppressed,
     subject_of: SubjectOf,
 ) -> set[bytes]:
@@ -122,7 +122,7 @@ async def _speak(
         for home, one in changes.items()
         for point in one.reached
     }
-    unsaid = {bytes.fromhex(subject) for home in refolded.values() for subject in _named(home)}
+    unsaid = await consents.spoken_of(conn, refolded)
     spoken = {bytes.fromhex(key.subject) for _, key in said} | unsaid | suppressed.subjects
     subjects = spoken | {one.subject for one in links}
     if subjects:
@@ -132,7 +132,3 @@ async def _speak(
         await consents.say(conn, said)
         await erasing.carry_out(conn, suppressed)
     return spoken
-
-
-def _named(home: Home) -> set[str]:
-    return subjects_of(_loaded(home, home.standing))
