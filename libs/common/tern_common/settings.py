@@ -29,7 +29,7 @@ S = TypeVar("S", bound=BaseSettings)
 
 
 class ServiceSettings(BaseSettings):
-    """What every service needs. A service adds its own fields; together they stay at sixteen or fewer."""
+    """What every service needs. A service adds its own fields; together they stay at fifteen or fewer."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
 

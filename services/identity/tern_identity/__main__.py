@@ -53,6 +53,8 @@ _TOPICS = (
     topics.REJECTED,
 )
 _SELDOM = 4
+_BATCH_RECORDS = 10_000
+"""At most so many in one transaction: what that costs by itself is shared by all of them."""
 _OBJECTS_IN_HAND = 1_000_000  # more than three batches of ten thousand events are made of
 
 
@@ -83,7 +85,7 @@ async def serve(settings: IdentitySettings) -> None:
             tokens=on.tokens,
             clock=on.clock,
         )
-        loops = {**_reading(settings, on, store, rules.backfill, claims), **_claiming(settings, on, rules, claims)}
+        loops = {**_reading(on, store, rules.backfill, claims), **_claiming(settings, on, rules, claims)}
         loops["graph"] = _graph_work(on, Desk(on.pool, sealer, on.clock, rules, settings.version_epoch, tally=tally))
         await lifecycle.run(app, settings.http_address, loops, stop=tails.stopping, clock=on.clock)
 
@@ -100,9 +102,7 @@ def _interval_s(settings: IdentitySettings, lane: str) -> float:
     return every_s if lane == LIVE or settings.clock_file else every_s * _SELDOM
 
 
-def _reading(
-    settings: IdentitySettings, on: Ground, store: Store, policy: BackfillPolicy, claims: Claims
-) -> dict[str, Loop]:
+def _reading(on: Ground, store: Store, policy: BackfillPolicy, claims: Claims) -> dict[str, Loop]:
     """The consumers of both lanes. They share the store, so that one graph grows."""
     bus, clock = on.bus, on.clock
     rejecting = Rejecting(bus.producer, SERVICE, clock)
@@ -111,13 +111,13 @@ def _reading(
         handler = EventHandler(store, on.pool, bus.producer)
         consumer = await bus.subscribe(GROUP, [topics.EVENTS])
         meter = PrometheusMeter(SERVICE)
-        await consume(consumer, handler, rejecting, clock, limit=settings.batch_records, meter=meter)
+        await consume(consumer, handler, rejecting, clock, limit=_BATCH_RECORDS, meter=meter)
 
     async def backfill() -> None:
         handler = EventHandler(store, on.pool, bus.producer, topics.RESOLVED_BACKFILL)
         joined = await bus.subscribe(BACKFILL_GROUP, [topics.EVENTS_BACKFILL], unhurried=True)
         consumer = GivingWay(joined, lambda: claims.proved(UPSTREAM, LIVE), clock, policy, BACKFILL_GROUP)
-        limit, meter = min(settings.batch_records, policy.batch), PrometheusMeter(BACKFILL_GROUP)
+        limit, meter = min(_BATCH_RECORDS, policy.batch), PrometheusMeter(BACKFILL_GROUP)
         await consume(consumer, handler, rejecting, clock, limit=limit, meter=meter)
 
     return {"events": events, "backfill": backfill}

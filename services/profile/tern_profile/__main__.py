@@ -29,6 +29,8 @@ from tern_profile.timing import Present, waking
 
 _TOPICS = (topics.RESOLVED, topics.RESOLVED_BACKFILL, topics.PROFILES, topics.PROGRESS, topics.REJECTED)
 _BEFORE = "identity"
+_BATCH_RECORDS = 2_000
+"""At most so many in one transaction."""
 _LOOKS_PER_INTERVAL = 5
 
 
@@ -52,14 +54,12 @@ async def serve(settings: ProfileSettings) -> None:
             clock=on.clock,
         )
         handler = ProfileHandler(on.pool, on.bus.producer, hasher, policy, settings.version_epoch, present)
-        loops = {**_reading(settings, on, handler, policy.backfill, claims), **_claiming(settings, on, claims)}
+        loops = {**_reading(on, handler, policy.backfill, claims), **_claiming(settings, on, claims)}
         loops["timers"] = waking(handler.notice_declarations, handler.wake, claims)
         await lifecycle.run(app, settings.http_address, loops, clock=on.clock)
 
 
-def _reading(
-    settings: ProfileSettings, on: Ground, handler: ProfileHandler, policy: BackfillPolicy, claims: Claims
-) -> dict[str, Loop]:
+def _reading(on: Ground, handler: ProfileHandler, policy: BackfillPolicy, claims: Claims) -> dict[str, Loop]:
     """The consumers of both lanes: like two instances of the service, which share their customers by locks."""
     bus, clock = on.bus, on.clock
     rejecting = Rejecting(bus.producer, SERVICE, clock)
@@ -67,12 +67,12 @@ def _reading(
     async def events() -> None:
         consumer = await bus.subscribe(GROUP, [topics.RESOLVED])
         meter = PrometheusMeter(SERVICE)
-        await consume(consumer, handler, rejecting, clock, limit=settings.batch_records, meter=meter)
+        await consume(consumer, handler, rejecting, clock, limit=_BATCH_RECORDS, meter=meter)
 
     async def backfill() -> None:
         joined = await bus.subscribe(BACKFILL_GROUP, [topics.RESOLVED_BACKFILL], unhurried=True)
         consumer = GivingWay(joined, lambda: claims.proved(UPSTREAM, LIVE), clock, policy, BACKFILL_GROUP)
-        limit, meter = min(settings.batch_records, policy.batch), PrometheusMeter(BACKFILL_GROUP)
+        limit, meter = min(_BATCH_RECORDS, policy.batch), PrometheusMeter(BACKFILL_GROUP)
         await consume(consumer, handler, rejecting, clock, limit=limit, meter=meter)
 
     return {"events": events, "backfill": backfill}

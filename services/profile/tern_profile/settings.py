@@ -8,9 +8,8 @@ from tern_common.settings import PipelineSettings, Workers
 
 
 class ProfileSettings(PipelineSettings):
-    """Everything the service shares with others, its batch, its epoch and its workers."""
+    """Everything the service shares with others, its epoch and its workers."""
 
-    batch_records: int = Field(2000, ge=1, le=20_000, description="Most records that one transaction applies.")
     version_epoch: int = Field(
         0, ge=0, lt=1 << 20, description="Raised by one after a restore from backup, so that records stay newest."
     )

@@ -43,6 +43,8 @@ from tern_triggers.sweeping import Sweeping, check
 from tern_triggers.timing import Timing
 
 SERVICE = "triggers"
+_BATCH_RECORDS = 2_000
+"""At most so many in one transaction."""
 
 
 async def serve(settings: TriggersSettings) -> None:
@@ -67,7 +69,7 @@ async def serve(settings: TriggersSettings) -> None:
             tokens=on.tokens,
             clock=on.clock,
         )
-        loops = _loops(settings, on, writing, _Sowing(on, rules, writing.rulebook))
+        loops = _loops(on, writing, _Sowing(on, rules, writing.rulebook))
         await lifecycle.run(app, settings.http_address, loops, clock=on.clock)
 
 
@@ -105,7 +107,7 @@ class _Sowing:
             self._done = True
 
 
-def _loops(settings: TriggersSettings, on: Ground, writing: Writing, sowing: _Sowing) -> dict[str, Loop]:
+def _loops(on: Ground, writing: Writing, sowing: _Sowing) -> dict[str, Loop]:
     pool, clock = on.pool, on.clock
     known = Positions(pool, on.bus.log)
     claims = Claims(on.bus, clock)
@@ -115,14 +117,14 @@ def _loops(settings: TriggersSettings, on: Ground, writing: Writing, sowing: _So
     safe_time = SafeTime(pool, claims, known, clock)
 
     by_rules: dict[str, Loop] = {
-        **_reading(settings, on, handler, writing.policy.backfill, safe_time),
+        **_reading(on, handler, writing.policy.backfill, safe_time),
         "decisions": partial(timing.run, digest_of([], writing.policy)),
         "edits": timing.follow_edits,
         "sweeping": Sweeping(pool, writing, clock).run,
     }
     return {
         **{name: sowing.before(loop) for name, loop in by_rules.items()},
-        "reports": partial(_reports, settings, on),
+        "reports": partial(_reports, on),
         "claims": claims.follow,
         "safe_time": partial(safe_time.follow, LIVE),
         "safe_time-backfill": partial(safe_time.follow, BACKFILL),
@@ -130,17 +132,15 @@ def _loops(settings: TriggersSettings, on: Ground, writing: Writing, sowing: _So
     }
 
 
-async def _reports(settings: TriggersSettings, on: Ground) -> None:
+async def _reports(on: Ground) -> None:
     """What marketing systems and storefronts say."""
     consumer = await on.bus.subscribe(REPORTS_GROUP, REPORTS_TOPICS)
     handler, meter = ReportsHandler(on.pool, on.clock), PrometheusMeter(REPORTS_GROUP)
     rejecting = Rejecting(on.bus.producer, SERVICE, on.clock)
-    await consume(consumer, handler, rejecting, on.clock, limit=settings.batch_records, meter=meter)
+    await consume(consumer, handler, rejecting, on.clock, limit=_BATCH_RECORDS, meter=meter)
 
 
-def _reading(
-    settings: TriggersSettings, on: Ground, handler: TriggersHandler, policy: BackfillPolicy, safe_time: SafeTime
-) -> dict[str, Loop]:
+def _reading(on: Ground, handler: TriggersHandler, policy: BackfillPolicy, safe_time: SafeTime) -> dict[str, Loop]:
     """The consumers of both lanes: like two instances of the service, which share their customers by locks."""
     bus, clock = on.bus, on.clock
     rejecting = Rejecting(bus.producer, SERVICE, clock)
@@ -148,12 +148,12 @@ def _reading(
     async def events() -> None:
         consumer = await bus.subscribe(GROUP, TOPICS)
         meter = PrometheusMeter(SERVICE)
-        await consume(consumer, handler, rejecting, clock, limit=settings.batch_records, meter=meter)
+        await consume(consumer, handler, rejecting, clock, limit=_BATCH_RECORDS, meter=meter)
 
     async def backfill() -> None:
         joined = await bus.subscribe(BACKFILL_GROUP, BACKFILL_TOPICS, unhurried=True)
         consumer = GivingWay(joined, lambda: safe_time.reached(LIVE), clock, policy, BACKFILL_GROUP)
-        limit, meter = min(settings.batch_records, policy.batch), PrometheusMeter(BACKFILL_GROUP)
+        limit, meter = min(_BATCH_RECORDS, policy.batch), PrometheusMeter(BACKFILL_GROUP)
         await consume(consumer, handler, rejecting, clock, limit=limit, meter=meter)
 
     return {"events": events, "backfill": backfill}

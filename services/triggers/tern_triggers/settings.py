@@ -10,10 +10,9 @@ from tern_common.settings import ServiceSettings, Workers
 
 
 class TriggersSettings(ServiceSettings):
-    """Everything the service shares with others, its batch, the shop's own rules and its workers."""
+    """Everything the service shares with others, the shop's own rules and its workers."""
 
     rules_dir: Path | None = Field(
         None, description="Directory of further rules; one replaces the shipped of its name."
     )
-    batch_records: int = Field(2000, ge=1, le=20_000, description="Most records that one transaction applies.")
     triggers_workers: Workers = 1

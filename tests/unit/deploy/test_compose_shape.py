@@ -144,6 +144,11 @@ def test_every_variable_of_a_service_is_one_of_its_settings_and_every_setting_ca
 
 
 @every_service
+def test_a_service_has_at_most_fifteen_settings(name: str) -> None:
+    assert len(settings_of(name).model_fields) <= 15
+
+
+@every_service
 def test_the_platform_runs_as_production(name: str) -> None:
     assert EVERY[name]["environment"]["TERN_DEPLOYMENT"] == "production"
 
