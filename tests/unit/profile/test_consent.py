@@ -7,15 +7,17 @@ from functools import reduce
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tern_common.events import Event
-from tern_profile.domain import consent
+from tern_profile.domain import consent, standing
 from tern_profile.domain.consent import Consent, Grant, combine
+from tern_profile.domain.fragment import fold
 from tern_profile.domain.record import TOPICS_KEPT, Known, Named, Topic, verdicts
-from tern_profile.domain.standing import Standing
-from unit.profile.saying import ANN, BOB, at, heard, identify, subject_of, track
+from tern_profile.domain.standing import TOPICS, Standing
+from unit.profile.saying import ANN, BOB, POLICY, at, heard, identify, subject_of, track
 
 PHONE = "+4915112345678"
 
@@ -182,3 +184,51 @@ def test_the_newest_grant_keeps_its_proof() -> None:
     (one,) = found.consents.values()
     assert one.granted == Grant(at(2), "till")
     assert one.trusted is None
+
+
+class TestManyTopics:
+    """Anyone may say any purpose: only so many are kept of those that are said of no contact."""
+
+    def test_of_any_number_so_many_are_kept_and_the_plain_ones_are_never_displaced(self) -> None:
+        junk = [withdraw(n / 100, purpose=f"a{n:03}") for n in range(TOPICS + 44)]
+        kept = heard(*junk, grant(9), withdraw(9, "push")).standing or Standing()
+        assert len(kept.consents) == TOPICS
+        assert kept.consents.keys() >= {"/marketing/email", "/marketing/push", "/a000/email"}
+        assert kept.withdrawn == at((TOPICS + 43) / 100), "the newest that is not kept"
+
+    def test_contacts_are_not_counted_among_them(self) -> None:
+        said = [grant(n / 1000, email=f"ann{n}@example.com") for n in range(TOPICS + 44)]
+        found = heard(*said, grant(9, purpose="z")).standing or Standing()
+        assert (len(found.consents), found.withdrawn) == (TOPICS + 45, None)
+
+    def test_what_was_withdrawn_and_is_not_kept_refuses_what_a_contact_was_granted_before(self) -> None:
+        junk = [grant(n / 1000, purpose=f"a{n:03}") for n in range(TOPICS)]
+        granted = grant(4, trusted=True, email=ANN, purpose="z")
+        withdrawn = withdraw(5, purpose="z")
+
+        def verdict(*said: Event) -> bool | None:
+            known = Known("c", standing=heard(*said).standing or Standing())
+            return verdicts(known, named(granted), subject_of).get("z", {}).get("email")
+
+        assert verdict(ANNS) is True
+        assert verdict(ANNS, withdrawn) is False
+        assert verdict(ANNS, withdrawn, *junk) is False
+        assert verdict(ANNS, *junk) is True, "nobody refused"
+
+    @given(st.lists(st.tuples(st.integers(0, 8), st.integers(0, 5), st.booleans()), max_size=20), st.integers(0, 20))
+    def test_however_it_is_folded_the_same_is_kept_and_nothing_is_allowed_that_was_withdrawn(
+        self, said: list[tuple[int, int, bool]], cut: int
+    ) -> None:
+        events = [
+            msgspec.structs.replace((grant if granted else withdraw)(hours, purpose=f"p{topic}"), message_id=str(n))
+            for n, (topic, hours, granted) in enumerate(said)
+        ]
+        whole = heard(*events)
+        with pytest.MonkeyPatch.context() as few:
+            few.setattr(standing, "TOPICS", 3)
+            parts = [heard(*events[cut:]), heard(*events[:cut])]
+            bounded = fold(parts, POLICY)
+            assert bounded == fold([whole], POLICY) == heard(*reversed(events))
+        some = verdicts(Known("c", standing=bounded.standing or Standing()), {}, subject_of)
+        every = verdicts(Known("c", standing=whole.standing or Standing()), {}, subject_of)
+        assert all(every[purpose][name] for purpose, by in some.items() for name, allowed in by.items() if allowed)

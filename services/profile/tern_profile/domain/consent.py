@@ -21,6 +21,9 @@ CHANNEL_CONTACT: Mapping[str, str] = {
 }
 """Which contact point a channel reaches. Other channels (push, …) reach a device and no contact point."""
 
+PLAIN = frozenset(("marketing", channel) for channel in (*CHANNEL_CONTACT, "push"))
+"""(purpose, channel) that nothing displaces, where only so many are kept."""
+
 
 class Grant(NamedTuple):
     """When it was granted and what proves it. Ordered by time, so that the newest grant wins with its proof."""
@@ -66,9 +69,7 @@ def said(granted: bool, at: datetime, trusted: bool, proof: str | None) -> Conse
 
 def combine(a: Consent, b: Consent) -> Consent:
     """All that both say. Commutative, associative, idempotent."""
-    return Consent(
-        _later(a.granted, b.granted), _later(a.trusted, b.trusted), _later_time(a.withdrawn_at, b.withdrawn_at)
-    )
+    return Consent(_later(a.granted, b.granted), _later(a.trusted, b.trusted), latest(a.withdrawn_at, b.withdrawn_at))
 
 
 def _later(a: Grant | None, b: Grant | None) -> Grant | None:
@@ -77,7 +78,8 @@ def _later(a: Grant | None, b: Grant | None) -> Grant | None:
     return max(a, b)
 
 
-def _later_time(a: datetime | None, b: datetime | None) -> datetime | None:
+def latest(a: datetime | None, b: datetime | None) -> datetime | None:
+    """The later of two moments, of which each may be missing."""
     if a is None or b is None:
         return a or b
     return max(a, b)

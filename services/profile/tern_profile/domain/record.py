@@ -17,7 +17,7 @@ from tern_profile.domain import consent, orders, preferences, rhythm
 from tern_profile.domain.classes.conditions import COMPUTED
 from tern_profile.domain.classes.holding import Seen, holding, next_turn
 from tern_profile.domain.computed.published import published
-from tern_profile.domain.consent import CHANNEL_CONTACT, OWN, Consent
+from tern_profile.domain.consent import CHANNEL_CONTACT, OWN, PLAIN, Consent
 from tern_profile.domain.declarations import NOTHING_DECLARED, Declarations
 from tern_profile.domain.orders import Kept
 from tern_profile.domain.reading import SubjectOf
@@ -36,9 +36,6 @@ DIGEST_BYTES = 16
 TOPICS_KEPT = 64
 """Verdicts in a record. Anyone may say any purpose about anyone's contact: without a bound he could make the record too
 large for Kafka. What is left out reads as refused."""
-
-_PLAIN = frozenset(("marketing", channel) for channel in (*CHANNEL_CONTACT, "push"))
-"""Topics that nothing displaces."""
 
 
 class Known(NamedTuple):
@@ -72,12 +69,12 @@ def subjects(standing: Standing, subject_of: SubjectOf) -> dict[str, str]:
 
 def verdicts(known: Known, named: Named, subject_of: SubjectOf) -> Verdicts:
     """Purpose → channel → whether the customer may be contacted. Nobody may contact a shared one."""
-    own = _own(known.standing)
+    own, of_others = _own(known.standing), Consent(withdrawn_at=known.standing.withdrawn)
     subject = subjects(known.standing, subject_of)
     reach = contact_points(known.standing)
     points = [_Point(kind, trusted, named.get(subject[kind], {})) for kind, (_, trusted) in reach.items()]
     allowed = {
-        topic: _allowed(own.get(topic, Consent()), points, topic)
+        topic: _allowed(own.get(topic, of_others), points, topic)
         for topic in set(own).union(*(point.consents for point in points))
     }
     found: Verdicts = {}
@@ -94,7 +91,7 @@ def _weightiest(allowed: Mapping[Topic, bool], own: Mapping[Topic, Consent], poi
     trusted = {topic for said in (own, *(point.consents for point in points)) for topic in said if said[topic].trusted}
 
     def weight(topic: Topic) -> tuple[bool, bool, bool, bool, Topic]:
-        return topic not in _PLAIN, topic not in trusted, topic not in own, not allowed[topic], topic
+        return topic not in PLAIN, topic not in trusted, topic not in own, not allowed[topic], topic
 
     return sorted(nsmallest(TOPICS_KEPT, allowed, key=weight))
 

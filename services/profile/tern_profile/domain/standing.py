@@ -18,6 +18,9 @@ from tern_profile.domain.rhythm import Days
 
 REMOVED = Raw(b"null")
 
+TOPICS = 256
+"""So many are kept that are said of no contact: four times what a record says. Anyone may say any."""
+
 
 class Trait(Struct, array_like=True, frozen=True):
     """The last value said of a trait, as JSON. `REMOVED` stays as a tombstone, else an older value would return."""
@@ -43,8 +46,9 @@ class Reach(Struct, array_like=True, frozen=True, order=True):
 class Standing(Struct, omit_defaults=True):
     """A fold state. `trusted` and `typed`: contact points by channel, said by trusted events and by others.
 
-    `consents`: `str(Key)` → maxima. `delivery`: the zone of the newest address that an order was sent to. `days`: the
-    hours of all days before the newest. `tallies`: what computed traits count, by their key.
+    `consents`: `str(Key)` → maxima; `withdrawn`: the newest withdrawal about any topic that is not kept. `delivery`:
+    the zone of the newest address that an order was sent to. `days`: the hours of all days before the newest.
+    `tallies`: what computed traits count, by their key.
     """
 
     traits: dict[str, Trait] = {}
@@ -53,6 +57,7 @@ class Standing(Struct, omit_defaults=True):
     orders: dict[str, Order] = {}
     returns: dict[str, Returned] = {}
     consents: dict[str, Consent] = {}
+    withdrawn: datetime | None = None
     delivery: Reach | None = None
     days: Days = {}
     tallies: dict[str, Tally] = {}
@@ -82,12 +87,30 @@ def absorb(into: Standing, other: Standing, bounds: Bounds) -> None:
     bound(into.orders, bounds.orders, largest=True)  # shops count upwards: of most these are the newest
     bound(into.returns, bounds.orders, largest=True)
     merge(into.consents, other.consents, consent.combine)
+    into.withdrawn = consent.latest(into.withdrawn, other.withdrawn)
+    if len(into.consents) > TOPICS and of_its_own(other).consents:
+        _bound_topics(into)
     if other.delivery is not None:
         into.delivery = other.delivery if into.delivery is None else max(into.delivery, other.delivery)
     for day, hours in other.days.items():
         rhythm.settle(into.days, day, hours)
     rhythm.newest(into.days, bounds.days - 1)
     merge(into.tallies, other.tallies, lambda a, b: tally.combine(a, b, bounds.contributions))
+
+
+def _bound_topics(into: Standing) -> None:
+    """Of what names no contact, the plain topics and the smallest are kept; of the others, that they were withdrawn.
+
+    A topic that is kept of a union is kept of all its parts, so that what is left out of a part is out of the union:
+    a fold stays independent of order, and whatever was withdrawn stays so.
+    """
+    own = [key for text in into.consents if (key := consent.key_of(text)).subject == consent.OWN]
+    for key in sorted(own, key=_topic_rank)[TOPICS:]:
+        into.withdrawn = consent.latest(into.withdrawn, into.consents.pop(str(key)).withdrawn_at)
+
+
+def _topic_rank(key: consent.Key) -> tuple[bool, consent.Key]:
+    return (key.purpose, key.channel) not in consent.PLAIN, key
 
 
 def settle(into: Standing, day: int, hours: rhythm.Hours, bounds: Bounds) -> None:
