@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID
 
 import msgspec
@@ -17,8 +18,10 @@ from tern_common.fetching import OUR_ERROR
 from tern_common.rejecting import Rejecting
 from tern_common.topics import REJECTED, RESOLVED
 from tern_triggers.consumer import GROUP, TOPICS
+from tern_triggers.domain.policy import OutboxPolicy
 from tern_triggers.domain.rules import RULE
 from tern_triggers.store.agenda import PUT_OFF
+from unit.triggers.saying import CART
 
 VIEWED = RULE.validate_python(
     {
@@ -118,3 +121,17 @@ async def test_a_record_that_errs_while_it_is_applied_is_set_aside_with_its_byte
         (OUR_ERROR, value) for value in (carts[0], orders[0])
     ]
     assert [one["subject"] for one in shop.published() if "cancelled" in one["type"]] == [customer("ann")]
+
+
+async def test_a_letter_that_was_held_back_and_errs_is_put_off_and_keeps_no_other_back(shop: Shop) -> None:
+    """Its rule is unknown to this instance."""
+    await shop.meet(profile("ann"), profile("bob"))
+    other = CART.model_copy(update={"rule": "other"})
+    await Shop(shop.pool, shop.broker, [other]).take(cart("bob", NOON, "m1", "tea", cart_id="c1"))
+    await Shop(shop.pool, shop.broker, [other]).unpublished_at(NOON + READY)
+    await shop.take(cart("ann", NOON, "m2", "tea", cart_id="c2"))
+    await shop.unpublished_at(NOON + READY)
+    publisher = shop.publisher_by(OutboxPolicy(recheck_after=timedelta()))
+    assert await publisher.publish() == 1
+    assert [one["subject"] for one in shop.published()] == [customer("ann")]
+    assert (await shop.rows("SELECT checked_at FROM outbox"))[0][0] == shop.clock.now() + PUT_OFF

@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import NamedTuple
 
 from tern_common.db import Connection
+from tern_common.logs import logger
 from tern_triggers.domain.decisions import Decision, Why
 from tern_triggers.domain.held_back import asked_again
 from tern_triggers.domain.rules import Ruleset
 from tern_triggers.domain.story import Gone
 from tern_triggers.domain.view import View
-from tern_triggers.store import decisions, memberships, outbox, revoking, views
+from tern_triggers.store import agenda, decisions, memberships, outbox, revoking, views
 from tern_triggers.store.outbox import HeldBack
 from tern_triggers.store.writing import Writing
 
@@ -26,7 +27,8 @@ class Asked(NamedTuple):
 
 async def ask_again(conn: Connection, writing: Writing, found: Sequence[HeldBack], now: datetime) -> Asked:
     """Withdraws what may not go any more and what nobody has seen, and whoever waits for a slot of it is looked at.
-    What somebody may have seen keeps its slot and is sent no more. The rest goes, or waits for the morning.
+    What somebody may have seen keeps its slot and is sent no more. The rest goes, or waits: for the morning, or for an
+    hour where an error of ours is met.
 
     Nothing is locked by the caller. Raises `Transient`.
     """
@@ -52,7 +54,13 @@ async def _asked(
 
     def ask(one: Decision) -> Why | Gone | datetime | None:
         holder = holders.get(one.home_id)
-        return Gone.ERASED if holder is None else asked_again(one, rules[one.rule], holder, writing.policy, now)
+        if holder is None:
+            return Gone.ERASED
+        try:
+            return asked_again(one, rules[one.rule], holder, writing.policy, now)
+        except Exception:  # noqa: BLE001 - one letter that nobody can be asked about must not keep all others back
+            logger.error("a letter met an error of ours, and is put off", exc_info=True, trigger_id=one.trigger_id)
+            return now + agenda.PUT_OFF
 
     return {one.trigger_id: ask(one) for one in fired}
 
