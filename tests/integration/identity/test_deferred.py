@@ -40,6 +40,13 @@ class Counted:
         self.owed = groups
 
 
+class Erring(Counted):
+    """Cannot be told of a fold."""
+
+    def settled(self, refolds: int, moved: int) -> None:
+        raise ZeroDivisionError(refolds, moved)
+
+
 @pytest.fixture
 async def worker(graphs: Graphs) -> Worker:
     found = Worker(graphs, rules=RULES)
@@ -51,6 +58,15 @@ async def worker(graphs: Graphs) -> Worker:
 async def owed(graphs: Graphs) -> int:
     async with connection(graphs.pool) as conn:
         return int(await conn.fetchval("SELECT count(*) FROM grp WHERE deferred"))
+
+
+async def test_a_group_that_meets_an_error_of_ours_waits_for_its_next_turn(worker: Worker, graphs: Graphs) -> None:
+    """And the process goes on: begun anew, it would meet it again."""
+    await worker.hear(LATE)
+    deferred = Deferred(desk(graphs, RULES, tally=Erring()))
+    with capture_logs() as said:
+        assert [await deferred.step(), await deferred.step()] == [1, 0]
+    assert [line["log_level"] for line in said] == ["warning", "error"]
 
 
 async def test_a_late_pair_only_marks_a_giant_and_the_worker_folds_it(worker: Worker, graphs: Graphs) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from integration.identity.graph_in_database import KEYS, Graphs
+from integration.identity.graph_jobs import ask, chores, finished
 from support.running import running
 from support.waiting import eventually
 from tern_common.blaming import TooManyErrors
@@ -29,8 +30,8 @@ VISITS = [event(Said(number, number, browser=number % 4, user=number == 3)) for 
 class Jammed(Sealer):
     """Errs about whatever contains `about`: inside the transaction in which an identifier is born."""
 
-    def __init__(self, about: str) -> None:
-        super().__init__({"test": bytes(32)}, "test")
+    def __init__(self, about: str, current: str = "test") -> None:
+        super().__init__({"test": bytes(32), "next": bytes([1] * 32)}, current)
         self._about = about
 
     def seal_all(self, texts: Sequence[str]) -> list[bytes]:
@@ -76,3 +77,11 @@ async def test_an_error_that_all_events_meet_ends_the_process(graphs: Graphs) ->
         await work_through(graphs, Jammed(""), [encode(one) for one in VISITS])
     assert ended.group_contains(TooManyErrors)
     assert (await graphs.ledger()).homes == {}
+
+
+async def test_a_job_that_errs_ends_and_says_so_and_the_next_one_is_done(graphs: Graphs) -> None:
+    await work_through(graphs, KEYS.sealer, [encode(one) for one in VISITS])
+    job, then = await ask(graphs, "reseal"), await ask(graphs, "check")
+    work = chores(graphs, SHIPPED, Jammed("browser-2", "next"))
+    assert (await finished(graphs, work, job)).report["failed"] == "error-in-tern: ZeroDivisionError, see the log"
+    assert "failed" not in (await finished(graphs, work, then)).report

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tern_common.db import connection
-from tern_common.errors import Transient
+from tern_common.errors import Misconfigured, Transient
 from tern_common.logs import logger
 from tern_identity.store.hubs import hubs_of
 from tern_identity.store.walks.desk import Desk, folded
@@ -58,6 +58,10 @@ class Deferred:
             await folded(self._desk, Task(NO_STRETCH, also=frozenset({giant.first})))
         except Transient as wrong:
             logger.warning("a group could not be folded", size=giant.size, why=str(wrong))
+        except Misconfigured:
+            raise
+        except Exception:  # noqa: BLE001 - each start would meet this group again, and events would wait for it
+            logger.error("a group met an error of ours, and waits for its next turn", exc_info=True, grp=giant.grp)
         self._folded_at[giant.grp] = self._desk.clock.monotonic()
 
     async def _warn(self, giant: _Giant) -> None:

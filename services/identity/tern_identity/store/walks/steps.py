@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from tern_common.db import connection, snapshot, transaction
-from tern_common.errors import Misconfigured, Unusable
+from tern_common.errors import Misconfigured, Transient, Unusable
+from tern_common.logs import logger
 from tern_identity.domain.reading import day_of
 from tern_identity.domain.rules import Rules
 from tern_identity.store import jobs
@@ -57,8 +58,15 @@ class Chores:
     async def _chunk(self, job: Job) -> Done:
         try:
             return await self._kinds[job.kind](job)
+        except Transient:
+            raise
         except (Misconfigured, Unusable) as wrong:
             return Done(job.last, report={**job.report, "failed": str(wrong)})
+        except Exception as wrong:  # noqa: BLE001 - each start would meet this job again, and events would wait for it
+            logger.error("a job met an error of ours, and ends", exc_info=True, job=job.job_id, kind=job.kind)
+            return Done(
+                job.last, report={**job.report, "failed": f"error-in-tern: {type(wrong).__name__}, see the log"}
+            )
 
     async def _stretch(self, job: Job, size: int) -> Stretch:
         async with connection(self._desk.pool) as conn:
