@@ -25,6 +25,7 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from tern_common.bus import Message, Place
 from tern_common.clock import ManualClock
 from tern_common.kafka.connection import Connection, KafkaSecurity
+from tern_common.kafka.gathering import GATHER_S
 from tern_common.kafka.producer import KafkaProducer
 from tern_common.partitioning import partition_of
 
@@ -154,14 +155,16 @@ class Client:
 class Coast:
     """A producer, its client and the brokers. Time passes by itself where somebody waits for it."""
 
-    def __init__(self, group: asyncio.TaskGroup, fates: Iterable[Mapping[int, Fate]] = ()) -> None:
+    def __init__(
+        self, group: asyncio.TaskGroup, fates: Iterable[Mapping[int, Fate]] = (), gather_s: float = GATHER_S
+    ) -> None:
         self.shore = Shore(fates)
         clock = ManualClock()
         self.client = Client(self.shore, {0: BROKER, 1: 2, 2: BROKER}, clock)
         self.tasks: list[asyncio.Task[None]] = []
         connection = Connection("nowhere:1", "me", KafkaSecurity(), clock)
         self.producer = KafkaProducer(
-            connection, lambda work: self.tasks.append(group.create_task(work)), lambda **_: self.client
+            connection, lambda work: self.tasks.append(group.create_task(work)), lambda **_: self.client, gather_s
         )
 
     def values(self) -> dict[int, list[bytes]]:

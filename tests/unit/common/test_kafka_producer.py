@@ -18,15 +18,16 @@ from support.waiting import eventually
 from tern_common.bus import Message, Place
 from tern_common.errors import Misconfigured, TernError, Transient
 from tern_common.kafka.batches import Identity
+from tern_common.kafka.gathering import GATHER_S
 from unit.common.brokers import PARTITIONS, TOPIC, Coast, Fate, message
 
 FIRST, SECOND, THIRD = (Place(TOPIC, partition) for partition in range(PARTITIONS))
 
 
 @asynccontextmanager
-async def coast(fates: Iterable[Mapping[int, Fate]] = ()) -> AsyncIterator[Coast]:
+async def coast(fates: Iterable[Mapping[int, Fate]] = (), gather_s: float = GATHER_S) -> AsyncIterator[Coast]:
     async with asyncio.TaskGroup() as group:
-        found = Coast(group, fates)
+        found = Coast(group, fates, gather_s)
         try:
             yield found
         finally:
@@ -61,6 +62,25 @@ async def test_what_arrives_while_a_request_is_under_way_is_the_next_one() -> No
             on.client.gate.set()
         assert on.shore.requests == [[FIRST], [FIRST], [FIRST, THIRD]]
         assert on.values() == {0: [b"first", b"a", b"b", b"c"], 2: [b"b", b"c"]}
+
+
+async def test_who_was_just_answered_goes_with_those_who_wait_instead_of_taking_turns_with_them() -> None:
+    async def twice(first: bytes, second: bytes) -> None:
+        await on.producer.send([message(0, first)])
+        await on.producer.send([message(0, second)])
+
+    async with asyncio.timeout(5), coast(gather_s=60) as on:
+        await on.producer.send([message(0, b"first")])
+        on.client.gate.clear()
+        async with asyncio.TaskGroup() as sending:
+            sending.create_task(twice(b"a", b"aa"))
+            sending.create_task(twice(b"b", b"bb"))
+            await eventually(lambda: len(on.client.nodes) == 2, 5, "a request is under way")
+            sending.create_task(sent(on, message(2, b"c")))
+            await eventually(lambda: on.producer._ready, 5, "somebody waits")
+            on.client.gate.set()
+        assert on.shore.requests == [[FIRST], [FIRST], [THIRD, FIRST]]
+        assert on.values() == {0: [b"first", b"a", b"b", b"aa", b"bb"], 2: [b"c"]}
 
 
 @pytest.mark.parametrize("fate", [Fate.LOST, Fate.UNHEARD, Fate.MOVED])

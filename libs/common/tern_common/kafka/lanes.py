@@ -43,12 +43,15 @@ class Delivery:
         """The part has to be acknowledged too."""
         self._parts[part] = None
 
-    def acknowledged(self, part: Part) -> None:
-        """All of a part is written; what has ended is not done by it."""
-        if part in self._parts:
-            del self._parts[part]
-            if not self._parts and not self.done.done():
-                self.done.set_result(None)
+    def acknowledged(self, part: Part) -> bool:
+        """All of a part is written; whether it was the last. What has ended is not done by it."""
+        if part not in self._parts:
+            return False
+        del self._parts[part]
+        if self._parts or self.done.done():
+            return False
+        self.done.set_result(None)
+        return True
 
     def failed(self, error: TernError) -> None:
         """Some of it could not be written."""
@@ -125,8 +128,9 @@ class Lane:
             del self.pending[part]
         return bool(self.aboard)
 
-    def settle(self, error: TernError | None) -> None:
-        """The batch is acknowledged, or lost with `error`."""
+    def settle(self, error: TernError | None) -> int:
+        """The batch is acknowledged, or lost with `error`; how many sends are done by that."""
+        done = 0
         aboard, self.aboard = self.aboard, []
         for part in aboard:
             part.flying = False
@@ -135,7 +139,8 @@ class Lane:
                 part.delivery.failed(error)
             if part not in self.pending:
                 self.held -= part.size
-                part.delivery.acknowledged(part)
+                done += part.delivery.acknowledged(part)
+        return done
 
     def drop(self, part: Part) -> None:
         """Forgets what no batch has taken; what is on its way is settled when it comes back."""

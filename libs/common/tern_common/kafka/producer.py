@@ -1,9 +1,10 @@
 """Writing to Kafka: acks=all, idempotent, bounded memory, and batches that form by themselves.
 
-There is no timer. One request is on its way to a broker at a time; what arrives meanwhile, for all partitions that the
-broker leads, is the next request. A `send` waits on one future, however many messages it has, and what was sent in one
-turn of the loop is dealt out to its partitions together. A partition has one batch on its way: it goes until the broker
-has said what became of it, always the same bytes, and nothing of that partition overtakes it.
+No message lingers for others that might come. One request is on its way to a broker at a time; what arrives meanwhile,
+for all partitions that the broker leads, is the next request (`gathering.py` says when it leaves). A `send` waits on
+one future, however many messages it has, and what was sent in one turn of the loop is dealt out to its partitions
+together. A partition has one batch on its way: it goes until the broker has said what became of it, always the same
+bytes, and nothing of that partition overtakes it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tern_common.bus import SEND_TIMEOUT_S, Message, Place
 from tern_common.errors import TernError, Transient, Unusable
 from tern_common.kafka.batches import Batch, Flight, Identity
 from tern_common.kafka.connection import Connection
+from tern_common.kafka.gathering import GATHER_S, Gathering
 from tern_common.kafka.lanes import Delivery, Lane, Part, size_of
 from tern_common.kafka.patience import Patience
 from tern_common.kafka.wire import RETRY_S, Spawn, Wire
@@ -35,9 +37,16 @@ _LEAST_LIMIT = min(_MESSAGE_BYTES, *_LIMITS.values())
 class KafkaProducer:
     """`bus.Producer`. `spawn` starts a task that the bus owns."""
 
-    def __init__(self, connection: Connection, spawn: Spawn, connect: Callable[..., Any] = AIOKafkaClient) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        spawn: Spawn,
+        connect: Callable[..., Any] = AIOKafkaClient,
+        gather_s: float = GATHER_S,
+    ) -> None:
         self._spawn = spawn
         self._clock = connection.clock
+        self._gather_s = gather_s
         self._wire = Wire(connection, spawn, connect)
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._counts: dict[str, int] = {}
@@ -46,7 +55,7 @@ class KafkaProducer:
         self._arrived: list[Delivery] = []
         self._flights: dict[Lane, Flight] = {}
         self._ready: dict[int, dict[Lane, None]] = {}
-        self._sailing: set[int] = set()
+        self._sailing: dict[int, Gathering] = {}
         self._held = 0
 
     async def send(self, messages: Sequence[Message], timeout_s: float = SEND_TIMEOUT_S) -> None:
@@ -94,6 +103,8 @@ class KafkaProducer:
             for part in parts:
                 part.lane.add(part)
                 self._make_ready(part.lane)
+        for gathering in self._sailing.values():
+            gathering.sent(len(arrived))
 
     def _parts(self, delivery: Delivery, hashes: Iterator[int]) -> Iterable[Part]:
         """The messages of each partition, in the order given. Takes as many hashes as there are messages."""
@@ -122,38 +133,36 @@ class KafkaProducer:
         leader = self._wire.leader(lane.place)
         self._ready.setdefault(leader, {})[lane] = None
         if leader not in self._sailing:
-            self._sailing.add(leader)
-            self._spawn(self._sail(leader))
+            gathering = self._sailing[leader] = Gathering(self._gather_s)
+            self._spawn(self._sail(leader, gathering))
 
-    async def _sail(self, leader: int) -> None:
+    async def _sail(self, leader: int, gathering: Gathering) -> None:
         """One convoy after another: the next leaves when the last has landed. Ends when nothing waits."""
         try:
             while lanes := self._ready.pop(leader, None):
                 self._look_again()
-                await self._convoy(leader, lanes)
+                answered = await self._convoy(leader, lanes)
+                if waiting := self._ready.get(leader):
+                    await gathering.again(answered, sum(len(lane.pending) for lane in waiting))
         finally:
-            self._sailing.discard(leader)
+            del self._sailing[leader]
 
     def _look_again(self) -> None:
         """A topic may have grown."""
         for topic in self._counts:
             self._counts[topic] = self._wire.partitions(topic) or self._counts[topic]
 
-    async def _convoy(self, leader: int, lanes: Iterable[Lane]) -> None:
-        """A batch of each lane in one request. What the broker did not answer for goes again, ahead of all else."""
+    async def _convoy(self, leader: int, lanes: Iterable[Lane]) -> int:
+        """A batch of each lane in one request; how many sends are done by it.
+
+        What the broker did not answer for goes again, ahead of all else.
+        """
         identity = await self._wire.identity()
         flights = {lane: flight for lane in lanes if (flight := self._boarded(lane, identity))}
-        if not flights:
-            return
-        verdicts = await self._wire.write(leader, flights.values())
-        unanswered = []
-        for lane in flights:
-            if lane.place in verdicts:
-                self._landed(lane, verdicts[lane.place])
-            else:
-                unanswered.append(lane)
-        if unanswered:
+        verdicts = await self._wire.write(leader, flights.values()) if flights else {}
+        if unanswered := [lane for lane in flights if lane.place not in verdicts]:
             self._spawn(self._again(unanswered))
+        return sum(self._landed(lane, verdicts[lane.place]) for lane in flights if lane.place in verdicts)
 
     def _boarded(self, lane: Lane, identity: Identity) -> Flight | None:
         """What the broker did not answer for, or else what waits."""
@@ -166,12 +175,13 @@ class KafkaProducer:
         flight = self._flights[lane] = batch.sealed(lane.place, identity)
         return flight
 
-    def _landed(self, lane: Lane, error: TernError | None) -> None:
+    def _landed(self, lane: Lane, error: TernError | None) -> int:
         flight = self._flights.pop(lane)
-        lane.settle(error)
+        done = lane.settle(error)
         if error is not None:
             self._wire.spent(flight.identity)
         self._make_ready(lane)
+        return done
 
     async def _again(self, lanes: Iterable[Lane]) -> None:
         await self._clock.sleep(RETRY_S)
