@@ -142,6 +142,8 @@ def _key(raw: object) -> str | None:
 def _quantity(raw: object) -> int:
     if raw is None:
         return 1
+    if type(raw) is int and 0 <= raw <= QUANTITY_LIMIT:  # most are, and a decimal takes far longer
+        return raw
     value = amount(raw)
     return 0 if value is None else min(max(int(value), 0), QUANTITY_LIMIT)
 

@@ -4,9 +4,11 @@ Knows no SQL."""
 from __future__ import annotations
 
 from datetime import UTC
+from functools import lru_cache
 from uuid import UUID
 
 import msgspec
+from msgspec import Raw
 
 from tern_common import failpoints
 from tern_common.bus import Producer, Record
@@ -28,6 +30,7 @@ from tern_profile.store.records import TIMELESS, Basis, Moments
 SERVICE = "profile"
 GROUP = "profile"
 BACKFILL_GROUP = "profile-backfill"
+CACHED_CUSTOMERS = 1 << 14
 
 LIVE_PASSAGE = Passage(SERVICE, LIVE, {RESOLVED: GROUP}, (PROFILES,))
 # What follows from a backfilled event comes on two topics, the membership changes on the live one. So its effect on
@@ -83,7 +86,7 @@ class ProfileHandler:
         return self._hasher.identifier(namespace, value).hex()
 
     def _filed(self, said: ResolvedEvent) -> Filed:
-        raw = _text(bytes(said.event))
+        raw = _text(said.event)
         event = _checked(decode_event(said.event))
         membership = Membership(_customer(said.customer_id), said.membership_version, said.shared)
         fragment = read(event, self.subject_of, self._basis.policy)
@@ -102,9 +105,9 @@ def _moved(said: MembershipChange) -> Moved:
     return Moved(homes, (*edges, (named, Edge(None, FOREVER))) if said.erased else edges)
 
 
-def _text(raw: bytes) -> str:
+def _text(raw: Raw) -> str:
     try:
-        return raw.decode()
+        return str(raw, "utf-8")
     except UnicodeDecodeError as wrong:
         raise Poison("not-utf-8") from wrong
 
@@ -128,6 +131,7 @@ def _home(text: str) -> bytes:
     return home
 
 
+@lru_cache(maxsize=CACHED_CUSTOMERS)
 def _customer(text: str) -> str:
     try:
         return str(UUID(text))

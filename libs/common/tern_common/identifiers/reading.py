@@ -71,6 +71,8 @@ _external = msgspec.json.Decoder(_External)
 _list = msgspec.json.Decoder(list[Raw])
 _text = msgspec.json.Decoder(str)
 
+_SILENT = _Context()
+
 _T = TypeVar("_T")
 
 
@@ -92,7 +94,8 @@ def identifiers_among(user_id: str | None, anonymous_id: str | None, previous_id
 
 def contacts_of(event: Event) -> list[Identifier]:
     """The e-mail and phone that an event states, valid or suspicious: contact data, even where it identifies nobody."""
-    said = _contacts_stated(event, _read(_context, event.context, _Context))
+    context = _read(_context, event.context, _Context) if event.type == "identify" else _SILENT  # no other is asked
+    said = _contacts_stated(event, context)
     stated = ((namespace, normalise(namespace, raw).value) for namespace, raw in said)
     return [Identifier(namespace, value) for namespace, value in stated if value]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from heapq import nlargest
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
@@ -60,7 +60,9 @@ def fold(parts: Iterable[Mapping[str, list[Heard]]], policy: CartPolicy) -> Cart
 def _relevant(lists: list[list[Heard]], most: int) -> list[Heard]:
     if len(lists) == 1:
         return lists[0]
-    heard = sorted(chain.from_iterable(lists), key=_rank)
+    heard = list(chain.from_iterable(lists))
+    if any(a.at >= b.at for a, b in pairwise(heard)):  # most come in order, and to rank them takes far longer
+        heard.sort(key=_rank)
     newest = max((place for place, one in enumerate(heard) if one.how == "snapshot"), default=0)
     return heard[newest:][-most:]
 
@@ -71,6 +73,8 @@ def _recent(carts: Carts, policy: CartPolicy) -> Carts:
         return carts
     oldest = max(heard[-1].at for heard in carts.values()) - policy.window
     floor = _floor(carts, policy.kept)
+    if floor is None and all(heard[0].at >= oldest for heard in carts.values()):
+        return carts
 
     def stays(one: Heard, cart_id: str) -> bool:
         return one.at >= oldest and (floor is None or (_rank(one), cart_id) >= floor)

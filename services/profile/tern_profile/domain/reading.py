@@ -5,7 +5,7 @@ Depends on nothing but the event, the deployment's hash and its policy, so that 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from functools import lru_cache
 
@@ -15,7 +15,7 @@ from msgspec import Raw
 from tern_common import commerce
 from tern_common.commerce import CancelSaid, CartSaid, ConsentSaid, Item, OrderSaid, RefundSaid
 from tern_common.events import Event
-from tern_common.identifiers import contacts_of
+from tern_common.identifiers import Identifier, contacts_of
 from tern_profile.domain import consent, zones
 from tern_profile.domain.carts import Heard
 from tern_profile.domain.computed.reading import tallies, trait_tallies
@@ -82,10 +82,13 @@ def _name(event: Event) -> str:
 
 
 def _standing(event: Event, said: commerce.Said | None, subject_of: SubjectOf, policy: Policy) -> Standing | None:
+    contacts = contacts_of(event)
+    if not (contacts or event.type == "identify" or isinstance(said, _SLOW) or policy.declared):
+        return None
     standing = Standing()
     if event.type == "identify":
         standing.traits = _traits_of(event, policy.trait_bytes)
-    _read_contacts(event, standing)
+    _read_contacts(event, contacts, standing)
     _read_commerce(event, said, standing)
     if isinstance(said, ConsentSaid):
         _read_consent(event, said, standing, subject_of)
@@ -95,6 +98,7 @@ def _standing(event: Event, said: commerce.Said | None, subject_of: SubjectOf, p
 
 
 _NOTHING_SAID = Standing()
+_SLOW = (OrderSaid, RefundSaid, CancelSaid, ConsentSaid)
 
 
 def _traits_of(event: Event, longest: int) -> dict[str, Trait]:
@@ -137,8 +141,8 @@ def _context_traits(context: Raw) -> Raw:
         return _Context().traits
 
 
-def _read_contacts(event: Event, standing: Standing) -> None:
-    for kind, value in contacts_of(event):
+def _read_contacts(event: Event, contacts: Iterable[Identifier], standing: Standing) -> None:
+    for kind, value in contacts:
         reach = Reach(event.event_time, event.message_id, value)
         trusted = event.trusted or kind in event.vouched
         (standing.trusted if trusted else standing.typed)[kind] = reach

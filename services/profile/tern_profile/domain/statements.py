@@ -29,10 +29,7 @@ class Membership(NamedTuple):
 
     def replaces(self, other: Membership) -> bool:
         """Whether this one stays when both were said."""
-        return self._rank() > other._rank()
-
-    def _rank(self) -> tuple[bool, int]:
-        return self.customer_id is None, self.version
+        return (self.customer_id is None, self.version) > (other.customer_id is None, other.version)
 
 
 class Filed(NamedTuple):
