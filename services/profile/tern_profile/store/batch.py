@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from tern_common.db import Connection, Pool, connection, transaction
 from tern_common.errors import Transient
-from tern_profile.domain.statements import Membership, Moved, Plan, subjects_of
+from tern_profile.domain.statements import Filed, Membership, Moved, Plan, subjects_of
 from tern_profile.store import consents, erasing, events, fragments, homes, profiles, records
 from tern_profile.store.erasing import Erased
 from tern_profile.store.events import Inserted
@@ -24,15 +24,20 @@ ATTEMPTS = 6
 
 @dataclass(frozen=True)
 class _Placed:
-    """Memberships after the batch. `news`: those that changed."""
+    """Memberships after the batch. `news`: those that changed. `owner`: whose each home is."""
 
     locked: dict[bytes, Home]
     news: dict[bytes, Membership]
+    owner: dict[bytes, str | None]
 
     def owners(self, homes: Iterable[bytes]) -> set[str]:
         """Whose these homes are, as far as they are anybody's."""
-        owners = (self._owner(home) for home in homes)
+        owners = (self.owner[home] for home in homes)
         return {owner for owner in owners if owner is not None}
+
+    def owed(self) -> set[str]:
+        """Of the owners those whose newest record nobody is known to have got acknowledged."""
+        return self.owners(home for home, one in self.locked.items() if one.owed)
 
     def is_new(self, home: bytes) -> bool:
         return home in self.news or self.locked[home].fresh
@@ -49,11 +54,8 @@ class _Placed:
 
     def erased(self) -> Erased:
         """Of the batch's homes those of which nothing is kept."""
-        gone = {home for home in self.locked if self._owner(home) is None}
+        gone = {home for home, owner in self.owner.items() if owner is None}
         return Erased(gone, gone & self.news.keys())
-
-    def _owner(self, home: bytes) -> str | None:
-        return self.news.get(home, self.locked[home].membership).customer_id
 
 
 async def apply(pool: Pool, plan: Plan, basis: Basis) -> list[Publication]:
@@ -82,10 +84,9 @@ async def _apply(conn: Connection, plan: Plan, basis: Basis, wider: set[str]) ->
     suppressed = await erasing.prepare(conn, erased, plan.filed)
     brought = await fragments.bring(conn, kept, inserted, placed.locked, suppressed, basis)
     customers = _touched(placed, brought) | rerouted | await consents.owners(conn, brought.spoken) | wider
-    made = await records.make(conn, customers, brought.spoken, placed.departed(), basis)
+    made, owed = await records.make(conn, customers, brought.spoken, placed.departed(), basis)
     seen = await _seen(conn, plan, placed, inserted)
-    concerned = customers | seen | placed.owners(placed.locked)
-    again = await profiles.due(conn, concerned - made.keys(), seen)
+    again = await profiles.standing(conn, (owed | seen | placed.owed()) - made.keys())
     return [*(Publication(customer, one.version, one.record) for customer, one in made.items()), *again]
 
 
@@ -107,7 +108,8 @@ async def _place(conn: Connection, plan: Plan) -> _Placed:
         if not locked[home].fresh and said.replaces(locked[home].membership)
     }
     await homes.place(conn, news)
-    return _Placed(locked, news)
+    said = {home: one.membership for home, one in locked.items()} | news
+    return _Placed(locked, news, {home: membership.customer_id for home, membership in said.items()})
 
 
 def _touched(placed: _Placed, brought: Brought) -> set[str]:
@@ -118,10 +120,17 @@ def _touched(placed: _Placed, brought: Brought) -> set[str]:
 
 async def _seen(conn: Connection, plan: Plan, placed: _Placed, inserted: Inserted) -> set[str]:
     """Customers that statements seen before may have changed when they were first applied."""
-    copies = [said for key, said in plan.filed.items() if key not in inserted.fresh]
+    copies = _copies(plan, inserted)
     subjects = {bytes.fromhex(subject) for said in copies for subject in subjects_of(said.fragment)}
     found = placed.owners(said.home for said in copies) | await consents.owners(conn, subjects)
     return found.union(*_seen_moves(plan.moved, placed))
+
+
+def _copies(plan: Plan, inserted: Inserted) -> list[Filed]:
+    """Events of the batch that were known."""
+    if len(inserted.fresh) == len(plan.filed):
+        return []
+    return [said for key, said in plan.filed.items() if key not in inserted.fresh]
 
 
 def _seen_moves(moved: Iterable[Moved], placed: _Placed) -> Iterable[set[str]]:

@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
+from tern_common.arrays import array
 from tern_common.db import Connection
 from tern_profile.domain.consent import Consent, Grant, Key
 from tern_profile.domain.record import Topic
 
 _LOCK = """
-INSERT INTO subject (subject) SELECT said FROM unnest($1::bytea[]) AS said ORDER BY said
-ON CONFLICT (subject) DO UPDATE SET subject = excluded.subject WHERE false
-"""
-
-_LINK = """
-INSERT INTO contact (subject, home_id) SELECT * FROM unnest($1::bytea[], $2::bytea[]) ON CONFLICT DO NOTHING
+WITH locked AS (
+    INSERT INTO subject (subject) SELECT said FROM unnest($1::text::bytea[]) AS said ORDER BY said
+    ON CONFLICT (subject) DO UPDATE SET subject = excluded.subject WHERE false
+)
+INSERT INTO contact (subject, home_id) SELECT * FROM unnest($2::text::bytea[], $3::text::bytea[]) ON CONFLICT DO NOTHING
 """
 
 _FORGET = "DELETE FROM consent WHERE home_id = ANY($1::bytea[])"
@@ -93,15 +93,14 @@ class Link(NamedTuple):
     home: bytes
 
 
-async def lock(conn: Connection, subjects: Collection[bytes]) -> None:
-    """Creates and locks, ascending."""
-    await conn.execute(_LOCK, list(subjects))
+async def lock(conn: Connection, subjects: Collection[bytes], links: Collection[Link]) -> None:
+    """Creates and locks, ascending, and links: nobody sees a link before the lock is given back.
 
-
-async def link(conn: Connection, links: Collection[Link]) -> None:
-    """A link that has outlived its home's contact point costs a look, and harms nothing."""
-    if links:
-        await conn.execute(_LINK, [one.subject for one in links], [one.home for one in links])
+    A link that has outlived its home's contact point costs a look, and harms nothing.
+    """
+    await conn.execute(
+        _LOCK, array(subjects), array([one.subject for one in links]), array([one.home for one in links])
+    )
 
 
 async def forget(conn: Connection, homes: Collection[bytes]) -> None:

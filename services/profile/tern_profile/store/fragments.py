@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from tern_common.db import Connection
 from tern_common.events import decode_event
@@ -55,9 +55,9 @@ async def bring(
 def _news(filed: Mapping[MessageKey, Filed], inserted: Inserted, refolded: set[bytes]) -> dict[bytes, list[Fragment]]:
     """Home → what is new, where it can be added."""
     news: dict[bytes, list[Fragment]] = {}
-    for key in inserted.fresh:
-        if key[0] not in refolded:
-            news.setdefault(key[0], []).append(filed[key].fragment)
+    for key, said in filed.items():
+        if key in inserted.fresh and said.home not in refolded:
+            news.setdefault(said.home, []).append(said.fragment)
     return news
 
 
@@ -103,7 +103,7 @@ def _saved(one: Change) -> Saved:
 def _whole(one: Change) -> Saved:
     saved = _saved(one)
     assert one.fragment.standing is not None
-    return replace(saved, standing=fragment.encode(one.fragment.standing))
+    return saved._replace(standing=fragment.encode(one.fragment.standing))
 
 
 async def _speak(
@@ -126,8 +126,7 @@ async def _speak(
     spoken = {bytes.fromhex(key.subject) for _, key in said} | unsaid | suppressed.subjects
     subjects = spoken | {one.subject for one in links}
     if subjects:
-        await consents.lock(conn, subjects)
-        await consents.link(conn, links)
+        await consents.lock(conn, subjects, links)
         await consents.forget(conn, refolded)
         await consents.say(conn, said)
         await erasing.carry_out(conn, suppressed)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from tern_common.arrays import columns
 from tern_common.db import Connection
@@ -20,7 +20,9 @@ RETURNING home_id
 """Creates what is missing and locks what is there, in one order for all; returns only what it created."""
 
 _LOAD = """
-SELECT home_id, customer_id::text, version, shared, first_at, last_at, activity, standing, rhythm
+SELECT home_id, customer_id::text, version, shared, first_at, last_at, activity, standing, rhythm,
+       (SELECT record IS NOT NULL AND published_version < profile_version FROM profile
+        WHERE profile.customer_id = home.customer_id)
 FROM home WHERE home_id = ANY($1::bytea[])
 """
 
@@ -50,9 +52,9 @@ RETURNING customer_id::text
 """
 
 
-@dataclass(frozen=True)
-class Home:
-    """A locked home: its stored membership, and its fragment as JSON text. `fresh`: it did not exist."""
+class Home(NamedTuple):
+    """A locked home: its stored membership, and its fragment as JSON text. `fresh`: it did not exist. `owed`: nobody is
+    known to have got the record of its customer acknowledged."""
 
     membership: Membership
     fresh: bool = False
@@ -61,10 +63,10 @@ class Home:
     activity: str | None = None
     standing: str | None = None
     rhythm: str | None = None
+    owed: bool | None = None
 
 
-@dataclass(frozen=True)
-class Saved:
+class Saved(NamedTuple):
     """A fragment to be written. `standing` None: as it is."""
 
     first_at: datetime | None

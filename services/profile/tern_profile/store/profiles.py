@@ -14,13 +14,17 @@ INSERT INTO profile (customer_id, profile_version) SELECT said, 0 FROM unnest($1
 ON CONFLICT (customer_id) DO UPDATE SET profile_version = profile.profile_version WHERE false
 """
 
-_STORED = "SELECT customer_id::text, profile_version, digest FROM profile WHERE customer_id = ANY($1::uuid[])"
-
 _SOURCES = """
-SELECT customer_id::text, min(first_at), max(last_at), bool_or(shared),
-       array_agg(standing) FILTER (WHERE first_at IS NOT NULL), array_agg(rhythm) FILTER (WHERE first_at IS NOT NULL)
-FROM home WHERE customer_id = ANY($1::uuid[]) GROUP BY customer_id
+SELECT customer_id::text, profile_version, digest, record IS NOT NULL AND published_version < profile_version, homes.*
+FROM profile CROSS JOIN LATERAL (
+    SELECT min(first_at), max(last_at), bool_or(shared),
+           array_agg(standing) FILTER (WHERE first_at IS NOT NULL),
+           array_agg(rhythm) FILTER (WHERE first_at IS NOT NULL)
+    FROM home WHERE home.customer_id = profile.customer_id
+) AS homes
+WHERE customer_id = ANY($1::uuid[])
 """
+"""Of who has no homes `bool_or` is NULL."""
 
 _SURVIVORS = """
 WITH RECURSIVE chain (origin, customer_id, depth) AS (
@@ -41,10 +45,9 @@ FROM unnest($1::text::uuid[], $2::text::bigint[], $3::text::bytea[], $4::json[])
 WHERE profile.customer_id = said.customer_id
 """
 
-_DUE = """
+_STANDING = """
 SELECT customer_id::text, profile_version, record FROM profile
 WHERE customer_id = ANY($1::uuid[]) AND record IS NOT NULL
-  AND (published_version < profile_version OR customer_id = ANY($2::uuid[]))
 """
 
 # A note that a crash of the database undoes is one more copy: nobody waits for the disk. Whoever commits a higher
@@ -66,20 +69,24 @@ FROM profile JOIN said USING (customer_id) WHERE profile_version > said.version
 """  # noqa: S608
 
 
-class Stored(NamedTuple):
-    """What was published last. Version 0 and no digest: nothing yet."""
+class Source(NamedTuple):
+    """What was published last (version 0 and no digest: nothing yet), and whether nobody is known to have got it
+    acknowledged. What a customer's homes come to, and of each that has events its standing and its rhythm, still as
+    JSON text; `shared` None: he has no homes."""
 
     version: int
     digest: bytes | None
-
-
-class Source(NamedTuple):
-    """What a customer's homes come to, and of each that has events its standing and its rhythm, still as JSON text."""
-
+    owed: bool
     first_at: datetime | None
     last_at: datetime | None
-    shared: bool
-    texts: list[tuple[str | None, str | None]]
+    shared: bool | None
+    standings: list[str | None] | None
+    rhythms: list[str | None] | None
+
+    @property
+    def texts(self) -> list[tuple[str | None, str | None]]:
+        """Of each home that has events."""
+        return list(zip(self.standings or (), self.rhythms or (), strict=True))
 
 
 class Publication(NamedTuple):
@@ -103,19 +110,10 @@ async def lock(conn: Connection, customers: Collection[str]) -> None:
     await conn.execute(_LOCK, array(customers))
 
 
-async def stored(conn: Connection, customers: Collection[str]) -> dict[str, Stored]:
-    """Of locked customers."""
-    rows = await conn.fetch(_STORED, list(customers))
-    return {customer: Stored(version, digest) for customer, version, digest in rows}
-
-
 async def sources(conn: Connection, customers: Collection[str]) -> dict[str, Source]:
-    """Of customers that have homes."""
+    """Of locked customers."""
     rows = await conn.fetch(_SOURCES, list(customers))
-    return {
-        customer: Source(first, last, shared, list(zip(standings or (), rhythms or (), strict=True)))
-        for customer, first, last, shared, standings, rhythms in rows
-    }
+    return {customer: Source(*rest) for customer, *rest in rows}
 
 
 async def survivors(conn: Connection, customers: Collection[str]) -> dict[str, str | None]:
@@ -133,11 +131,11 @@ async def save(conn: Connection, made: Mapping[str, Made]) -> None:
         await conn.execute(_SAVE, *numbers, [one.record for one in made.values()])
 
 
-async def due(conn: Connection, customers: Collection[str], again: Collection[str]) -> list[Publication]:
-    """Records that nobody is known to have got acknowledged; of those `again`, whether or not."""
+async def standing(conn: Connection, customers: Collection[str]) -> list[Publication]:
+    """Their records as they stand."""
     if not customers:
         return []
-    return [Publication(*row) for row in await conn.fetch(_DUE, list(customers), list(again))]
+    return [Publication(*row) for row in await conn.fetch(_STANDING, list(customers))]
 
 
 async def settle(conn: Connection, sent: Collection[Publication]) -> list[Publication]:

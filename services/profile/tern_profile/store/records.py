@@ -18,7 +18,7 @@ from tern_profile.domain.reading import SubjectOf
 from tern_profile.domain.record import Known
 from tern_profile.domain.standing import Standing
 from tern_profile.store import consents, profiles, timers
-from tern_profile.store.profiles import Made, Source, Stored
+from tern_profile.store.profiles import Made, Source
 from tern_profile.store.timers import Timer
 
 EPOCH_STEP = 1 << 40
@@ -60,6 +60,14 @@ class Basis(NamedTuple):
     moments: Moments = TIMELESS
 
 
+class Outcome(NamedTuple):
+    """What came of making records. `made`: customer → record, of those whose record differs from the stored one; kept
+    under the next version. `owed`: the others whose newest record nobody is known to have got acknowledged."""
+
+    made: dict[str, Made]
+    owed: set[str]
+
+
 class NotCovered(Exception):
     """A membership moved before its customer was locked: roll back and repeat with these as well."""
 
@@ -74,29 +82,27 @@ async def make(
     spoken: Collection[bytes],
     departed: Mapping[str, str],
     basis: Basis,
-) -> dict[str, Made]:
-    """Customer → record, of those whose record differs from the stored one; kept under the next version.
-
-    `spoken`: subjects whose consent this transaction changed. `departed`: where homes of a customer went. Raises
+) -> Outcome:
+    """`spoken`: subjects whose consent this transaction changed. `departed`: where homes of a customer went. Raises
     `NotCovered`.
     """
     if not customers:
-        return {}
+        return Outcome({}, set())
     await profiles.lock(conn, customers)
     if missing := await consents.owners(conn, spoken) - set(customers):
         raise NotCovered(missing)
-    stored = await profiles.stored(conn, customers)
-    known = await _known(conn, customers, departed, basis)
+    sources = await profiles.sources(conn, customers)
+    known = await _known(conn, sources, departed, basis)
     subjects = {subject for one in known for subject in record.subjects(one.standing, basis.subject_of).values()}
     named = await consents.read(conn, [bytes.fromhex(subject) for subject in subjects])
     made = {}
     for one in known:
-        if (found := _made(one, stored[one.customer_id], named, basis)) is not None:
+        if (found := _made(one, sources[one.customer_id], named, basis)) is not None:
             made[one.customer_id] = found
     await profiles.save(conn, made)
     if basis.policy.declared.timed:
         await timers.keep(conn, {one.customer_id: _timer(one, basis.policy.declared) for one in known})
-    return made
+    return Outcome(made, {customer for customer, one in sources.items() if one.owed} - made.keys())
 
 
 def _timer(known: Known, declared: Declarations) -> Timer | None:
@@ -107,14 +113,16 @@ def _timer(known: Known, declared: Declarations) -> Timer | None:
 
 
 async def _known(
-    conn: Connection, customers: Collection[str], departed: Mapping[str, str], basis: Basis
+    conn: Connection, sources: Mapping[str, Source], departed: Mapping[str, str], basis: Basis
 ) -> list[Known]:
-    sources = await profiles.sources(conn, customers)
-    passed = await _passed(conn, customers, basis)
-    homeless = set(customers) - sources.keys()
-    survivors = await profiles.survivors(conn, homeless)
-    found = [_folded(one, source, basis.policy)._replace(passed=passed[one]) for one, source in sources.items()]
-    for customer in homeless:
+    passed = await _passed(conn, sources, basis)
+    survivors = await profiles.survivors(conn, [one for one, source in sources.items() if source.shared is None])
+    found = [
+        _folded(one, source, source.shared, basis.policy)._replace(passed=passed[one])
+        for one, source in sources.items()
+        if source.shared is not None
+    ]
+    for customer in survivors:
         survivor = survivors[customer]
         merged_into = departed.get(customer) if survivor == customer else survivor
         found.append(Known(customer, merged_into=merged_into))
@@ -129,12 +137,12 @@ async def _passed(conn: Connection, customers: Collection[str], basis: Basis) ->
     return {one: max((at for at in (now, known.get(one)) if at is not None), default=None) for one in customers}
 
 
-def _folded(customer: str, source: Source, policy: Policy) -> Known:
+def _folded(customer: str, source: Source, shared: bool, policy: Policy) -> Known:
     """Most customers have one home: its fold is his."""
     parts = [_slow(*texts) for texts in source.texts]
     folded = parts[0] if len(parts) == 1 else fragment.fold(parts, policy)
     standing = folded.standing or Standing()
-    return Known(customer, source.first_at, source.last_at, source.shared, standing, rhythm=folded.rhythm)
+    return Known(customer, source.first_at, source.last_at, shared, standing, rhythm=folded.rhythm)
 
 
 def _slow(standing: str | None, rhythm: str | None) -> Fragment:
@@ -142,7 +150,7 @@ def _slow(standing: str | None, rhythm: str | None) -> Fragment:
     return Fragment(rhythm=fragment.decode_rhythm(rhythm), standing=fragment.decode_standing(standing))
 
 
-def _made(known: Known, stored: Stored, named: record.Named, basis: Basis) -> Made | None:
+def _made(known: Known, stored: Source, named: record.Named, basis: Basis) -> Made | None:
     """None when there is nothing to publish: the record is as it was, or there is nothing yet but a door."""
     if stored.digest is None and known.first_at is None and known.merged_into is None:
         return None

@@ -58,8 +58,8 @@ async def wake(pool: Pool, basis: Basis) -> Woken:
 async def _woken(conn: Connection, customers: Sequence[str], passed: datetime, basis: Basis) -> Woken:
     if not customers:
         return NOBODY
-    made = await records.make(conn, customers, (), {}, basis)
-    again = await profiles.due(conn, set(customers) - made.keys(), ())
+    made, owed = await records.make(conn, customers, (), {}, basis)
+    again = await profiles.standing(conn, owed)
     due = [*(Publication(customer, one.version, one.record) for customer, one in made.items()), *again]
     if not basis.policy.declared.timed:
         await timers.keep(conn, dict.fromkeys(customers))
