@@ -28,6 +28,8 @@ CONSUMERS = tuple(READS)
 VOID_ABOVE_CORES = 0.15
 LOOK_S = 0.05
 DRAIN_LIMIT_S = 120.0
+_REPORT_BYTES = 64 * 1024 * 1024
+"""More than one can be. asyncio stops reading at twice its limit, and lost the rest of those whose process had ended."""
 
 
 class Usage(NamedTuple):
@@ -155,8 +157,9 @@ async def try_load(
 ) -> Loaded:
     """Runs `load.http_load` in a process of its own; `when`: it notes when each request was answered."""
     words = [sys.executable, "-m", "load.http_load", *map(str, (port, connections, seconds, rate, int(when)))]
+    pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        *words, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[1]
+        *words, stdin=pipe, stdout=pipe, limit=_REPORT_BYTES, cwd=Path(__file__).parents[1]
     )
     printed, _ = await process.communicate(requests if isinstance(requests, bytes) else b"\0".join(requests))
     if process.returncode:
