@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable, Sequence
 import pytest
 from prometheus_client import REGISTRY
 
-from integration.profile.world import Wire, Worker, World, customer
+from integration.profile.world import HASHER, Wire, Worker, World, customer, home, record
 from tern_common.bus import SEND_TIMEOUT_S, Message
 from tern_common.db import Pool, connection
 from tern_common.errors import Transient, Unusable
+from tern_common.events import HomeVersion, MembershipChange
 from unit.profile.saying import event, identify
 
 LIMIT = 3000
@@ -81,6 +82,18 @@ async def test_so_is_that_of_a_customer_of_whom_nothing_public_is_said(
 async def test_an_acknowledged_record_is_not_published_again(worker: Worker, world: World) -> None:
     await worker.deliver(world.said)
     assert await worker.deliver([world.file("desk", identify(2, plan="a"))]) == []
+
+
+async def test_a_change_that_an_event_has_told_in_part_publishes_nothing_until_it_comes_again(
+    worker: Worker, world: World
+) -> None:
+    """Its door is new: so it was not applied before, and no record of it can be lost."""
+    await worker.deliver(world.said)
+    told = HomeVersion(home("phone"), world.owner["phone"][1])
+    door = HomeVersion(HASHER.door("email", "ann@shop.example"), 9)
+    change = record(MembershipChange(customer_id=customer("ann"), homes=(told,), doors=(door,)))
+    assert await worker.deliver([change]) == []
+    assert [one.profile_version for one in await worker.deliver([change])] == [1]
 
 
 async def test_whoever_was_overtaken_sends_the_newest_record_again(pool: Pool, worker: Worker, world: World) -> None:

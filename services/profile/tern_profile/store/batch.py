@@ -42,6 +42,10 @@ class _Placed:
     def is_new(self, home: bytes) -> bool:
         return home in self.news or self.locked[home].fresh
 
+    def is_told(self, home: bytes, said: Membership) -> bool:
+        """Whether the statement was news when the batch began."""
+        return self.locked[home].fresh or said.replaces(self.locked[home].membership)
+
     def left(self) -> set[str]:
         """Customers that homes left."""
         left = (self.locked[home].membership.customer_id for home in self.news)
@@ -134,7 +138,7 @@ def _copies(plan: Plan, inserted: Inserted) -> list[Filed]:
 
 
 def _seen_moves(moved: Iterable[Moved], placed: _Placed) -> Iterable[set[str]]:
+    """Who tells of any home what was not known was not applied before, also where others are as an event had said."""
     for said in moved:
-        known = [home for home, _ in said.homes if not placed.is_new(home)]
-        if known:
-            yield placed.owners(known).union(said.sources)
+        if said.homes and not any(placed.is_told(home, membership) for home, membership in said.homes):
+            yield placed.owners(home for home, _ in said.homes).union(said.sources)
