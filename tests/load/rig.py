@@ -29,7 +29,7 @@ VOID_ABOVE_CORES = 0.15
 LOOK_S = 0.05
 DRAIN_LIMIT_S = 120.0
 _REPORT_BYTES = 64 * 1024 * 1024
-"""More than one can be. asyncio stops reading at twice its limit, and lost the rest of those whose process had ended."""
+"""More than one takes. asyncio pauses at twice its limit, and lost the rest where the process had ended by then."""
 
 
 class Usage(NamedTuple):
