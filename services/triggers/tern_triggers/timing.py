@@ -14,7 +14,7 @@ from tern_common.db import Pool, connection, transaction
 from tern_common.logs import logger
 from tern_triggers import meters
 from tern_triggers.publishing import Publisher
-from tern_triggers.store import agenda, firing, positions, rule_plans, rulesets
+from tern_triggers.store import agenda, firing, rule_plans, rulesets
 from tern_triggers.store.firing import Pass
 from tern_triggers.store.writing import Writing
 
@@ -66,7 +66,7 @@ class Looker:
         """Reads safe time before any state."""
         begun = self._clock.monotonic()
         async with connection(self._pool) as conn:
-            safe = await positions.safe(conn)
+            safe = await agenda.safe_if_due(conn)
         if safe is None:
             return
         lease = self._writing.policy.outbox.lease if self._is_heard else None

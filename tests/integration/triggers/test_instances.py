@@ -50,6 +50,9 @@ async def test_two_instances_decide_once_for_everybody_while_a_stream_runs_besid
             group.create_task(_stream(shop if seed % 2 else other, records, seed))
             group.create_task(_fire(shop))
             group.create_task(_fire(other))
+    for one in (shop, other):
+        while await one.timing.look():
+            pass
     fired = [d for d in await shop.decisions() if d.outcome == "fired" and d.key.startswith("c-")]
     ended = [d for d in await shop.decisions() if d.outcome == "ended"]
     assert sorted(d.key for d in [*fired, *ended]) == sorted(f"c-{who}" for who in WHO)
@@ -215,7 +218,7 @@ async def test_where_more_are_due_than_one_look_takes_two_decide_and_neither_wai
     await shop.safe(NOON + HOUR + READY)
     async with running(shop.timing.run("known")):
         async with transaction(pool) as conn:
-            await facts.lock_carts(conn, [WHO[4]])
+            await facts.locked_carts(conn, [WHO[4]])
             await eventually(lambda: _all_decided_but(shop, 2), 10, "one waits for a cart, the other goes on")
         await eventually(lambda: _all_decided_but(shop, 0), 10, "the cart is free")
         await eventually(lambda: _is_empty(shop, "outbox"), 10, "all is said")

@@ -147,9 +147,9 @@ def prompted(ruleset: Ruleset, batch: Batch, known: Known) -> Prompts:
 
 
 def _prompts_of(ruleset: Ruleset, fact: Fact) -> Iterator[Enough]:
-    for reader in ruleset.reading("event", fact.key):
+    for reader in ruleset.prompting.reading("event", fact.key):
         rule = reader.rule
-        if reader.at_once and isinstance(rule, Count | OnEvent) and matches(rule.of, fact):
+        if isinstance(rule, Count | OnEvent) and matches(rule.of, fact):
             key = key_in(rule.key, fact)
             if key is not None:
                 yield from _enough(rule, _part(key))
@@ -171,13 +171,16 @@ def _part(key: str) -> bytes:
 
 
 def of_interest(ruleset: Ruleset, batch: Batch, known: Known) -> set[str]:
-    """The customers whose profile copies `Known.profiles` has to have, as far as there are any.
+    """The customers whose profile copies `Known.profiles` has, as far as there are any.
 
     Those with news of their profile, and those that a home is new to: a date may have waited for one.
     """
-    if not any(isinstance(rule, Date | Change) or _goes_by_days(rule) for rule in _kept(ruleset)):
-        return set()
-    return {*batch.profiles, *_newly_homed(batch, known)}
+    return {*batch.profiles, *_newly_homed(batch, known)} if counts_from_profiles(ruleset) else set()
+
+
+def counts_from_profiles(ruleset: Ruleset) -> bool:
+    """Whether news of a profile can move a moment."""
+    return any(isinstance(rule, Date | Change) or _goes_by_days(rule) for rule in _kept(ruleset))
 
 
 def _newly_homed(batch: Batch, known: Known) -> set[str]:

@@ -9,12 +9,6 @@ from tern_common.db import Connection
 from tern_triggers.domain.view import Arm
 
 
-async def of_homes(conn: Connection, homes: Collection[str]) -> list[Arm]:
-    """All under these homes."""
-    rows = await conn.fetch("SELECT home_id, rule, treated FROM arm WHERE home_id = ANY($1::uuid[])", list(homes))
-    return [Arm(row[0].hex, row[1], row[2]) for row in rows]
-
-
 async def freeze(conn: Connection, arms: Iterable[Arm]) -> None:
     """Keeps the side that each home was on first; whoever was ever treated stays treated."""
     said: dict[tuple[str, str], bool] = {}

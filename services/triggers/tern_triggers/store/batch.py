@@ -10,8 +10,6 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-import msgspec
-
 from tern_common import failpoints
 from tern_common.bus import Place, Span
 from tern_common.db import Connection, Pool, transaction
@@ -21,7 +19,7 @@ from tern_triggers.domain.decisions import Decision
 from tern_triggers.domain.endings import Ending
 from tern_triggers.domain.news import Batch, News, gather, read_again
 from tern_triggers.domain.rules import Ruleset
-from tern_triggers.domain.touched import Known, erased, moved, of_interest, prompted, touched
+from tern_triggers.domain.touched import Known, erased, moved, prompted, touched
 from tern_triggers.store import agenda, at_once, facts, lookups, memberships, positions, profiles, revoking
 from tern_triggers.store.outbox import Claimed
 from tern_triggers.store.writing import Writing
@@ -87,13 +85,12 @@ async def _begun(conn: Connection, writing: Writing, items: Sequence[News], now:
     """Goes by the rules as they were last read, and reads them again where the first look finds others in force."""
     ruleset = await writing.rulebook.keep_still(conn)
     batch = gather(read_again(items, ruleset.reads))
-    seen = await lookups.look(conn, batch, now)
+    seen = await lookups.look(conn, batch, ruleset, now)
     if seen.revision != ruleset.revision:
         ruleset = await writing.rulebook.of(conn)
         batch = gather(read_again(items, ruleset.reads))
-        seen = await lookups.look(conn, batch, now)
-    writer = _Writer(conn, writing, ruleset, batch, now)
-    return writer, await writer.with_profiles(seen.known)
+        seen = await lookups.look(conn, batch, ruleset, now)
+    return _Writer(conn, writing, ruleset, batch, now), seen.known
 
 
 class _Writer:
@@ -136,7 +133,7 @@ class _Writer:
         What changed meanwhile may have been planned around: the customers that are locked are then looked at once.
         """
         await agenda.lock_and_plan(self._conn, plans)
-        again = await self.with_profiles(await lookups.lock(self._conn, self._batch, known, self._now))
+        again = await lookups.lock(self._conn, self._batch, self._ruleset, known, self._now)
         if again == known:
             return known
         replanned = self._touched(again)
@@ -146,17 +143,11 @@ class _Writer:
             await agenda.lock_and_plan(self._conn, dict.fromkeys(replanned, LOOK_NOW))
         return again
 
-    async def with_profiles(self, known: Known) -> Known:
-        """The same, with the copies of the profiles that rules may have counted from."""
-        copies = await profiles.own(self._conn, of_interest(self._ruleset, self._batch, known))
-        return msgspec.structs.replace(known, profiles=copies) if copies else known
-
 
 async def _write_news(conn: Connection, batch: Batch, known: Known, locked: Collection[str], now: datetime) -> None:
     """Table by table in the one fixed order. Rows expected to be new that are not: somebody was first."""
     said = batch.memberships.values()
     fresh = [home for home in said if home.home_id not in known.memberships]
-    unseen_carts = [cart_id for cart_id in batch.cart_ids if cart_id not in known.carts]
     if not await memberships.add(conn, fresh):
         raise _LookAgain(locked)
     await memberships.raise_to(
@@ -164,9 +155,8 @@ async def _write_news(conn: Connection, batch: Batch, known: Known, locked: Coll
         [h for h in said if (kept := known.memberships.get(h.home_id)) is not None and h.replaces(kept)],
     )
     await memberships.note_former(conn, batch.former)
-    if not await facts.add_carts(conn, unseen_carts):
+    if not await facts.raise_carts(conn, batch, known.carts):
         raise _LookAgain(locked)
-    await facts.raise_carts(conn, batch, known.carts)
     gone = erased(batch, known)
     await facts.add(conn, (fact for fact in batch.facts.values() if fact.home_id not in gone))
     await profiles.raise_to(conn, batch.profiles.values(), now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -18,7 +18,8 @@ COLUMNS = (
     " outcome, reason, decided_at, facts, retracted_at, cancelled_at,"
     " about, act, mode, channels, category, released_at"
 )
-_OPEN = "outcome = 'fired' AND retracted_at IS NULL AND expires >= $2"
+STILL_OPEN = "outcome = 'fired' AND retracted_at IS NULL AND expires >= $2"
+"""An exit can still end it; $2 is the time."""
 _REASONS: Mapping[str, Why | Gone] = {code.value: code for codes in (Why, Gone) for code in codes}
 _facts = msgspec.json.Decoder(dict[str, str | int | float | bool])
 
@@ -55,12 +56,19 @@ def decision_of(row: Row) -> Decision:
     )
 
 
-async def of_homes(conn: Connection, homes: Collection[str], crowded: Collection[str]) -> list[Decision]:
-    """All decisions under these homes; of the `crowded` only those about no named cart."""
+async def of_homes_and_keys(
+    conn: Connection, homes: Collection[str], crowded: Collection[str], rules: Collection[str], keys: Collection[str]
+) -> tuple[list[Decision], list[Decision]]:
+    """All decisions under these homes, of the `crowded` only those about no named cart; and all of these rules about
+    these carts and orders, whoever's."""
     query = f"""
-        SELECT {COLUMNS} FROM decision WHERE home_id = ANY($1::uuid[]) OR (home_id = ANY($2::uuid[]) AND key = '')
+        SELECT {COLUMNS}, true
+        FROM decision WHERE home_id = ANY($1::uuid[]) OR (home_id = ANY($2::uuid[]) AND key = '')
+        UNION ALL
+        SELECT {COLUMNS}, false FROM decision WHERE rule = ANY($3::text[]) AND key = ANY($4::text[])
         """  # noqa: S608
-    return [decision_of(row) for row in await conn.fetch(query, list(homes), list(crowded))]
+    rows = await conn.fetch(query, list(homes), list(crowded), list(rules), list(keys))
+    return [decision_of(row) for row in rows if row[-1]], [decision_of(row) for row in rows if not row[-1]]
 
 
 async def of_rules(conn: Connection, rules: Collection[str], homes: Collection[str]) -> list[Decision]:
@@ -69,34 +77,29 @@ async def of_rules(conn: Connection, rules: Collection[str], homes: Collection[s
     return [decision_of(row) for row in await conn.fetch(query, list(homes), list(rules))]
 
 
-async def of_keys(conn: Connection, rules: Collection[str], keys: Collection[str]) -> list[Decision]:
-    """All decisions of these rules about these carts and orders, whoever's."""
-    if not keys:
-        return []
-    query = f"SELECT {COLUMNS} FROM decision WHERE rule = ANY($1::text[]) AND key = ANY($2::text[])"  # noqa: S608
-    return [decision_of(row) for row in await conn.fetch(query, list(rules), list(keys))]
+class Holders(NamedTuple):
+    """Of some customers those with decisions that an exit can still end, and those for whom stock is held, or was asked
+    to be."""
+
+    of_open: list[str]
+    of_stock: list[str]
 
 
-async def open_homes(conn: Connection, cart_ids: Collection[str], now: datetime) -> dict[str, list[str]]:
-    """The homes of decisions about these carts that an exit can still end, by cart."""
-    if not cart_ids:
-        return {}
-    query = f"SELECT key, home_id FROM decision WHERE key = ANY($1::text[]) AND key <> '' AND {_OPEN}"  # noqa: S608
-    found: dict[str, set[str]] = {}
-    for row in await conn.fetch(query, list(cart_ids), now):
-        found.setdefault(row[0], set()).add(row[1].hex)
-    return {cart_id: sorted(homes) for cart_id, homes in found.items()}
-
-
-async def holders_of_open(conn: Connection, customers: Collection[str], now: datetime) -> list[str]:
-    """Those of these customers that have decisions which an exit can still end."""
+async def holders(conn: Connection, customers: Collection[str], now: datetime) -> Holders:
+    """Of most there is neither: so both are asked in one statement."""
     query = f"""
-        SELECT DISTINCT customer_id FROM membership CROSS JOIN LATERAL (
-          SELECT FROM decision WHERE decision.home_id = membership.home_id AND {_OPEN} LIMIT 1
-        ) AS held
-        WHERE customer_id = ANY($1::uuid[])
+        SELECT customer_id, bool_or(of_open), bool_or(of_stock)
+        FROM membership LEFT JOIN LATERAL (
+          SELECT true AS of_open FROM decision WHERE decision.home_id = membership.home_id AND {STILL_OPEN} LIMIT 1
+        ) AS decided ON true LEFT JOIN LATERAL (
+          SELECT true AS of_stock FROM hold
+          WHERE hold.home_id = membership.home_id AND status IN ('requested', 'confirmed', 'partial') LIMIT 1
+        ) AS held ON true
+        WHERE customer_id = ANY($1::uuid[]) AND (of_open OR of_stock)
+        GROUP BY customer_id
         """  # noqa: S608
-    return [str(row[0]) for row in await conn.fetch(query, list(customers), now)]
+    rows = await conn.fetch(query, list(customers), now)
+    return Holders([str(row[0]) for row in rows if row[1]], [str(row[0]) for row in rows if row[2]])
 
 
 async def fired(conn: Connection, trigger_ids: Collection[str]) -> list[Decision]:
@@ -119,7 +122,7 @@ async def holders_of(conn: Connection, trigger_ids: Collection[str]) -> set[str]
 
 async def open_under(conn: Connection, homes: Collection[str], now: datetime) -> list[Decision]:
     """The decisions under these homes that somebody may still act on."""
-    query = f"SELECT {COLUMNS} FROM decision WHERE home_id = ANY($1::uuid[]) AND cancelled_at IS NULL AND {_OPEN}"  # noqa: S608
+    query = f"SELECT {COLUMNS} FROM decision WHERE home_id = ANY($1::uuid[]) AND cancelled_at IS NULL AND {STILL_OPEN}"  # noqa: S608
     return [decision_of(row) for row in await conn.fetch(query, list(homes), now)]
 
 

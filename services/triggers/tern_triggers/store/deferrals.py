@@ -10,15 +10,6 @@ from tern_triggers.domain.decisions import Why
 from tern_triggers.domain.view import Deferral
 
 
-async def of_homes(conn: Connection, homes: Collection[str]) -> list[Deferral]:
-    """All deferrals under these homes."""
-    rows = await conn.fetch(
-        "SELECT trigger_id, home_id, rule, until, why, enrolled FROM deferral WHERE home_id = ANY($1::uuid[])",
-        list(homes),
-    )
-    return [Deferral(str(row[0]), row[1].hex, row[2], row[3], Why(row[4]), row[5]) for row in rows]
-
-
 async def put(conn: Connection, deferrals: Iterable[Deferral]) -> None:
     """Writes deferrals; the newest of each step stays. The customer is locked."""
     said = {(deferral.home_id, deferral.trigger_id): deferral for deferral in deferrals}

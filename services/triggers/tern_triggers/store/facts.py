@@ -137,34 +137,46 @@ async def carts(conn: Connection, cart_ids: Collection[str]) -> dict[str, CartKn
     return {row[0]: _cart(row) for row in rows}
 
 
-async def lock_carts(conn: Connection, cart_ids: Collection[str]) -> None:
-    """Locks the rows of these carts, ascending."""
-    if cart_ids:
-        await conn.execute(
-            'SELECT FROM cart_key WHERE cart_id = ANY($1::text[]) ORDER BY cart_id COLLATE "C" FOR UPDATE',
-            list(cart_ids),
-        )
-
-
-async def add_carts(conn: Connection, cart_ids: Sequence[str]) -> bool:
-    """Creates rows of carts seen for the first time. False: another transaction was first with one of them."""
+async def locked_carts(conn: Connection, cart_ids: Collection[str]) -> dict[str, CartKnown]:
+    """The same, locked, ascending: as they are once whoever had them locked is done."""
     if not cart_ids:
+        return {}
+    locking = f'{_CART} WHERE cart_id = ANY($1::text[]) ORDER BY cart_id COLLATE "C" FOR UPDATE'
+    return {row[0]: _cart(row) for row in await conn.fetch(locking, list(cart_ids))}
+
+
+async def raise_carts(conn: Connection, batch: Batch, known: Mapping[str, CartKnown]) -> bool:
+    """Creates the rows of carts seen for the first time, and raises the maxima of those whose rows this transaction
+    holds. Writes only what is news. False: another transaction was first with one of the new ones."""
+    newest, ordered = batch.newest, {cart_id: max(orders) for cart_id, orders in batch.ordered.items()}
+    news = {
+        cart_id: _raised(known.get(cart_id), newest.get(cart_id), ordered.get(cart_id)) for cart_id in batch.cart_ids
+    }
+    if not await _add_carts(conn, [(cart_id, said) for cart_id, said in news.items() if cart_id not in known]):
+        return False
+    changed = [(cart_id, said) for cart_id, said in news.items() if said != known.get(cart_id, said)]
+    await _update_carts(conn, changed)
+    return True
+
+
+async def _add_carts(conn: Connection, carts: Sequence[tuple[str, CartKnown]]) -> bool:
+    """Ascending, as `Batch.cart_ids` are."""
+    if not carts:
         return True
     added = await conn.fetch(
-        "INSERT INTO cart_key (cart_id) SELECT * FROM unnest($1::text[]) ON CONFLICT (cart_id) DO NOTHING RETURNING 1",
-        sorted(cart_ids),
+        """
+        INSERT INTO cart_key (cart_id, newest_at, newest_message, newest_home, order_at, order_message)
+        SELECT * FROM unnest($1::text::text[], $2::text::timestamptz[], $3::text::text[], $4::text::uuid[],
+          $5::text::timestamptz[], $6::text::text[])
+        ON CONFLICT (cart_id) DO NOTHING RETURNING 1
+        """,
+        *_cart_columns(carts),
     )
-    return len(added) == len(cart_ids)
+    return len(added) == len(carts)
 
 
-async def raise_carts(conn: Connection, batch: Batch, known: Mapping[str, CartKnown]) -> None:
-    """Raises the maxima of carts whose rows this transaction holds. Writes only what is news."""
-    newest, ordered = batch.newest, {cart_id: max(orders) for cart_id, orders in batch.ordered.items()}
-    news = [
-        (cart_id, *_raised(known.get(cart_id), newest.get(cart_id), ordered.get(cart_id))) for cart_id in batch.cart_ids
-    ]
-    changed = [(cart_id, first, last) for cart_id, first, last in news if (first, last) != known.get(cart_id)]
-    if not changed:
+async def _update_carts(conn: Connection, carts: Sequence[tuple[str, CartKnown]]) -> None:
+    if not carts:
         return
     await conn.execute(
         """
@@ -176,7 +188,13 @@ async def raise_carts(conn: Connection, batch: Batch, known: Mapping[str, CartKn
           AS said (cart_id, newest_at, newest_message, newest_home, order_at, order_message)
         WHERE kept.cart_id = said.cart_id
         """,
-        *columns((cart_id, *(first or _NOTHING * 3), *(last or _NOTHING * 2)) for cart_id, first, last in changed),
+        *_cart_columns(carts),
+    )
+
+
+def _cart_columns(carts: Iterable[tuple[str, CartKnown]]) -> list[str]:
+    return columns(
+        (cart_id, *(said.newest or _NOTHING * 3), *(said.ordered or _NOTHING * 2)) for cart_id, said in carts
     )
 
 

@@ -43,21 +43,6 @@ async def requests(conn: Connection, hold_ids: Collection[str]) -> dict[str, Ask
     return {str(row[0]): Asked(str(row[1]), row[2].hex) for row in rows}
 
 
-async def holders_of_open(conn: Connection, customers: Collection[str]) -> list[str]:
-    """Those of these customers for whom stock is held, or was asked to be."""
-    rows = await conn.fetch(
-        """
-        SELECT DISTINCT customer_id FROM membership CROSS JOIN LATERAL (
-          SELECT FROM hold
-          WHERE hold.home_id = membership.home_id AND status IN ('requested', 'confirmed', 'partial') LIMIT 1
-        ) AS held
-        WHERE customer_id = ANY($1::uuid[])
-        """,
-        list(customers),
-    )
-    return [str(row[0]) for row in rows]
-
-
 async def ask(conn: Connection, made: Sequence[tuple[str, HoldRequested]], now: datetime) -> None:
     """Files requests, each under a home. One that was given up before is made again."""
     if not made:

@@ -6,9 +6,6 @@ from collections.abc import Collection, Iterable, Mapping
 
 from tern_common.db import Connection
 from tern_triggers.domain.reports import FREES_THE_SLOT, REACHED, OutcomeReported
-from tern_triggers.domain.view import Responses
-
-_ANSWERED = ("opened", "clicked")
 
 
 async def homes_of(conn: Connection, trigger_ids: Collection[str]) -> dict[str, str]:
@@ -85,19 +82,3 @@ async def release(conn: Connection, trigger_ids: Collection[str]) -> set[str]:
 async def erase(conn: Connection, homes: Collection[str]) -> None:
     """Deletes all under these homes."""
     await conn.execute("DELETE FROM outcome WHERE home_id = ANY($1::uuid[])", list(homes))
-
-
-async def responses(conn: Connection, homes: Collection[str]) -> list[tuple[str, str, Responses]]:
-    """(home, channel, how contacts by that channel went)."""
-    rows = await conn.fetch(
-        """
-        SELECT home_id, channel,
-          count(DISTINCT trigger_id) FILTER (WHERE status = 'sent' OR status = ANY($2::text[])),
-          count(DISTINCT trigger_id) FILTER (WHERE status = ANY($3::text[]))
-        FROM outcome WHERE home_id = ANY($1::uuid[]) AND channel <> '' GROUP BY home_id, channel
-        """,
-        list(homes),
-        sorted(REACHED),
-        list(_ANSWERED),
-    )
-    return [(row[0].hex, row[1], Responses(row[2], row[3])) for row in rows]

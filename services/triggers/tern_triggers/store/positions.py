@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from tern_common.bus import Place, Span
-from tern_common.db import Connection
+from tern_common.db import Connection, Row
 from tern_common.lanes import BACKFILL, LIVE, NOTHING_YET
 from tern_triggers.domain.rounds import Safe
 
@@ -90,7 +90,11 @@ async def safe(conn: Connection) -> Safe | None:
     The backfill lane is claimed from the start, since nothing in it is soon passed. Until then nothing is safe in all
     lanes: what waits for history does not go by half of it.
     """
-    rows = await conn.fetch("SELECT lane, at FROM safe_time")
+    return safe_of(await conn.fetch("SELECT lane, at FROM safe_time"))
+
+
+def safe_of(rows: Iterable[Row]) -> Safe | None:
+    """The same, of rows that begin with a lane and its safe time."""
     reached = {row[0]: row[1] for row in rows}
     if LIVE not in reached:
         return None

@@ -56,14 +56,9 @@ async def raise_to(conn: Connection, profiles: Iterable[ProfileNews], now: datet
     )
 
 
-async def own(conn: Connection, customers: Collection[str]) -> dict[str, Verdicts]:
-    """What the copies under these very ids say, as far as there are any."""
-    if not customers:
-        return {}
-    rows = await conn.fetch(
-        "SELECT customer_id, verdicts FROM profile_copy WHERE customer_id = ANY($1::uuid[])", list(customers)
-    )
-    return {str(row[0]): _decoder.decode(row[1]) for row in rows}
+def read(verdicts: bytes) -> Verdicts:
+    """What a copy says."""
+    return _decoder.decode(verdicts)
 
 
 async def of_customers(conn: Connection, customers: Collection[str]) -> dict[str, Copies]:
@@ -99,7 +94,7 @@ async def of_customers(conn: Connection, customers: Collection[str]) -> dict[str
     found: dict[str, Copies] = {}
     for row in rows:
         known = found.setdefault(str(row[0]), Copies(None, []))
-        verdicts = _decoder.decode(row[2])
+        verdicts = read(row[2])
         if row[1]:
             found[str(row[0])] = known._replace(own=verdicts)
         else:

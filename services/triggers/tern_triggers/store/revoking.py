@@ -48,13 +48,13 @@ async def end(
 ) -> list[Ending]:
     """Ends the open decisions of the locked customers whose reason is gone. `ordered`: the batch's orders, by cart.
     Where stock waits for a reminder, it asks for a look at once."""
-    await _look_at_held(conn, ruleset, locked)
-    holders = await decisions.holders_of_open(conn, locked, now)
+    holders = await decisions.holders(conn, locked, now)
+    await _look_at_held(conn, ruleset, holders.of_stock)
     found: list[Ending] = []
     freed: list[str] = []
-    if not holders:
+    if not holders.of_open:
         return found
-    for view in await views.load(conn, ruleset, holders, lock=False, keys=list(ordered)):
+    for view in await views.load(conn, ruleset, holders.of_open, lock=False, keys=list(ordered)):
         more = {key: (*view.foreign.get(key, ()), *orders) for key, orders in ordered.items()}
         seen = msgspec.structs.replace(view, foreign={**view.foreign, **more})
         own = [one for one in seen.decisions if one.home_id in seen.homes and endings.is_open(one, now)]
@@ -115,12 +115,10 @@ async def _withdrawn(
         await deferrals.free(conn, holders, now)
 
 
-async def _look_at_held(conn: Connection, ruleset: Ruleset, locked: Collection[str]) -> None:
+async def _look_at_held(conn: Connection, ruleset: Ruleset, held_for: Sequence[str]) -> None:
     """Whoever stock is held for is looked at whenever something happens: with the reason for a reminder goes what the
     shop holds for it, however long the reminder would have waited yet."""
-    if not any(step.hold for rule in ruleset.deciding for step in rule.steps):
-        return
-    if held_for := await holds.holders_of_open(conn, locked):
+    if held_for and any(step.hold for rule in ruleset.deciding for step in rule.steps):
         await agenda.lock_and_plan(conn, dict.fromkeys(held_for, LOOK_NOW))
 
 

@@ -15,8 +15,9 @@ from tern_triggers.domain.folds.cart import Ordered, held_carts
 from tern_triggers.domain.news import Membership
 from tern_triggers.domain.rules import Ruleset
 from tern_triggers.domain.touched import CartKnown
-from tern_triggers.domain.view import Arm, Deferral, Hold, Responses, View, told_apart
-from tern_triggers.store import arms, decisions, deferrals, facts, holds, memberships, outcomes, profiles
+from tern_triggers.domain.view import Responses, View, told_apart
+from tern_triggers.store import beside, decisions, facts, memberships, profiles
+from tern_triggers.store.beside import Beside
 from tern_triggers.store.profiles import Copies
 
 SHARED_FACTS = 1000
@@ -28,15 +29,6 @@ MOST_FACTS = 20_000
 class _Decided(NamedTuple):
     by_home: Mapping[str, Sequence[Decision]]
     by_key: Mapping[str, Sequence[Decision]]
-
-
-class _Beside(NamedTuple):
-    """What the arbiter keeps beside decisions, by home; how contacts went with their channel."""
-
-    deferrals: Mapping[str, Sequence[Deferral]]
-    arms: Mapping[str, Sequence[Arm]]
-    holds: Mapping[str, Sequence[Hold]]
-    responses: Mapping[str, Sequence[tuple[str, Responses]]]
 
 
 async def load(
@@ -53,21 +45,19 @@ async def load(
     crowded = {home.home_id for owned in homes.values() if _is_shared(owned) for home in owned}
     held = {customer: held_carts(told) for customer, told in mine.items()}
     cart_ids = {cart_id for found in held.values() for cart_id in found}.union(keys)
-    if lock:
-        await facts.lock_carts(conn, cart_ids)
-    carts = await facts.carts(conn, cart_ids)
+    carts = await (facts.locked_carts if lock else facts.carts)(conn, cart_ids)
     named = {customer: addressed(ruleset, told).union(keys) for customer, told in mine.items()}
     about = [rule.rule for rule in ruleset.rules if is_addressed(rule)]
     decided = await _decisions(
         conn, by_home.keys() - crowded, crowded, about, {key for found in named.values() for key in found}
     )
     said = await profiles.of_customers(conn, customers)
-    beside = await _beside(conn, by_home.keys())
+    kept = await beside.of_homes(conn, by_home.keys())
     found = (
         _view(customer, homes[customer], mine[customer], carts, decided, named[customer] | held[customer])
         for customer in sorted(homes)
     )
-    return [_with_profiles(_with_what_is_beside(view, beside), said) for view in found]
+    return [_with_profiles(_with_what_is_beside(view, kept), said) for view in found]
 
 
 async def glimpse(
@@ -126,22 +116,8 @@ async def _decisions(
     conn: Connection, homes: Collection[str], crowded: Collection[str], rules: Collection[str], keys: Collection[str]
 ) -> _Decided:
     """Those under these homes (of the crowded only those about nothing by name), and those of these rules by key."""
-    return _Decided(
-        _grouped(await decisions.of_homes(conn, homes, crowded), lambda decision: decision.home_id),
-        _grouped(await decisions.of_keys(conn, rules, keys), lambda decision: decision.key),
-    )
-
-
-async def _beside(conn: Connection, homes: Collection[str]) -> _Beside:
-    waiting = _grouped(await deferrals.of_homes(conn, homes), lambda deferral: deferral.home_id)
-    sides = _grouped(await arms.of_homes(conn, homes), lambda arm: arm.home_id)
-    held: dict[str, list[Hold]] = {}
-    for home_id, hold in await holds.of_homes(conn, homes):
-        held.setdefault(home_id, []).append(hold)
-    went: dict[str, list[tuple[str, Responses]]] = {}
-    for home_id, channel, how in await outcomes.responses(conn, homes):
-        went.setdefault(home_id, []).append((channel, how))
-    return _Beside(waiting, sides, held, went)
+    under, about = await decisions.of_homes_and_keys(conn, homes, crowded, rules, keys)
+    return _Decided(_grouped(under, lambda one: one.home_id), _grouped(about, lambda one: one.key))
 
 
 _T = TypeVar("_T")
@@ -185,16 +161,16 @@ def _orders(cart: CartKnown) -> tuple[Ordered, ...]:
     return () if cart.ordered is None else (cart.ordered,)
 
 
-def _with_what_is_beside(view: View, beside: _Beside) -> View:
+def _with_what_is_beside(view: View, kept: Beside) -> View:
     homes = sorted(view.homes)
-    waiting, doubles = told_apart(one for home in homes for one in beside.deferrals.get(home, ()))
+    waiting, doubles = told_apart(one for home in homes for one in kept.deferrals.get(home, ()))
     return msgspec.structs.replace(
         view,
         deferrals=waiting,
         doubles=doubles,
-        arms=[arm for home in homes for arm in beside.arms.get(home, ())],
-        holds={hold.trigger_id: hold for home in homes for hold in beside.holds.get(home, ())},
-        responses=_added_up(went for home in homes for went in beside.responses.get(home, ())),
+        arms=[arm for home in homes for arm in kept.arms.get(home, ())],
+        holds={hold.trigger_id: hold for home in homes for hold in kept.holds.get(home, ())},
+        responses=_added_up(went for home in homes for went in kept.responses.get(home, ())),
     )
 
 
