@@ -85,8 +85,8 @@ class News(msgspec.Struct, frozen=True):
 class Batch(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What many records say: memberships by home, former homes and profiles by customer, facts by name, carts by id.
 
-    `copies` are the further statements of facts: maxima over carts are taken over all statements, since a row that
-    keeps one maximum cannot take back a copy that another one has made void.
+    `copies` are the further statements of facts about named carts: maxima over carts are taken over all statements,
+    since a row that keeps one maximum cannot take back a copy that another one has made void.
     """
 
     memberships: Mapping[str, Membership]
@@ -121,7 +121,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @property
     def statements(self) -> Iterable[Fact]:
-        """All facts, and their further copies."""
+        """All facts, and the further copies of those about carts."""
         return chain(self.facts.values(), self.copies)
 
 
@@ -225,12 +225,19 @@ def _keep_higher(known: dict[str, T], key: str, said: T, height: Callable[[T], i
 
 
 def _keep_least(facts: dict[tuple[str, str, str, str], Fact], fact: Fact, copies: list[Fact]) -> None:
-    known = facts.setdefault(fact.name, fact)
-    if known is fact or known == fact:
+    name = fact.name
+    known = facts.setdefault(name, fact)
+    if known is fact:
         return
-    least, other = (fact, known) if precedence(fact) < precedence(known) else (known, fact)
-    facts[fact.name] = least
-    copies.append(other)
+    if known.at != fact.at:  # most copies are of days: to write what they say takes the longest
+        least, other = (fact, known) if fact.at < known.at else (known, fact)
+    elif known != fact:
+        least, other = (fact, known) if precedence(fact) < precedence(known) else (known, fact)
+    else:
+        return
+    facts[name] = least
+    if cart_of(other):
+        copies.append(other)
 
 
 @lru_cache(maxsize=_IDS)
