@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from tern_common.events import Computed
 from tern_triggers.domain.agenda import LOOK_NOW, Plan, plan_for, starts
-from tern_triggers.domain.facts import Fact, encode_body
+from tern_triggers.domain.facts import Body, Fact, encode_body, precedence
 from tern_triggers.domain.folds.cart import Newest
 from tern_triggers.domain.moments import AT_ONCE
 from tern_triggers.domain.news import Batch, Membership, News, ProfileNews, gather
@@ -255,6 +255,19 @@ def test_maxima_over_carts_are_taken_over_all_copies_so_that_batches_cannot_matt
         assert batch.newest["c"] == Newest(at(14), "m1", HOME)
         assert max(batch.ordered["c"]).at == at(25)
     assert list(gathered(first, first).statements) == [first]
+
+
+def test_of_copies_of_one_time_the_least_by_what_they_say_stays_in_any_order() -> None:
+    tea, pot = snap(10, "m1", "tea"), snap(10, "m1", "pot")
+    least = min(tea, pot, key=precedence)
+    assert gathered(tea, pot).facts == gathered(pot, tea).facts == {least.name: least}
+
+
+def test_copies_of_what_names_no_cart_are_not_kept() -> None:
+    seen = Fact(HOME, "seen", "2026-03-02", "", at(10), False, Body(first="m1"))
+    later = replace(seen, at=at(20), body=Body(first="m2"))
+    for items in ([seen, later], [later, seen]):
+        assert list(gathered(*items).statements) == [seen]
 
 
 def test_a_copy_that_names_another_cart_concerns_whoever_holds_that() -> None:

@@ -227,15 +227,11 @@ def _keep_higher(known: dict[str, T], key: str, said: T, height: Callable[[T], i
 def _keep_least(facts: dict[tuple[str, str, str, str], Fact], fact: Fact, copies: list[Fact]) -> None:
     name = fact.name
     known = facts.setdefault(name, fact)
-    if known is fact:
+    if known is fact or known == fact:
         return
-    if known.at != fact.at:  # most copies are of days: to write what they say takes the longest
-        least, other = (fact, known) if fact.at < known.at else (known, fact)
-    elif known != fact:
-        least, other = (fact, known) if precedence(fact) < precedence(known) else (known, fact)
-    else:
-        return
-    facts[name] = least
+    # most copies are of days, at different times: to write out what they say takes the longest
+    is_less = fact.at < known.at if fact.at != known.at else precedence(fact) < precedence(known)
+    facts[name], other = (fact, known) if is_less else (known, fact)
     if cart_of(other):
         copies.append(other)
 
