@@ -16,6 +16,7 @@ from simulation.triggers import TriggerTables
 from tern_common.bus import Consumer
 from tern_common.clock import Clock
 from tern_common.consume import Handler, consume
+from tern_common.fetching import Pacing
 from tern_common.giving_way import GivingWay
 from tern_common.lanes import LIVE, UPSTREAM, BackfillPolicy
 from tern_common.progress import Claims, Hop, Passage
@@ -80,7 +81,7 @@ class Lanes:
 
     async def _consume(self, consumer: Consumer, handler: Handler[Any]) -> None:
         rejecting = Rejecting(self.of.bus.producer, self.of.service, self.of.process.clock)
-        await consume(consumer, handler, rejecting, self.of.process.clock, limit=BATCH)
+        await consume(consumer, handler, rejecting, self.of.process.clock, pace=Pacing(BATCH))
 
     def hop(self, passage: Passage, clock: Clock) -> Hop:
         """Of one lane, to be claimed."""

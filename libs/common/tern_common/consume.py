@@ -21,7 +21,7 @@ from tern_common.blaming import Blaming, Found
 from tern_common.bus import Consumer, Place, Record, Span
 from tern_common.clock import Clock
 from tern_common.errors import Misconfigured, Transient, Unusable
-from tern_common.fetching import OUR_ERROR, Decoded, Fetched, Fetching
+from tern_common.fetching import OUR_ERROR, Decoded, Fetched, Fetching, Pacing
 from tern_common.insisting import FIRST_PAUSE_S, Insisting
 from tern_common.logs import logger
 from tern_common.meters import UNMETERED, Meter
@@ -83,15 +83,16 @@ async def consume(
     rejecting: Rejecting,
     clock: Clock,
     *,
-    limit: int,
+    pace: Pacing,
     meter: Meter = UNMETERED,
 ) -> None:
-    """Endless. Fetches at most `limit` records at once.
+    """Endless: turns at this `pace`.
 
     Ends only by cancellation or a bug that nothing passes; what was fetched and not committed is then fetched again by
     the next owner.
     """
-    loop = _Loop(consumer, handler, rejecting, Fetching(consumer, handler.decode, clock, limit), clock, meter)
+    fetching = Fetching(consumer, handler.decode, clock, pace)
+    loop = _Loop(consumer, handler, rejecting, fetching, clock, meter)
     consumer.resume()
     while True:
         await loop.turn()

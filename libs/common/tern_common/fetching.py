@@ -22,7 +22,9 @@ _DECODED_AT_ONCE = 128
 MANY = 100
 """From so many records on a turn is worth its cost: they are applied without waiting for more."""
 LINGER_S = 0.01
-"""So long fewer wait for company."""
+"""So long fewer wait for company, where nothing was waiting for them."""
+STREAM_LINGER_S = 0.025
+"""The same where they come one after another: a turn after each few would cost as much as a turn after many."""
 OUR_ERROR = "error-in-tern"
 """The reason of a record that met an error of ours, read or applied: its bytes are kept until that is mended."""
 
@@ -48,15 +50,22 @@ class Fetched(NamedTuple, Generic[T]):
         return Fetched(self.decoded + more.decoded, self.poisoned + more.poisoned, spans)
 
 
-class Fetching(Generic[T]):
-    """Reads for one loop, at most `limit` records for a turn. Two of its calls never poll at the same time."""
+class Pacing(NamedTuple):
+    """At most `limit` records in a turn; few of a stream wait `linger_s` for more."""
 
-    def __init__(self, consumer: Consumer, decode: Callable[[Record], T], clock: Clock, limit: int) -> None:
+    limit: int
+    linger_s: float = STREAM_LINGER_S
+
+
+class Fetching(Generic[T]):
+    """Reads for one loop. Two of its calls never poll at the same time."""
+
+    def __init__(self, consumer: Consumer, decode: Callable[[Record], T], clock: Clock, pace: Pacing) -> None:
         self._consumer = consumer
         self._decode = decode
         self._clock = clock
-        self._limit = limit
-        self._many = min(MANY, limit)
+        self._limit, self._linger_s = pace
+        self._many = min(MANY, pace.limit)
         self._polling = asyncio.Lock()
         self._ahead: tuple[Poll, Fetched[T]] | None = None
 
@@ -68,17 +77,28 @@ class Fetching(Generic[T]):
         """What was read ahead and what came since, waiting at most `wait_s` for the first, and a moment for more where
         they are few. Raises `Transient`."""
         if self._held() is None:
-            await self._read(wait_s)
+            linger_s = await self._first(wait_s)
             if self._ahead is None:
                 return Fetched([], [], {})
             if not self.many(self._ahead[1]):
-                await self._clock.sleep(LINGER_S)
+                await self._clock.sleep(linger_s)
         ahead = self._held()
         room = self._limit - (len(ahead[0].records) if ahead else 0)
         poll = await self._poll(room, 0) if room else None
         ahead, self._ahead = self._held(), None
         more = await self._decoded(poll) if poll else Fetched([], [], {})
         return ahead[1].followed_by(more) if ahead else more
+
+    async def _first(self, wait_s: float) -> float:
+        """Reads what is there, or else waits for it. Returns how long few are to wait for more: where there is no time
+        to wait, a batch that is applied waits for them."""
+        await self._read(0)
+        if not wait_s:
+            return LINGER_S
+        if self._ahead is not None:
+            return self._linger_s
+        await self._read(wait_s)
+        return LINGER_S
 
     async def ahead(self) -> None:
         """Reads what has come already, for the next turn. A broker that is away is that turn's matter."""

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from tern_common import lifecycle, topics
 from tern_common.consume import consume
+from tern_common.fetching import Pacing
 from tern_common.giving_way import GivingWay
 from tern_common.ground import Ground, ground
 from tern_common.hashing import Hasher
@@ -111,14 +112,14 @@ def _reading(on: Ground, store: Store, policy: BackfillPolicy, claims: Claims) -
         handler = EventHandler(store, on.pool, bus.producer)
         consumer = await bus.subscribe(GROUP, [topics.EVENTS])
         meter = PrometheusMeter(SERVICE)
-        await consume(consumer, handler, rejecting, clock, limit=_BATCH_RECORDS, meter=meter)
+        await consume(consumer, handler, rejecting, clock, pace=Pacing(_BATCH_RECORDS), meter=meter)
 
     async def backfill() -> None:
         handler = EventHandler(store, on.pool, bus.producer, topics.RESOLVED_BACKFILL)
         joined = await bus.subscribe(BACKFILL_GROUP, [topics.EVENTS_BACKFILL], unhurried=True)
         consumer = GivingWay(joined, lambda: claims.proved(UPSTREAM, LIVE), clock, policy, BACKFILL_GROUP)
         limit, meter = min(_BATCH_RECORDS, policy.batch), PrometheusMeter(BACKFILL_GROUP)
-        await consume(consumer, handler, rejecting, clock, limit=limit, meter=meter)
+        await consume(consumer, handler, rejecting, clock, pace=Pacing(limit), meter=meter)
 
     return {"events": events, "backfill": backfill}
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from tern_common import lifecycle, topics
 from tern_common.consume import consume
 from tern_common.db import Pool
+from tern_common.fetching import Pacing
 from tern_common.giving_way import GivingWay
 from tern_common.ground import Ground, ground
 from tern_common.hashing import Hasher
@@ -31,6 +32,8 @@ _TOPICS = (topics.RESOLVED, topics.RESOLVED_BACKFILL, topics.PROFILES, topics.PR
 _BEFORE = "identity"
 _BATCH_RECORDS = 2_000
 """At most so many in one transaction."""
+_LINGER_S = 0.1
+"""Nobody waits for a profile by the millisecond: what a decision at once needs goes past this service."""
 _LOOKS_PER_INTERVAL = 5
 
 
@@ -67,13 +70,13 @@ def _reading(on: Ground, handler: ProfileHandler, policy: BackfillPolicy, claims
     async def events() -> None:
         consumer = await bus.subscribe(GROUP, [topics.RESOLVED])
         meter = PrometheusMeter(SERVICE)
-        await consume(consumer, handler, rejecting, clock, limit=_BATCH_RECORDS, meter=meter)
+        await consume(consumer, handler, rejecting, clock, pace=Pacing(_BATCH_RECORDS, _LINGER_S), meter=meter)
 
     async def backfill() -> None:
         joined = await bus.subscribe(BACKFILL_GROUP, [topics.RESOLVED_BACKFILL], unhurried=True)
         consumer = GivingWay(joined, lambda: claims.proved(UPSTREAM, LIVE), clock, policy, BACKFILL_GROUP)
         limit, meter = min(_BATCH_RECORDS, policy.batch), PrometheusMeter(BACKFILL_GROUP)
-        await consume(consumer, handler, rejecting, clock, limit=limit, meter=meter)
+        await consume(consumer, handler, rejecting, clock, pace=Pacing(limit), meter=meter)
 
     return {"events": events, "backfill": backfill}
 

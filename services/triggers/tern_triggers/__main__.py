@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from tern_common import lifecycle, topics
 from tern_common.consume import consume
 from tern_common.db import Pool, connection
+from tern_common.fetching import Pacing
 from tern_common.giving_way import GivingWay
 from tern_common.ground import Ground, ground
 from tern_common.http import Standing, clock_router, create_app, policy_router
@@ -137,7 +138,7 @@ async def _reports(on: Ground) -> None:
     consumer = await on.bus.subscribe(REPORTS_GROUP, REPORTS_TOPICS)
     handler, meter = ReportsHandler(on.pool, on.clock), PrometheusMeter(REPORTS_GROUP)
     rejecting = Rejecting(on.bus.producer, SERVICE, on.clock)
-    await consume(consumer, handler, rejecting, on.clock, limit=_BATCH_RECORDS, meter=meter)
+    await consume(consumer, handler, rejecting, on.clock, pace=Pacing(_BATCH_RECORDS), meter=meter)
 
 
 def _reading(on: Ground, handler: TriggersHandler, policy: BackfillPolicy, safe_time: SafeTime) -> dict[str, Loop]:
@@ -148,13 +149,13 @@ def _reading(on: Ground, handler: TriggersHandler, policy: BackfillPolicy, safe_
     async def events() -> None:
         consumer = await bus.subscribe(GROUP, TOPICS)
         meter = PrometheusMeter(SERVICE)
-        await consume(consumer, handler, rejecting, clock, limit=_BATCH_RECORDS, meter=meter)
+        await consume(consumer, handler, rejecting, clock, pace=Pacing(_BATCH_RECORDS), meter=meter)
 
     async def backfill() -> None:
         joined = await bus.subscribe(BACKFILL_GROUP, BACKFILL_TOPICS, unhurried=True)
         consumer = GivingWay(joined, lambda: safe_time.reached(LIVE), clock, policy, BACKFILL_GROUP)
         limit, meter = min(_BATCH_RECORDS, policy.batch), PrometheusMeter(BACKFILL_GROUP)
-        await consume(consumer, handler, rejecting, clock, limit=limit, meter=meter)
+        await consume(consumer, handler, rejecting, clock, pace=Pacing(limit), meter=meter)
 
     return {"events": events, "backfill": backfill}
 

@@ -15,7 +15,7 @@ from tern_common.bus import Message
 from tern_common.clock import ManualClock
 from tern_common.consume import consume
 from tern_common.events import MembershipChange, decode_resolved, encode
-from tern_common.fetching import OUR_ERROR
+from tern_common.fetching import OUR_ERROR, Pacing
 from tern_common.memory import MemoryBus
 from tern_common.rejecting import Rejecting
 from tern_common.sealing import Sealer
@@ -52,7 +52,9 @@ async def work_through(graphs: Graphs, sealer: Sealer, values: Sequence[bytes]) 
     async def all_in() -> bool:
         return sum((await bus.log.committed(GROUP, EVENTS)).values()) == len(values)
 
-    async with running(consume(consumer, handler, Rejecting(bus.producer, "identity"), ManualClock(), limit=100)):
+    async with running(
+        consume(consumer, handler, Rejecting(bus.producer, "identity"), ManualClock(), pace=Pacing(100))
+    ):
         await eventually(all_in, 20, "all is committed")
     return bus
 

@@ -18,6 +18,7 @@ from tern_common.clock import SystemClock
 from tern_common.consume import consume
 from tern_common.db import connection
 from tern_common.events import Event, encode
+from tern_common.fetching import Pacing
 from tern_common.kafka import kafka_bus
 from tern_common.rejecting import Rejecting
 from tern_common.topics import CATALOG, REJECTED, RESOLVED, Topic
@@ -60,7 +61,7 @@ async def test_an_event_about_a_product_is_passed_on_and_filed_under_nobody(bus:
     await bus.producer.send([Message(source, b"k", encode(one)) for one in (said, nameless)])
     handler = EventHandler(await graphs.store(SHIPPED), graphs.pool, bus.producer)
     consumer = await bus.subscribe(unique("identity"), [source])
-    loop = consume(consumer, handler, Rejecting(bus.producer, "identity"), SystemClock(), limit=500)
+    loop = consume(consumer, handler, Rejecting(bus.producer, "identity"), SystemClock(), pace=Pacing(500))
     before = await _resolved(bus)
     async with running(loop):
         passed = await _found(bus, CATALOG, product_id)

@@ -17,6 +17,7 @@ from tern_common.clock import SystemClock
 from tern_common.consume import consume
 from tern_common.db import connection
 from tern_common.events import MembershipChange, decode_resolved, encode
+from tern_common.fetching import Pacing
 from tern_common.kafka import kafka_bus
 from tern_common.rejecting import Rejecting
 from tern_common.topics import IDENTITY, RESOLVED, Topic
@@ -54,7 +55,7 @@ async def replayed(bus: Bus, graphs: Graphs, source: str, rules: Rules, count: i
     sent = Sent()
     handler = EventHandler(await graphs.store(rules), graphs.pool, sent)
     consumer = await bus.subscribe(unique("identity"), [source])
-    loop = consume(consumer, handler, Rejecting(bus.producer, "identity"), SystemClock(), limit=50)
+    loop = consume(consumer, handler, Rejecting(bus.producer, "identity"), SystemClock(), pace=Pacing(50))
     async with running(loop):
         await eventually(lambda: sent.events() >= count, 60, "all events are through")
         await eventually(lambda: _nothing_waits(graphs), 60, "all that follows is through")

@@ -26,6 +26,7 @@ from tern_common.clock import SystemClock
 from tern_common.consume import consume
 from tern_common.db import Pool
 from tern_common.events import ResolvedEvent, decode_claim, decode_resolved, encode
+from tern_common.fetching import Pacing
 from tern_common.http import Probes, create_app, policy_router
 from tern_common.kafka import kafka_bus
 from tern_common.rejecting import Rejecting
@@ -87,7 +88,7 @@ async def test_events_are_resolved_and_junk_is_rejected(bus: Bus, graphs: Graphs
     await bus.producer.send([*good[:2], junk, *good[2:], marked])
     handler = EventHandler(await graphs.store(SHIPPED), graphs.pool, bus.producer)
     consumer = await bus.subscribe(unique("identity"), [source])
-    loop = consume(consumer, handler, Rejecting(bus.producer, "identity"), SystemClock(), limit=500)
+    loop = consume(consumer, handler, Rejecting(bus.producer, "identity"), SystemClock(), pace=Pacing(500))
     async with running(loop):
         record = await _found(bus, RESOLVED, mark.encode())
         said = decode_resolved(record.value)

@@ -17,7 +17,7 @@ from tern_common.clock import ManualClock
 from tern_common.consume import consume
 from tern_common.db import Pool, connection
 from tern_common.events import decode_profile
-from tern_common.fetching import OUR_ERROR
+from tern_common.fetching import OUR_ERROR, Pacing
 from tern_common.hashing import Hasher
 from tern_common.memory import MemoryBus
 from tern_common.rejecting import Rejecting
@@ -60,7 +60,7 @@ async def work_through(pool: Pool, hasher: Hasher, values: Sequence[bytes]) -> M
     async def all_in() -> bool:
         return sum((await bus.log.committed(GROUP, RESOLVED)).values()) == len(values)
 
-    async with running(consume(consumer, handler, Rejecting(bus.producer, "profile"), ManualClock(), limit=100)):
+    async with running(consume(consumer, handler, Rejecting(bus.producer, "profile"), ManualClock(), pace=Pacing(100))):
         await eventually(all_in, 20, "all is committed")
     return bus
 

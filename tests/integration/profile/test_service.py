@@ -16,6 +16,7 @@ from tern_common.bus import Bus, Message
 from tern_common.clock import SystemClock
 from tern_common.consume import consume
 from tern_common.db import Pool
+from tern_common.fetching import Pacing
 from tern_common.http import Probes, create_app
 from tern_common.rejecting import Rejecting
 from tern_common.topics import REJECTED, Topic
@@ -38,7 +39,7 @@ async def test_records_become_profiles_and_junk_is_rejected(bus: Bus, pool: Pool
     clock = SystemClock()
     handler = ProfileHandler(pool, bus.producer, HASHER, POLICY)
     consumer = await bus.subscribe(unique("profile"), [source])
-    loop = consume(consumer, handler, Rejecting(bus.producer, "profile"), clock, limit=500)
+    loop = consume(consumer, handler, Rejecting(bus.producer, "profile"), clock, pace=Pacing(500))
     async with running(loop):
         found = await published(bus, customer(owner))
         assert found.profile_version == 1

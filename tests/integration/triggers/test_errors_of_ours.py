@@ -14,7 +14,7 @@ from support.waiting import eventually
 from tern_common.bus import Message
 from tern_common.clock import ManualClock
 from tern_common.consume import consume
-from tern_common.fetching import OUR_ERROR
+from tern_common.fetching import OUR_ERROR, Pacing
 from tern_common.rejecting import Rejecting
 from tern_common.topics import REJECTED, RESOLVED
 from tern_triggers.consumer import GROUP, TOPICS
@@ -110,7 +110,7 @@ async def test_a_record_that_errs_while_it_is_applied_is_set_aside_with_its_byte
     orders = [order(who, NOON + 2 * HOUR, f"o-{who}", "tea") for who in ("bob", "ann")]
     consumer = await shop.bus.subscribe(GROUP, TOPICS)
     rejecting = Rejecting(shop.bus.producer, "triggers")
-    async with running(consume(consumer, shop.handler, rejecting, ManualClock(), limit=100)):
+    async with running(consume(consumer, shop.handler, rejecting, ManualClock(), pace=Pacing(100))):
         await shop.bus.producer.send([Message(RESOLVED, b"k", value) for value in orders])
 
         async def all_in() -> bool:

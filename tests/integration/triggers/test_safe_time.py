@@ -17,6 +17,7 @@ from tern_common.consume import Batch, consume
 from tern_common.db import connection
 from tern_common.errors import Misconfigured
 from tern_common.events import Claim, encode
+from tern_common.fetching import Pacing
 from tern_common.lanes import BACKFILL, LIVE, NOTHING_YET, UPSTREAM, Lane
 from tern_common.progress import Claims
 from tern_common.rejecting import Rejecting
@@ -226,7 +227,7 @@ async def test_records_become_decisions_and_junk_is_rejected(shop: Shop) -> None
     clock = SystemClock()
     consumer = await shop.bus.subscribe(GROUP, TOPICS)
     loops = (
-        consume(consumer, shop.handler, Rejecting(shop.bus.producer, "triggers"), clock, limit=100),
+        consume(consumer, shop.handler, Rejecting(shop.bus.producer, "triggers"), clock, pace=Pacing(100)),
         claims.follow(),
         SafeTime(shop.pool, claims, shop.positions, clock).follow(LIVE),
     )

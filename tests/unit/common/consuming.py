@@ -10,6 +10,7 @@ from tern_common.bus import Message, Place, Record, Span
 from tern_common.clock import ManualClock
 from tern_common.consume import Batch, consume
 from tern_common.errors import Poison
+from tern_common.fetching import Pacing
 from tern_common.memory import MemoryBus
 from tern_common.rejecting import Rejecting
 from tern_common.topics import EVENTS
@@ -46,7 +47,7 @@ class Recorder:
 
 async def consuming(bus: MemoryBus, handler: Recorder, limit: int = 100) -> None:
     consumer = await bus.subscribe(GROUP, [EVENTS])
-    await consume(consumer, handler, Rejecting(bus.producer, "identity"), ManualClock(), limit=limit)
+    await consume(consumer, handler, Rejecting(bus.producer, "identity"), ManualClock(), pace=Pacing(limit))
 
 
 async def committed(bus: MemoryBus) -> int:

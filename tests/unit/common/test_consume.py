@@ -10,6 +10,7 @@ from tern_common.bus import Message, Producer
 from tern_common.clock import ManualClock
 from tern_common.consume import Batch, consume
 from tern_common.errors import Transient, Unusable
+from tern_common.fetching import Pacing
 from tern_common.memory import MemoryBus
 from tern_common.meters import PrometheusMeter
 from tern_common.metrics import render
@@ -179,7 +180,7 @@ async def test_while_a_batch_is_retried_the_member_polls_but_reads_nothing() -> 
 
     handler = Recorder(refuse)
     await bus.producer.send([event("ann", "first")])
-    loop = consume(Watched(), handler, Rejecting(bus.producer, "x"), ManualClock(), limit=10)  # type: ignore[arg-type]
+    loop = consume(Watched(), handler, Rejecting(bus.producer, "x"), ManualClock(), pace=Pacing(10))  # type: ignore[arg-type]
     async with running(loop):
         await until_committed(bus, 2)
     assert polls[:4] == [1, 0, 0, 0]
@@ -199,7 +200,7 @@ async def test_what_cannot_be_rejected_is_not_committed() -> None:
     consumer = await bus.subscribe(GROUP, [EVENTS])
     await bus.producer.send([event("ann", "poison")])
     producer: Producer = NoRoom()
-    async with running(consume(consumer, handler, Rejecting(producer, "x"), ManualClock(), limit=10)):
+    async with running(consume(consumer, handler, Rejecting(producer, "x"), ManualClock(), pace=Pacing(10))):
         await eventually(lambda: handler.attempts > 5, 5, "several attempts to reject")
         assert await committed(bus) == 0
         refusing.clear()
@@ -252,7 +253,7 @@ async def test_what_a_loop_does_is_counted_under_its_name() -> None:
     consumer = await bus.subscribe(GROUP, [EVENTS])
     await bus.producer.send([event("ann", "a"), event("ann", "b"), event("ann", "poison")])
     rejecting = Rejecting(bus.producer, "identity")
-    loop = consume(consumer, Recorder(refuse), rejecting, ManualClock(), limit=10, meter=meter)
+    loop = consume(consumer, Recorder(refuse), rejecting, ManualClock(), pace=Pacing(10), meter=meter)
     async with running(loop):
         await until_committed(bus, 3)
         await eventually(lambda: b'records_total{loop="test-loop"} 2.0' in render(), 5, "the batch is counted")

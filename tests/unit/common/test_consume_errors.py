@@ -16,7 +16,7 @@ from tern_common.bus import Record
 from tern_common.clock import ManualClock
 from tern_common.consume import Batch, Rest, consume
 from tern_common.errors import Misconfigured, Transient, Unusable
-from tern_common.fetching import OUR_ERROR
+from tern_common.fetching import OUR_ERROR, Pacing
 from tern_common.memory import MemoryBus
 from tern_common.meters import PrometheusMeter
 from tern_common.metrics import render
@@ -187,7 +187,7 @@ async def test_where_nothing_can_be_read_for_an_error_of_ours_the_process_ends_a
 async def test_an_error_of_ours_is_logged_with_its_trace_and_place_and_without_its_words(logged: StringIO) -> None:
     bus, handler, meter = await given("0", "bad", "2"), Recorder(failing_for("bad")), PrometheusMeter("erring")
     consumer = await bus.subscribe(GROUP, [EVENTS])
-    loop = consume(consumer, handler, Rejecting(bus.producer, "identity"), ManualClock(), limit=10, meter=meter)
+    loop = consume(consumer, handler, Rejecting(bus.producer, "identity"), ManualClock(), pace=Pacing(10), meter=meter)
     async with running(loop):
         await until_committed(bus, 3)
     lines = [json.loads(line) for line in logged.getvalue().splitlines()]

@@ -15,7 +15,7 @@ from tern_common.bus import Record
 from tern_common.clock import ManualClock
 from tern_common.consume import Batch, Rest, consume
 from tern_common.errors import Transient, Unusable
-from tern_common.fetching import LINGER_S
+from tern_common.fetching import LINGER_S, STREAM_LINGER_S, Pacing
 from tern_common.memory import MemoryBus
 from tern_common.rejecting import Rejecting
 from tern_common.topics import EVENTS, REJECTED
@@ -66,7 +66,7 @@ class Staged:
 
 async def staged(bus: MemoryBus, handler: Staged, limit: int = 2, clock: ManualClock | None = None) -> None:
     consumer = await bus.subscribe(GROUP, [EVENTS])
-    await consume(consumer, handler, Rejecting(bus.producer, "identity"), clock or ManualClock(), limit=limit)
+    await consume(consumer, handler, Rejecting(bus.producer, "identity"), clock or ManualClock(), pace=Pacing(limit))
 
 
 async def given_events(bus: MemoryBus, count: int) -> list[str]:
@@ -126,7 +126,7 @@ class Lingering(ManualClock):
 
     async def sleep(self, seconds: float) -> None:
         await super().sleep(seconds)
-        if seconds == LINGER_S:
+        if seconds in (LINGER_S, STREAM_LINGER_S):
             self.lingered += 1
             await self._bus.producer.send([event("ann", text) for text in self._coming])
             self._coming.clear()

@@ -7,7 +7,7 @@ import asyncio
 from tern_common.bus import Message, Place, Record, Span
 from tern_common.clock import ManualClock
 from tern_common.errors import Poison, Transient
-from tern_common.fetching import OUR_ERROR, Fetched, Fetching
+from tern_common.fetching import LINGER_S, OUR_ERROR, STREAM_LINGER_S, Fetched, Fetching, Pacing
 from tern_common.memory import MemoryBroker, MemoryBus
 from tern_common.topics import Topic
 
@@ -16,14 +16,16 @@ FOR_EVER_S = 3600.0
 
 
 class Turns(ManualClock):
-    """Counts how often others were given a turn."""
+    """Counts how often others were given a turn, and notes for how long each time."""
 
     def __init__(self) -> None:
         super().__init__()
         self.given = 0
+        self.lingered: list[float] = []
 
     async def sleep(self, seconds: float) -> None:
         self.given += 1
+        self.lingered.append(seconds)
         await super().sleep(seconds)
 
 
@@ -35,15 +37,23 @@ def read(record: Record) -> str:
     return record.value.decode()
 
 
+class Obliging(MemoryBroker):
+    """Whoever waits is brought something."""
+
+    async def news(self, wait_s: float | None) -> None:
+        if wait_s:
+            self.append([Message("t", b"k", b"new")])
+
+
 class Stage:
     """One partition, and one who fetches from it."""
 
-    def __init__(self) -> None:
-        self.bus = MemoryBus(MemoryBroker([Topic("t", 1)]))
+    def __init__(self, broker: type[MemoryBroker] = MemoryBroker) -> None:
+        self.bus = MemoryBus(broker([Topic("t", 1)]))
         self.clock = Turns()
 
     async def begin(self, limit: int) -> Fetching[str]:
-        return Fetching(await self.bus.subscribe("g", ["t"]), read, self.clock, limit)
+        return Fetching(await self.bus.subscribe("g", ["t"]), read, self.clock, Pacing(limit))
 
     async def send(self, *texts: str) -> None:
         await self.bus.producer.send([Message("t", b"k", text.encode()) for text in texts])
@@ -74,6 +84,23 @@ async def test_a_record_that_meets_an_error_of_ours_is_rejected_by_itself_and_st
     assert items(found) == ["a", "d"]
     assert [(reason, record.offset) for reason, record in found.poisoned] == [(OUR_ERROR, 1), (OUR_ERROR, 2)]
     assert found.spans == {PLACE: Span(0, 4)}
+
+
+async def test_few_that_were_waiting_are_a_stream_and_wait_longer_for_more_than_one_who_was_waited_for() -> None:
+    stage = Stage(Obliging)
+    fetching = await stage.begin(limit=5)
+    await stage.send("a")
+    assert items(await fetching.next(FOR_EVER_S)) == ["a"]
+    assert items(await fetching.next(FOR_EVER_S)) == ["new"]
+    assert stage.clock.lingered == [STREAM_LINGER_S, LINGER_S]
+
+
+async def test_few_wait_no_longer_than_a_moment_where_an_applied_batch_waits_for_them() -> None:
+    stage = Stage()
+    fetching = await stage.begin(limit=5)
+    await stage.send("a")
+    assert items(await fetching.next(0)) == ["a"]
+    assert stage.clock.lingered == [LINGER_S]
 
 
 async def test_who_has_something_in_hand_waits_for_no_more() -> None:

@@ -13,6 +13,7 @@ from tern_common.bus import Message
 from tern_common.clock import ManualClock
 from tern_common.consume import consume
 from tern_common.errors import Transient
+from tern_common.fetching import Pacing
 from tern_common.giving_way import GivingWay
 from tern_common.lanes import BackfillPolicy
 from tern_common.memory import MemoryBus
@@ -42,7 +43,7 @@ class Lane:
 
     async def loop(self) -> None:
         consumer = GivingWay(await self.bus.subscribe(GROUP, [EVENTS_BACKFILL]), self.look, self.clock, POLICY, GROUP)
-        await consume(consumer, self.handler, Rejecting(self.bus.producer, "identity"), self.clock, limit=2)
+        await consume(consumer, self.handler, Rejecting(self.bus.producer, "identity"), self.clock, pace=Pacing(2))
 
     async def bring(self, *texts: str) -> None:
         await self.bus.producer.send([Message(EVENTS_BACKFILL, b"k", text.encode()) for text in texts])
