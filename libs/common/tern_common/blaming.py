@@ -39,7 +39,7 @@ class Blaming:
         self._left = AT_FIRST
 
     def passed(self, records: int) -> None:
-        """So many were applied: what fails next has something that they have not."""
+        """So many were applied and published: what fails next has something that they have not."""
         if records:
             self._left = IN_A_ROW
 

@@ -156,7 +156,8 @@ class _Loop(Generic[T]):
         except Exception:
             self._consumer.pause()
             raise
-        self._blaming.passed(len(fetched.decoded))
+        if rest is None:
+            self._blaming.passed(len(fetched.decoded))
         return rest
 
     async def _rest_of(self, fetched: Fetched[T], applied: Rest | Exception | None) -> Rest | None:
@@ -176,6 +177,7 @@ class _Loop(Generic[T]):
         fetched, rest, begun = self._open
         if rest is not None:
             await self._insisting.on(rest, TRIES_OF_MANY if len(fetched.decoded) > 1 else None)
+            self._blaming.passed(len(fetched.decoded))
         await self._commit(fetched, begun)
 
     async def _settle(self, closed: Exception | None) -> None:

@@ -78,6 +78,22 @@ async def test_one_whose_effects_cannot_be_published_for_an_error_of_ours_is_rej
     assert rejected(bus) == [(OUR_ERROR, b"1")]
 
 
+async def test_what_is_applied_and_cannot_be_published_has_not_passed() -> None:
+    class Publishing(Recorder):
+        async def apply(self, batch: Batch[str]) -> Rest:  # type: ignore[override]
+            items = list(batch.items)
+
+            async def rest() -> None:
+                failing_for_all(items)
+
+            return rest
+
+    bus = await given(*map(str, range(IN_A_ROW)))
+    with pytest.raises(TooManyErrors):
+        await consuming(bus, Publishing(), limit=1)
+    assert (await committed(bus), len(rejected(bus))) == (1, 1)
+
+
 async def test_an_error_that_all_of_a_fetch_meet_ends_the_process_and_rejects_nothing() -> None:
     bus = await given(*map(str, range(50)))
     with pytest.raises(TooManyErrors) as ended:
