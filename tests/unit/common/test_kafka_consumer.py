@@ -176,6 +176,23 @@ async def test_a_pause_that_comes_inside_a_fetch_loses_nothing_of_it() -> None:
     assert (await stage.consumer.poll(2, 0)).spans == {}
 
 
+async def test_a_pause_that_ends_while_partitions_are_dealt_holds_for_that_poll() -> None:
+    """Who waits as a member drops what such a poll brings: a record of it would be lost."""
+    stage = Stage()
+    await stage.consumer.join()
+    assert stage.player.listener
+    stage.player.listener.on_partitions_revoked([AT])
+    stage.consumer.pause()
+
+    def deal(player: Player) -> None:
+        stage.consumer.resume()
+        player.rebalance()
+
+    stage.player.meddle = deal
+    assert (await stage.consumer.poll(1, 0)).spans == {}
+    assert (await stage.consumer.poll(10, 0)).spans == {PLACE: Span(3, 10)}
+
+
 async def test_a_poll_is_held_until_partitions_are_dealt_anew() -> None:
     stage = Stage()
     first = await stage.consumer.poll(2, 0)

@@ -75,11 +75,12 @@ class KafkaConsumer:
         return client
 
     async def poll(self, limit: int, wait_s: float) -> Poll:
+        paused = self._paused  # what comes meanwhile is for the next poll: who paused drops what this one finds
         client = await self.join()
         try:
             async with asyncio.timeout(wait_s + _SLACK_S):
                 await self._deal_over(client)
-                return await self._fetch(client, limit, wait_s)
+                return await self._fetch(client, 0 if paused else limit, wait_s)
         except (TimeoutError, IllegalStateError):  # a rebalance is under way
             return Poll([], {})
         except RuntimeError:  # KafkaError is one, and what the loop says of a connection closed under a heartbeat
@@ -96,10 +97,10 @@ class KafkaConsumer:
 
     async def _fetch(self, client: AIOKafkaConsumer, limit: int, wait_s: float) -> Poll:
         await self._locate(client)
-        deal, paused = self._deal, self._paused  # a pause that comes meanwhile is for the next poll
-        wanted = [_NOWHERE] if paused else []  # asking for nothing still counts as polling
-        fetched = await client.getmany(*wanted, timeout_ms=int(wait_s * 1000), max_records=limit)
-        if paused:
+        deal = self._deal
+        wanted = [] if limit else [_NOWHERE]  # paused; asking for nothing still counts as polling
+        fetched = await client.getmany(*wanted, timeout_ms=int(wait_s * 1000), max_records=limit or 1)
+        if not limit:
             return Poll([], {})
         if deal != self._dealt.count:
             await self._forget(client, fetched)
