@@ -51,7 +51,7 @@ class Days:
         if fact.kind != "seen":
             return False
         known = self._known.get((fact.home_id, fact.key))
-        return known is not None and (known[0] < fact.at or known <= precedence(fact))
+        return known is not None and known <= precedence(fact)
 
 
 def _days_of(items: Iterable[News]) -> Sequence[Fact]:

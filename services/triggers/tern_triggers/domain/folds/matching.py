@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from functools import lru_cache
 
 from tern_common.conditions import Value, holds, value_of
 from tern_common.identifiers import is_blocked_word
@@ -63,11 +62,7 @@ def key_in(name: str | None, fact: Fact) -> str | None:
     if name is None:
         return ""
     key = text_of(fact.body.said.get(name))
-    return None if key is None or _is_nothing(key) else key
-
-
-_is_nothing = lru_cache(maxsize=65_536)(is_blocked_word)
-"""What events are about, they are about again and again."""
+    return None if key is None or is_blocked_word(key) else key
 
 
 def text_of(said: Said | None) -> str | None:
