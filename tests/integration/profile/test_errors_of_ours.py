@@ -11,7 +11,7 @@ from integration.profile.test_by_absence import LAPSES_IN, Told
 from integration.profile.world import HASHER, Worker, World, customer, home
 from support.running import running
 from support.waiting import eventually
-from tern_common.blaming import TooManyErrors
+from tern_common.blaming import IN_A_ROW, TooManyErrors
 from tern_common.bus import Message
 from tern_common.clock import ManualClock
 from tern_common.consume import consume
@@ -91,9 +91,13 @@ async def test_an_error_that_all_records_meet_ends_the_process(pool: Pool, shop:
 async def told(pool: Pool, shop: World) -> Told:
     """Ann and Bob bought once, and would lapse at the same moment; nothing is certain yet."""
     told = Told()
-    bought = [shop.file(who, track("Order Completed", 1, order_id=who, total=5)) for who in ("ann", "bob")]
-    await Worker(pool, moments=told).deliver(bought)
+    await buy(pool, shop, told, "ann", "bob")
     return told
+
+
+async def buy(pool: Pool, shop: World, told: Told, *names: str) -> None:
+    bought = [shop.file(who, track("Order Completed", 1, order_id=who, total=5)) for who in names]
+    await Worker(pool, moments=told).deliver(bought)
 
 
 async def damage(pool: Pool, *names: str) -> None:
@@ -123,10 +127,21 @@ async def test_whoever_errs_when_his_moment_has_passed_is_put_off_and_nobody_wai
     assert (record.customer_id, record.classes["lapsed"]) == (customer("bob"), at(1 + LAPSES_IN))
 
 
-async def test_where_all_err_when_their_moment_has_passed_the_process_ends_and_nobody_is_put_off(
-    pool: Pool, told: Told
-) -> None:
+async def test_a_few_who_err_while_nobody_else_is_due_are_put_off_too(pool: Pool, told: Told) -> None:
     await damage(pool, "ann", "bob")
+    told.certain = at(99)
+    assert await Worker(pool, moments=told).wake() == []
+    assert await timers.next_at(pool) == told.certain + PUT_OFF
+
+
+async def test_where_all_of_many_err_when_their_moment_has_passed_the_process_ends_and_nobody_is_put_off(
+    pool: Pool, shop: World, told: Told
+) -> None:
+    others = [f"other{number}" for number in range(IN_A_ROW - 1)]
+    for who in others:
+        shop.place(who, who)
+    await buy(pool, shop, told, *others)
+    await damage(pool, "ann", "bob", *others)
     told.certain = at(99)
     with pytest.raises(msgspec.DecodeError):
         await Worker(pool, moments=told).wake()

@@ -11,6 +11,7 @@ import pytest
 from integration.triggers.shop import HOUR, MINUTE, NOON, READY, Shop, cart, customer, event, home, order, profile
 from support.running import running
 from support.waiting import eventually
+from tern_common.blaming import IN_A_ROW
 from tern_common.bus import Message
 from tern_common.clock import ManualClock
 from tern_common.consume import consume
@@ -92,8 +93,16 @@ async def test_facts_of_one_customer_that_cannot_be_read_keep_nobody_else_waitin
     assert await shop.next_look() == NOON + READY + PUT_OFF
 
 
-async def test_where_nobodys_facts_can_be_read_the_process_ends_and_nobody_is_put_off(shop: Shop) -> None:
+async def test_a_few_whose_facts_cannot_be_read_while_nobody_else_is_due_are_put_off_too(shop: Shop) -> None:
     await shop.take(cart("bob", NOON, "m1", "tea", cart_id="c1"), cart("ann", NOON, "m2", "tea", cart_id="c2"))
+    await shop.execute("UPDATE fact SET body = 'no JSON'")
+    await shop.at(NOON + READY)
+    assert await shop.next_look() == NOON + READY + PUT_OFF
+
+
+async def test_where_the_facts_of_none_of_many_can_be_read_the_process_ends_and_nobody_is_put_off(shop: Shop) -> None:
+    names = [f"shopper{number}" for number in range(IN_A_ROW + 1)]
+    await shop.take(*(cart(who, NOON, f"m-{who}", "tea", cart_id=who) for who in names))
     await shop.execute("UPDATE fact SET body = 'no JSON'")
     with pytest.raises(msgspec.DecodeError):
         await shop.at(NOON + READY)

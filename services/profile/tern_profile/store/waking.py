@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from tern_common.blaming import IN_A_ROW
 from tern_common.db import Connection, Pool, transaction
 from tern_common.errors import Misconfigured, Transient
 from tern_common.logs import logger
@@ -68,7 +69,7 @@ async def _woken(conn: Connection, customers: Sequence[str], passed: datetime, b
 
 
 async def _one_by_one(pool: Pool, customers: Sequence[str], passed: datetime, basis: Basis) -> Woken:
-    """Whoever meets an error of ours alone is put off. One that all of several meet is nobody's, and is raised."""
+    """Whoever meets an error of ours alone is put off. One that all of more than ten meet is nobody's: raised."""
     done: list[Woken] = []
     erring: dict[str, Exception] = {}
     for customer in customers:
@@ -79,7 +80,7 @@ async def _one_by_one(pool: Pool, customers: Sequence[str], passed: datetime, ba
             raise
         except Exception as wrong:  # noqa: BLE001 - it is raised below, or the customer is put off
             erring[customer] = wrong
-    if len(erring) > 1 and not done:
+    if len(erring) > IN_A_ROW and not done:
         raise erring[customers[0]]
     for customer, met in erring.items():
         logger.error("a look met an error of ours, and is put off", exc_info=met, customer_id=customer)

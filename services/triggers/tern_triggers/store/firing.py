@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import NamedTuple
 
+from tern_common.blaming import IN_A_ROW
 from tern_common.db import Connection, Pool, connection, transaction
 from tern_common.errors import Misconfigured, Transient
 from tern_common.logs import logger
@@ -100,7 +101,7 @@ class _Looked(NamedTuple):
 
 
 async def _one_by_one(pool: Pool, writing: Writing, due: Sequence[str], when: _When) -> Pass:
-    """Whoever meets an error of ours alone is put off. One that all of several meet is nobody's, and is raised."""
+    """Whoever meets an error of ours alone is put off. One that all of more than ten meet is nobody's: raised."""
     done: list[Pass] = []
     erring: dict[str, Exception] = {}
     for customer in due:
@@ -110,7 +111,7 @@ async def _one_by_one(pool: Pool, writing: Writing, due: Sequence[str], when: _W
             raise
         except Exception as wrong:  # noqa: BLE001 - it is raised below, or the customer is put off
             erring[customer] = wrong
-    if len(erring) > 1 and not done:
+    if len(erring) > IN_A_ROW and not done:
         raise erring[due[0]]
     for customer, met in erring.items():
         logger.error(_PUT_OFF, exc_info=met, customer_id=customer)
