@@ -148,6 +148,26 @@ async def test_who_waits_for_an_answer_when_it_closes_is_told() -> None:
         assert on.client.closed
 
 
+async def test_who_sends_when_it_is_closed_is_told_at_once_and_nothing_begins_that_nobody_would_end() -> None:
+    async with coast() as on:
+        await on.producer.send([message(0, b"a")])
+        await on.close()
+        begun = len(on.tasks)
+        assert isinstance(await sent(on, message(0, b"b")), Transient)
+        assert (len(on.tasks), on.values()) == (begun, {0: [b"a"]})
+
+
+async def test_what_was_on_its_way_when_it_was_closed_does_not_go_again() -> None:
+    async with asyncio.TaskGroup() as sending, coast([{0: Fate.LOST}] * 10) as on:
+        on.client.gate.clear()
+        sending.create_task(sent(on, message(0, b"a")))
+        await eventually(lambda: on.client.nodes, 5, "a request is under way")
+        await on.producer.close()
+        on.client.gate.set()
+        await eventually(lambda: all(task.done() for task in on.tasks), 5, "all that was begun has ended")
+        assert on.shore.requests == [[FIRST]]
+
+
 async def test_it_asks_for_an_identity_until_it_has_one_and_says_once_that_it_must(logged: StringIO) -> None:
     async with coast() as on:
         forbidden = ClusterAuthorizationFailedError.errno

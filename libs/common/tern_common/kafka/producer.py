@@ -30,6 +30,7 @@ MEMORY_BYTES = 64 * 1024 * 1024
 LANE_BYTES = MEMORY_BYTES // 2  # so that a partition without a leader leaves room for the others
 _MESSAGE_BYTES = 1_000_000
 _SATURATED = "kafka: the producer is saturated"
+_CLOSED = "kafka: the producer was closed"
 _LIMITS = {t.name: int(t.config["max.message.bytes"]) for t in TABLE if "max.message.bytes" in t.config}
 _LEAST_LIMIT = min(_MESSAGE_BYTES, *_LIMITS.values())
 
@@ -57,6 +58,7 @@ class KafkaProducer:
         self._ready: dict[int, dict[Lane, None]] = {}
         self._sailing: dict[int, Gathering] = {}
         self._held = 0
+        self._closed = False
 
     async def send(self, messages: Sequence[Message], timeout_s: float = SEND_TIMEOUT_S) -> None:
         if not messages:
@@ -71,6 +73,8 @@ class KafkaProducer:
         try:
             if unknown := {message[0] for message in messages}.difference(self._counts):
                 await self._learn(unknown, timeout_s)
+            if self._closed:
+                raise Transient(_CLOSED)
             self._arrived.append(delivery)
             if len(self._arrived) == 1:
                 asyncio.get_running_loop().call_soon(self._deal_out)
@@ -139,7 +143,7 @@ class KafkaProducer:
     async def _sail(self, leader: int, gathering: Gathering) -> None:
         """One convoy after another: the next leaves when the last has landed. Ends when nothing waits."""
         try:
-            while lanes := self._ready.pop(leader, None):
+            while not self._closed and (lanes := self._ready.pop(leader, None)):
                 self._look_again()
                 answered = await self._convoy(leader, lanes)
                 if waiting := self._ready.get(leader):
@@ -189,8 +193,10 @@ class KafkaProducer:
             self._enqueue(lane)
 
     async def close(self) -> None:
-        """Waits for nothing that is not acknowledged yet: who sent it was told, or is gone."""
-        closed = Transient("kafka: the producer was closed")
+        """Waits for nothing that is not acknowledged yet: who sent it is told. Whoever sends later is refused, and no
+        convoy leaves any more, since nobody would end it."""
+        self._closed = True
+        closed = Transient(_CLOSED)
         for delivery in self._arrived:
             delivery.failed(closed)
         for lane in self._lanes.values():
