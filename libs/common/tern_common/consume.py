@@ -20,7 +20,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from tern_common.blaming import Blaming, Found
 from tern_common.bus import Consumer, Place, Record, Span
 from tern_common.clock import Clock
-from tern_common.errors import Misconfigured, Transient, Unusable
+from tern_common.errors import Misconfigured, TernError, Transient, Unusable
 from tern_common.fetching import OUR_ERROR, Decoded, Fetched, Fetching, Pacing
 from tern_common.insisting import FIRST_PAUSE_S, Insisting
 from tern_common.logs import logger
@@ -198,8 +198,9 @@ class _Loop(Generic[T]):
         if isinstance(wrong, Unusable):
             await self._apart(fetched.decoded, fetched.spans, wrong)
             return
-        if not isinstance(wrong, Transient):
+        if not isinstance(wrong, TernError):  # it may be a moment's and everybody's, as while a table is changed
             logger.warning("a batch met an error of ours, and is tried again", why=type(wrong).__name__)
+            await self._insisting.wait(FIRST_PAUSE_S)
         still_wrong = await _outcome(self._try(fetched.decoded, fetched.spans))
         if isinstance(still_wrong, Exception):
             await self._apart(fetched.decoded, fetched.spans, still_wrong)
@@ -269,8 +270,7 @@ class _Loop(Generic[T]):
         if not found.records:
             return
         self._blaming.blame(len(found.records), others_passed=found.others_passed, wrong=found.first)
-        where = _place(found.records[0])
-        logger.error("a record met an error of ours, and is rejected", exc_info=found.first, **where)
+        logger.error("a record met an error of ours, and is rejected", exc_info=found.first, **_place(found.records[0]))
         await self._reject(found.records, OUR_ERROR)
 
     async def _reject(self, records: list[Record], reason: str) -> None:

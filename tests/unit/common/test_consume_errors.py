@@ -17,6 +17,7 @@ from tern_common.clock import ManualClock
 from tern_common.consume import Batch, Rest, consume
 from tern_common.errors import Misconfigured, Transient, Unusable
 from tern_common.fetching import OUR_ERROR, Pacing
+from tern_common.insisting import FIRST_PAUSE_S
 from tern_common.memory import MemoryBus
 from tern_common.meters import PrometheusMeter
 from tern_common.metrics import render
@@ -137,6 +138,21 @@ async def test_an_error_that_is_not_met_again_rejects_nothing() -> None:
     async with running(consuming(bus, handler)):
         await until_committed(bus, 1)
     assert (handler.applied, rejected(bus)) == (["a"], [])
+
+
+async def test_an_error_of_ours_that_is_a_moments_rejects_no_lone_record() -> None:
+    clock = ManualClock()
+    over = clock.monotonic() + FIRST_PAUSE_S / 2
+
+    def refuse(items: list[str]) -> None:
+        if items and clock.monotonic() < over:
+            raise ValueError(PERSONAL)
+
+    bus, handler = await given("a"), Recorder(refuse)
+    consumer = await bus.subscribe(GROUP, [EVENTS])
+    async with running(consume(consumer, handler, Rejecting(bus.producer, "identity"), clock, pace=Pacing(1))):
+        await until_committed(bus, 1)
+    assert (handler.applied, rejected(bus), handler.attempts) == (["a"], [], 2)
 
 
 async def test_what_the_database_refuses_keeps_its_own_reason_beside_errors_of_ours() -> None:
