@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum, auto
 from types import SimpleNamespace
 from typing import Any
@@ -88,6 +88,9 @@ class Client:
         self.looked = 0
         self.closed = False
         self.nodes: list[int] = []
+        self.hung: int | None = None
+        """The broker that does not answer until `gate` opens; None: all of them."""
+        self._told: list[Callable[[object], None]] = []
         self.gate = asyncio.Event()
         self.gate.set()
 
@@ -96,6 +99,15 @@ class Client:
 
     def leader_for_partition(self, at: TopicPartition) -> int | None:
         return self.leaders.get(at.partition)
+
+    def add_listener(self, listener: Callable[[object], None]) -> None:
+        self._told.append(listener)
+
+    def moves(self, *partitions: int, to: int) -> None:
+        """Another broker leads them, and the client has learned of it."""
+        self.leaders.update(dict.fromkeys(partitions, to))
+        for listener in self._told:
+            listener(self)
 
     async def bootstrap(self) -> None:
         return
@@ -122,7 +134,8 @@ class Client:
             code = self.without.popleft() if self.without else 0
             return SimpleNamespace(error_code=code, producer_id=self.identities, producer_epoch=0)
         self.nodes.append(node)
-        await self.gate.wait()
+        if self.hung in (None, node):
+            await self.gate.wait()
         return self._produced(request)
 
     def _produced(self, request: Any) -> Any:

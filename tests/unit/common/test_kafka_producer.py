@@ -19,7 +19,7 @@ from tern_common.bus import Message, Place
 from tern_common.errors import Misconfigured, TernError, Transient
 from tern_common.kafka.batches import Identity
 from tern_common.kafka.gathering import GATHER_S
-from unit.common.brokers import PARTITIONS, TOPIC, Coast, Fate, message
+from unit.common.brokers import BROKER, PARTITIONS, TOPIC, Coast, Fate, message
 
 FIRST, SECOND, THIRD = (Place(TOPIC, partition) for partition in range(PARTITIONS))
 
@@ -109,6 +109,22 @@ async def test_it_goes_to_whoever_leads_the_partition_by_then() -> None:
             on.client.gate.set()
         assert on.client.nodes == [1, 2]
         assert on.client.looked > looked
+
+
+async def test_what_waits_behind_a_hung_broker_goes_to_whoever_leads_by_then() -> None:
+    async with asyncio.TaskGroup() as sending, coast() as on:
+        await on.producer.send([message(0, b"first")])
+        on.client.hung = BROKER
+        on.client.gate.clear()
+        sending.create_task(sent(on, message(0, b"a")))
+        await eventually(lambda: len(on.client.nodes) == 2, 5, "a request to it is under way")
+        behind = [sending.create_task(sent(on, message(partition, b"b"))) for partition in (2, 1)]
+        await eventually(behind[1].done, 5, "the other broker answers")
+        assert not behind[0].done()
+        on.client.moves(2, to=2)
+        assert await behind[0] is None
+        assert on.values() == {0: [b"first"], 1: [b"b"], 2: [b"b"]}
+        on.client.gate.set()
 
 
 async def test_without_a_leader_it_waits_until_there_is_one() -> None:

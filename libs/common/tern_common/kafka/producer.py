@@ -48,7 +48,7 @@ class KafkaProducer:
         self._spawn = spawn
         self._clock = connection.clock
         self._gather_s = gather_s
-        self._wire = Wire(connection, spawn, connect)
+        self._wire = Wire(connection, spawn, self._deal_anew, connect)
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._counts: dict[str, int] = {}
         self._hashes = Hashes()
@@ -139,6 +139,13 @@ class KafkaProducer:
         if leader not in self._sailing:
             gathering = self._sailing[leader] = Gathering(self._gather_s)
             self._spawn(self._sail(leader, gathering))
+
+    def _deal_anew(self) -> None:
+        """What waits for a convoy goes with that of whoever leads by now: the one before may be hung."""
+        for leader, lanes in tuple(self._ready.items()):
+            for lane in [lane for lane in lanes if self._wire.leader(lane.place) != leader]:
+                del lanes[lane]
+                self._enqueue(lane)
 
     async def _sail(self, leader: int, gathering: Gathering) -> None:
         """One convoy after another: the next leaves when the last has landed. Ends when nothing waits."""

@@ -40,12 +40,20 @@ Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
 
 class Wire:
-    """One client and one identity at a time. `spawn` starts a task that the bus owns."""
+    """One client and one identity at a time. `spawn` starts a task that the bus owns; `moved` is called when somebody
+    else may lead partitions."""
 
-    def __init__(self, connection: Connection, spawn: Spawn, connect: Callable[..., Any] = AIOKafkaClient) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        spawn: Spawn,
+        moved: Callable[[], None],
+        connect: Callable[..., Any] = AIOKafkaClient,
+    ) -> None:
         self._clock = connection.clock
         self._spawn = spawn
         self._client = connect(**connection.options())
+        self._client.cluster.add_listener(lambda _: moved())
         self._identity: Identity | None = None
         self._identified = asyncio.Event()
         spawn(self._connect())
