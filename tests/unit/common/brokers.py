@@ -15,6 +15,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import (
     InvalidMessageError,
     KafkaConnectionError,
+    MessageSizeTooLargeError,
     NotLeaderForPartitionError,
     OutOfOrderSequenceNumber,
     RequestTimedOutError,
@@ -45,6 +46,8 @@ class Fate(Enum):
     """Somebody else leads the partition by now."""
     REFUSED = auto()
     """For good."""
+    TOO_LARGE = auto()
+    """The batch is more than the topic takes."""
 
 
 class Shore:
@@ -159,7 +162,7 @@ class Client:
             return int(RequestTimedOutError.errno)
         if fate is Fate.MOVED:
             return int(NotLeaderForPartitionError.errno)
-        return int(InvalidMessageError.errno)
+        return int(MessageSizeTooLargeError.errno if fate is Fate.TOO_LARGE else InvalidMessageError.errno)
 
     async def close(self) -> None:
         self.closed = True

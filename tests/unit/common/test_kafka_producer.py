@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from support.waiting import eventually
 from tern_common.bus import Message, Place
-from tern_common.errors import Misconfigured, TernError, Transient
+from tern_common.errors import Misconfigured, TernError, Transient, Unusable
 from tern_common.kafka.batches import Identity
 from tern_common.kafka.gathering import GATHER_S
 from unit.common.brokers import BROKER, PARTITIONS, TOPIC, Coast, Fate, message
@@ -145,6 +145,17 @@ async def test_what_is_refused_for_good_fails_its_senders_and_the_next_ones_begi
         assert on.values() == {0: [b"c"], 2: [b"b", b"d"]}
         assert on.client.identities == 2
     assert logged.getvalue().count("kafka producer is replaced") == 1
+
+
+@pytest.mark.parametrize("several", [[[b"b", b"c"]], [[b"b"], [b"c"]]])
+async def test_that_a_batch_is_too_large_condemns_a_message_only_where_it_is_alone(several: list[list[bytes]]) -> None:
+    async with coast([{}, {0: Fate.TOO_LARGE}, {0: Fate.TOO_LARGE}]) as on:
+        await on.producer.send([message(0, b"a")])
+        found = await asyncio.gather(*(sent(on, *(message(0, value) for value in values)) for values in several))
+        assert [type(error) for error in found] == [Transient] * len(several)
+        assert isinstance(await sent(on, message(0, b"large")), Unusable)
+        await on.producer.send([message(0, b"b"), message(0, b"c")])
+        assert on.values() == {0: [b"a", b"b", b"c"]}
 
 
 async def test_a_topic_that_is_forbidden_is_an_operators_matter() -> None:

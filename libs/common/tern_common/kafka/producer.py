@@ -31,6 +31,7 @@ LANE_BYTES = MEMORY_BYTES // 2  # so that a partition without a leader leaves ro
 _MESSAGE_BYTES = 1_000_000
 _SATURATED = "kafka: the producer is saturated"
 _CLOSED = "kafka: the producer was closed"
+_TOO_MANY = "kafka: messages that the broker refuses together"  # which of them is too large, it does not say
 _LIMITS = {t.name: int(t.config["max.message.bytes"]) for t in TABLE if "max.message.bytes" in t.config}
 _LEAST_LIMIT = min(_MESSAGE_BYTES, *_LIMITS.values())
 
@@ -188,6 +189,8 @@ class KafkaProducer:
 
     def _landed(self, lane: Lane, error: TernError | None) -> int:
         flight = self._flights.pop(lane)
+        if isinstance(error, Unusable) and sum(len(part.messages) for part in lane.aboard) > 1:
+            error = Transient(_TOO_MANY)
         done = lane.settle(error)
         if error is not None:
             self._wire.spent(flight.identity)
