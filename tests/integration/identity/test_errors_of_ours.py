@@ -14,6 +14,7 @@ from tern_common.blaming import TooManyErrors
 from tern_common.bus import Message
 from tern_common.clock import ManualClock
 from tern_common.consume import consume
+from tern_common.errors import Transient
 from tern_common.events import MembershipChange, decode_resolved, encode
 from tern_common.fetching import OUR_ERROR, Pacing
 from tern_common.memory import MemoryBus
@@ -28,14 +29,16 @@ VISITS = [event(Said(number, number, browser=number % 4, user=number == 3)) for 
 
 
 class Jammed(Sealer):
-    """Errs about whatever contains `about`: inside the transaction in which an identifier is born."""
+    """Errs so many times about whatever contains `about`: inside the transaction in which an identifier is born."""
 
-    def __init__(self, about: str, current: str = "test") -> None:
+    def __init__(self, about: str, current: str = "test", times: int = 1_000) -> None:
         super().__init__({"test": bytes(32), "next": bytes([1] * 32)}, current)
         self._about = about
+        self._left = times
 
     def seal_all(self, texts: Sequence[str]) -> list[bytes]:
-        if any(self._about in text for text in texts):
+        if self._left and any(self._about in text for text in texts):
+            self._left -= 1
             raise ZeroDivisionError
         return super().seal_all(texts)
 
@@ -85,5 +88,19 @@ async def test_a_job_that_errs_ends_and_says_so_and_the_next_one_is_done(graphs:
     await work_through(graphs, KEYS.sealer, [encode(one) for one in VISITS])
     job, then = await ask(graphs, "reseal"), await ask(graphs, "check")
     work = chores(graphs, SHIPPED, Jammed("browser-2", "next"))
+    for _ in range(3):
+        with pytest.raises(Transient):
+            await finished(graphs, work, job)
     assert (await finished(graphs, work, job)).report["failed"] == "error-in-tern: ZeroDivisionError, see the log"
     assert "failed" not in (await finished(graphs, work, then)).report
+
+
+async def test_a_job_goes_on_where_it_was_after_an_error_of_ours_that_passes(graphs: Graphs) -> None:
+    await work_through(graphs, KEYS.sealer, [encode(one) for one in VISITS])
+    job, work = await ask(graphs, "reseal"), chores(graphs, SHIPPED, Jammed("browser-2", "next", times=3))
+    for _ in range(3):
+        with pytest.raises(Transient):
+            await finished(graphs, work, job)
+    ended = await finished(graphs, work, job)
+    assert "failed" not in ended.report
+    assert ended.changed == len({visit.anonymous_id for visit in VISITS}) + 1, "every value is sealed anew"

@@ -21,6 +21,9 @@ from tern_identity.store.walks.simulating import simulated
 from tern_identity.store.walks.views import JudgedBlocklist, StoredBlocklist, StoredView, View
 from tern_identity.store.walks.walking import Stretch, stretch
 
+_TRIES = 4
+"""So often a chunk that meets an error of ours is tried, each time after a pause: most are a moment's."""
+
 
 class Chores:
     """Does jobs. Several processes may have one each: only one of them works at a time."""
@@ -29,6 +32,8 @@ class Chores:
         self._desk = desk
         self._views: dict[int, tuple[View, View]] = {}
         self._in_force: View | None = None
+        self._erring: tuple[int, int] | None = None
+        self._tries = 0
         self._kinds: dict[str, Callable[[Job], Awaitable[Done]]] = {
             "check": self._check,
             "simulate": self._simulate,
@@ -45,7 +50,8 @@ class Chores:
     async def step(self) -> Done | None:
         """One chunk of the job whose turn it is; None where there is nothing to do, or another process does it.
 
-        Chunks bear being done twice. A job that cannot be done ends, and its report says why.
+        Chunks bear being done twice. A job that cannot be done ends, and its report says why. Raises `Transient`, also
+        the first times that a chunk meets an error of ours.
         """
         async with transaction(self._desk.pool) as conn:
             job = await jobs.take(conn)
@@ -62,11 +68,20 @@ class Chores:
             raise
         except (Misconfigured, Unusable) as wrong:
             return Done(job.last, report={**job.report, "failed": str(wrong)})
-        except Exception as wrong:  # noqa: BLE001 - each start would meet this job again, and events would wait for it
+        except Exception as wrong:
+            if self._may_try_again(job):
+                raise Transient(f"a job met an error of ours ({type(wrong).__name__})") from wrong
             logger.error("a job met an error of ours, and ends", exc_info=True, job=job.job_id, kind=job.kind)
             return Done(
                 job.last, report={**job.report, "failed": f"error-in-tern: {type(wrong).__name__}, see the log"}
             )
+
+    def _may_try_again(self, job: Job) -> bool:
+        """Whether its chunk was tried less often than it may be."""
+        chunk = job.job_id, job.cursor
+        self._tries = self._tries + 1 if self._erring == chunk else 1
+        self._erring = chunk
+        return self._tries < _TRIES
 
     async def _stretch(self, job: Job, size: int) -> Stretch:
         async with connection(self._desk.pool) as conn:
