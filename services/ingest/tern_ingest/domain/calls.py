@@ -17,6 +17,7 @@ from tern_ingest.domain.policy import Limits
 
 ABSENT = Raw(b"")
 NUL = b"\\u0000"
+_BACKSLASH = b"\\"
 MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 LONGEST_VALUE = 2_048
@@ -103,8 +104,8 @@ def parse(body: bytes, limits: Limits) -> Parsed | None:
     the events topic can be decoded by everyone. NUL escapes are valid JSON, but no store takes them.
     """
     try:
-        if NUL in body or not is_text(body):
-            return None
+        if (_BACKSLASH in body and NUL in body) or not is_text(body):
+            return None  # most have no backslash, and one byte is found in a tenth of the time
         return _of_small(body, limits) if len(body) <= limits.event_bytes else _of_large(body, limits)
     except MALFORMED:
         return None
