@@ -48,8 +48,8 @@ async def test_two_instances_decide_once_for_everybody_while_a_stream_runs_besid
     async with asyncio.TaskGroup() as group:
         for seed in range(3):
             group.create_task(_stream(shop if seed % 2 else other, records, seed))
-            group.create_task(_fire(shop))
-            group.create_task(_fire(other))
+        for one in (shop, other):  # each by one loop, as a process has it: what a look leaves unsaid the next one says
+            group.create_task(_fire(one))
     for one in (shop, other):
         while await one.timing.look():
             pass
