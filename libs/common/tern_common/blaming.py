@@ -6,12 +6,23 @@ refuses to know what the error is.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import TypeVar
+
 from tern_common.bus import Record
+from tern_common.errors import Misconfigured, Transient
+from tern_common.logs import logger
+
+R = TypeVar("R")
 
 IN_A_ROW = 10
 """So many records are rejected for errors of ours while none passes; then the process ends, and rejects no more."""
 AT_FIRST = 1
 """The same of a process that never applied anything: begun anew again and again it would else reject all, slowly."""
+
+PUT_OFF = timedelta(hours=1)
+"""So much later a customer is looked at again about whom an error of ours was met."""
 
 
 class TooManyErrors(Exception):
@@ -51,3 +62,24 @@ class Blaming:
         if records > self._left:
             raise TooManyErrors from wrong
         self._left -= records
+
+
+async def one_by_one(customers: Sequence[str], look: Callable[[str], Awaitable[R]]) -> tuple[list[R], list[str]]:
+    """What looking at each customer alone came to, and about whom an error of ours was met: he is to be put off.
+
+    One that all of more than ten meet is nobody's: the first one's is raised.
+    """
+    done: list[R] = []
+    erring: dict[str, Exception] = {}
+    for customer in customers:
+        try:
+            done.append(await look(customer))
+        except (Transient, Misconfigured):
+            raise
+        except Exception as wrong:  # noqa: BLE001 - it is raised below, or the customer is put off
+            erring[customer] = wrong
+    if len(erring) > IN_A_ROW and not done:
+        raise erring[customers[0]]
+    for customer, met in erring.items():
+        logger.error("a look met an error of ours, and is put off", exc_info=met, customer_id=customer)
+    return done, list(erring)

@@ -11,7 +11,7 @@ from integration.profile.test_by_absence import LAPSES_IN, Told
 from integration.profile.world import HASHER, Worker, World, customer, home
 from support.running import running
 from support.waiting import eventually
-from tern_common.blaming import IN_A_ROW, TooManyErrors
+from tern_common.blaming import IN_A_ROW, PUT_OFF, TooManyErrors
 from tern_common.bus import Message
 from tern_common.clock import ManualClock
 from tern_common.consume import consume
@@ -24,7 +24,6 @@ from tern_common.rejecting import Rejecting
 from tern_common.topics import PROFILES, REJECTED, RESOLVED
 from tern_profile.consumer import GROUP, ProfileHandler
 from tern_profile.store import timers
-from tern_profile.store.waking import PUT_OFF
 from unit.profile.saying import BOB, DECLARING, at, identify, track
 
 

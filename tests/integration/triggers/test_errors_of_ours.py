@@ -11,7 +11,7 @@ import pytest
 from integration.triggers.shop import HOUR, MINUTE, NOON, READY, Shop, cart, customer, event, home, order, profile
 from support.running import running
 from support.waiting import eventually
-from tern_common.blaming import IN_A_ROW
+from tern_common.blaming import IN_A_ROW, PUT_OFF
 from tern_common.bus import Message
 from tern_common.clock import ManualClock
 from tern_common.consume import consume
@@ -21,7 +21,6 @@ from tern_common.topics import REJECTED, RESOLVED
 from tern_triggers.consumer import GROUP, TOPICS
 from tern_triggers.domain.policy import OutboxPolicy
 from tern_triggers.domain.rules import RULE
-from tern_triggers.store.agenda import PUT_OFF
 from unit.triggers.saying import CART
 
 VIEWED = RULE.validate_python(

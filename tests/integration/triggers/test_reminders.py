@@ -22,12 +22,12 @@ from integration.triggers.shop import (
     order,
     profile,
 )
+from tern_common.blaming import PUT_OFF
 from tern_common.db import connection
 from tern_triggers.catalogue import digest_of
 from tern_triggers.domain.folds.cart import KEEP
 from tern_triggers.domain.rules import RULE, Rule, ruleset
 from tern_triggers.store import views
-from tern_triggers.store.agenda import PUT_OFF
 from tern_triggers.store.rulebook import Rulebook
 from tern_triggers.store.writing import Writing
 from tern_triggers.timing import Timing

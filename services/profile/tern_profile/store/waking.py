@@ -6,10 +6,10 @@ About whom an error of ours is met, he is looked at again later, and keeps nobod
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
-from tern_common.blaming import IN_A_ROW
+from tern_common.blaming import PUT_OFF, one_by_one
 from tern_common.db import Connection, Pool, transaction
 from tern_common.errors import Misconfigured, Transient
 from tern_common.logs import logger
@@ -19,8 +19,6 @@ from tern_profile.store.records import Basis
 
 WOKEN = 200
 """Customers that one transaction looks at."""
-PUT_OFF = timedelta(hours=1)
-"""So much later a customer is looked at again about whom an error of ours was met."""
 
 
 class Woken(NamedTuple):
@@ -69,21 +67,14 @@ async def _woken(conn: Connection, customers: Sequence[str], passed: datetime, b
 
 
 async def _one_by_one(pool: Pool, customers: Sequence[str], passed: datetime, basis: Basis) -> Woken:
-    """Whoever meets an error of ours alone is put off. One that all of more than ten meet is nobody's: raised."""
-    done: list[Woken] = []
-    erring: dict[str, Exception] = {}
-    for customer in customers:
-        try:
-            async with transaction(pool) as conn:
-                done.append(await _woken(conn, [customer], passed, basis))
-        except (Transient, Misconfigured):
-            raise
-        except Exception as wrong:  # noqa: BLE001 - it is raised below, or the customer is put off
-            erring[customer] = wrong
-    if len(erring) > IN_A_ROW and not done:
-        raise erring[customers[0]]
-    for customer, met in erring.items():
-        logger.error("a look met an error of ours, and is put off", exc_info=met, customer_id=customer)
+    """Whoever meets an error of ours alone is put off."""
+
+    async def look(customer: str) -> Woken:
+        async with transaction(pool) as conn:
+            return await _woken(conn, [customer], passed, basis)
+
+    done, erring = await one_by_one(customers, look)
+    for customer in erring:
         async with transaction(pool) as conn:
             await profiles.lock(conn, [customer])
             await timers.hold(conn, [customer], passed + PUT_OFF)

@@ -13,9 +13,6 @@ from tern_triggers.domain.moments import AT_ONCE, earliest
 from tern_triggers.domain.rounds import Safe
 from tern_triggers.store import positions
 
-PUT_OFF = timedelta(hours=1)
-"""So much later a customer is looked at again about whom an error of ours was met."""
-
 
 async def lock_and_plan(conn: Connection, plans: Mapping[str, Plan]) -> None:
     """Locks, creates and plans the rows of these customers, ascending; the SQL of `domain.agenda.replanned`."""

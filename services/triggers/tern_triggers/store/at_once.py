@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
+from tern_common.blaming import PUT_OFF
 from tern_common.db import Connection
 from tern_common.logs import logger
 from tern_triggers.domain.agenda import Plan
@@ -46,7 +47,7 @@ async def decide(
             sitting, plan = _decide_for(view, prompting, writing, now)
         except Exception:  # noqa: BLE001 - an error about one customer must neither lose a fact nor keep others waiting
             logger.error("a decision met an error of ours, and is put off", exc_info=True, customer_id=view.customer_id)
-            plans[view.customer_id] = Plan(now + agenda.PUT_OFF, now + agenda.PUT_OFF)
+            plans[view.customer_id] = Plan(now + PUT_OFF, now + PUT_OFF)
             continue
         plans[view.customer_id] = plan
         sat.append(sitting)

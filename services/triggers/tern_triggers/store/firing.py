@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import NamedTuple
 
-from tern_common.blaming import IN_A_ROW
+from tern_common.blaming import PUT_OFF, one_by_one
 from tern_common.db import Connection, Pool, connection, transaction
 from tern_common.errors import Misconfigured, Transient
 from tern_common.logs import logger
@@ -88,7 +88,7 @@ class _When(NamedTuple):
     @property
     def put_off(self) -> Plan:
         """For a customer about whom an error of ours was met."""
-        return Plan(self.safe.live + agenda.PUT_OFF, self.safe.all + agenda.PUT_OFF)
+        return Plan(self.safe.live + PUT_OFF, self.safe.all + PUT_OFF)
 
 
 class _Looked(NamedTuple):
@@ -101,20 +101,9 @@ class _Looked(NamedTuple):
 
 
 async def _one_by_one(pool: Pool, writing: Writing, due: Sequence[str], when: _When) -> Pass:
-    """Whoever meets an error of ours alone is put off. One that all of more than ten meet is nobody's: raised."""
-    done: list[Pass] = []
-    erring: dict[str, Exception] = {}
-    for customer in due:
-        try:
-            done.append(await _alone(pool, writing, customer, when))
-        except (Transient, Misconfigured):
-            raise
-        except Exception as wrong:  # noqa: BLE001 - it is raised below, or the customer is put off
-            erring[customer] = wrong
-    if len(erring) > IN_A_ROW and not done:
-        raise erring[due[0]]
-    for customer, met in erring.items():
-        logger.error(_PUT_OFF, exc_info=met, customer_id=customer)
+    """Whoever meets an error of ours alone is put off."""
+    done, erring = await one_by_one(due, lambda customer: _alone(pool, writing, customer, when))
+    for customer in erring:
         await _put_off(pool, customer, when)
     return Pass(
         sum(one.customers for one in done) + len(erring),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from tern_common.blaming import PUT_OFF
 from tern_common.db import Connection
 from tern_common.logs import logger
 from tern_triggers.domain.decisions import Decision, Why
@@ -13,7 +14,7 @@ from tern_triggers.domain.held_back import asked_again
 from tern_triggers.domain.rules import Ruleset
 from tern_triggers.domain.story import Gone
 from tern_triggers.domain.view import View
-from tern_triggers.store import agenda, decisions, memberships, outbox, revoking, views
+from tern_triggers.store import decisions, memberships, outbox, revoking, views
 from tern_triggers.store.outbox import HeldBack
 from tern_triggers.store.writing import Writing
 
@@ -60,7 +61,7 @@ async def _asked(
             return asked_again(one, rules[one.rule], holder, writing.policy, now)
         except Exception:  # noqa: BLE001 - one letter that nobody can be asked about must not keep all others back
             logger.error("a letter met an error of ours, and is put off", exc_info=True, trigger_id=one.trigger_id)
-            return now + agenda.PUT_OFF
+            return now + PUT_OFF
 
     return {one.trigger_id: ask(one) for one in fired}
 
