@@ -34,9 +34,9 @@ class Player:
     committed_offset: int | None = 3
     log_start = 0
     meddle: Callable[[Player], None] | None = None
-    refuse_commit: RuntimeError | None = None
-    refuse_stop: RuntimeError | None = None
-    refuse_start: RuntimeError | None = None
+    refuse_commit: Exception | None = None
+    refuse_stop: Exception | None = None
+    refuse_start: Exception | None = None
 
     def __init__(self, **options: Any) -> None:
         self.options = options

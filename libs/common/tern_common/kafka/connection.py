@@ -24,6 +24,9 @@ from aiokafka.helpers import create_ssl_context
 
 from tern_common.clock import Clock
 from tern_common.errors import Misconfigured, Transient, Unusable
+from tern_common.kafka.breaking import break_when_closed
+
+break_when_closed()
 
 REQUEST_TIMEOUT_MS = 10_000
 METADATA_MAX_AGE_MS = 10_000
@@ -95,8 +98,4 @@ def translated(doing: str) -> Iterator[None]:
     except _FORBIDDEN as wrong:
         raise Misconfigured(f"kafka refuses to {doing} ({type(wrong).__name__}): check user, password, ACLs") from wrong
     except (KafkaError, OSError) as wrong:
-        raise Transient(f"kafka: could not {doing} ({type(wrong).__name__})") from wrong
-    except RuntimeError as wrong:
-        if type(wrong) is not RuntimeError:  # a bug, such as a recursion without end
-            raise
         raise Transient(f"kafka: could not {doing} ({type(wrong).__name__})") from wrong

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from tern_common.bus import Place, Poll, Record, Span
+from tern_common.errors import Transient
 from tern_common.kafka.connection import CLOSE_TIMEOUT_S, Connection, translated
 from tern_common.kafka.unpacking import unpack_into_records
 from tern_common.logs import logger
@@ -83,7 +84,7 @@ class KafkaConsumer:
                 return await self._fetch(client, 0 if paused else limit, wait_s)
         except (TimeoutError, IllegalStateError):  # a rebalance is under way
             return Poll([], {})
-        except RuntimeError:  # KafkaError is one, and what the loop says of a connection closed under a heartbeat
+        except KafkaError:
             await self.leave()
             with translated("poll"):
                 raise
@@ -157,7 +158,10 @@ class KafkaConsumer:
                 await self._client.commit(offsets)
         except (CommitFailedError, IllegalStateError):
             logger.info("commit left to the next owner", group=self._group)
-        except (RuntimeError, TimeoutError):  # as in `poll`
+        except TimeoutError:
+            await self.leave()  # whatever it waits for, a new member does not
+            raise Transient("kafka: could not commit (TimeoutError)") from None
+        except KafkaError:
             with translated("commit"):
                 raise
 
@@ -200,5 +204,5 @@ async def stop(client: AIOKafkaConsumer) -> None:
     try:
         async with asyncio.timeout(CLOSE_TIMEOUT_S):
             await client.stop()
-    except (TimeoutError, RuntimeError) as wrong:  # KafkaError is one, and what the loop says of a closed connection
+    except (TimeoutError, KafkaError) as wrong:
         logger.info("kafka consumer did not close cleanly", error=type(wrong).__name__)

@@ -99,7 +99,7 @@ class Wire:
         """
         try:
             found = await self._answers(leader, flights)
-        except (KafkaError, OSError, RuntimeError) as wrong:
+        except (KafkaError, OSError) as wrong:
             found = {flight.place: wrong for flight in flights}
         if any(getattr(wrong, "invalid_metadata", False) for wrong in found.values()):
             self._client.force_metadata_update()
