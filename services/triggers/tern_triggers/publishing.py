@@ -117,11 +117,12 @@ class Publisher:
         while True:
             while await self.publish():
                 pass
-            await self._measure()
+            await self._look_after()
             await self._clock.sleep(_PAUSE_S)
 
-    async def _measure(self) -> None:
+    async def _look_after(self) -> None:
         async with connection(self._pool) as conn:
+            await outbox.shorten_leases(conn, self._writing.policy.outbox.lease)
             rows, age_s = await outbox.waiting(conn)
         meters.OUTBOX_ROWS.set(rows)
         meters.OUTBOX_AGE.set(age_s)

@@ -22,3 +22,19 @@ class TakesNothingFrom:
         if any(self._key in (m.key, dict(m.headers).get("key")) and m.topic not in self._open for m in messages):
             raise Unusable("message-too-large")
         await self._producer.send(messages, timeout_s)
+
+
+class Died(Exception):
+    """The process that was sending is gone."""
+
+
+class DiesAfter:
+    """The producer of a process that dies when the first of what it sends are out: none of them, some, or all."""
+
+    def __init__(self, producer: Producer, count: int) -> None:
+        self._producer = producer
+        self._count = count
+
+    async def send(self, messages: Sequence[Message], timeout_s: float = 5.0) -> None:
+        await self._producer.send(messages[: self._count], timeout_s)
+        raise Died

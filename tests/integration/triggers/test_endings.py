@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from integration.triggers.producers import TakesNothingFrom
+from integration.triggers.producers import Died, DiesAfter, TakesNothingFrom
 from integration.triggers.shop import DAY, HOUR, MINUTE, NOON, READY, Shop, cart, customer, moved, order, profile
 from support.running import running
 from support.waiting import eventually
@@ -190,21 +190,12 @@ async def test_a_row_that_waited_too_long_waits_for_the_lane_of_its_rule_alone(s
 
 async def test_a_lease_keeps_others_away_until_it_ends(shop: Shop) -> None:
     await unpublished(shop)
-    dead = shop.publisher_by(OutboxPolicy(lease=timedelta(hours=1)), _NeverSends())
-    with pytest.raises(_Died):
+    dead = shop.publisher_by(OutboxPolicy(lease=timedelta(hours=1)), DiesAfter(shop.bus.producer, 0))
+    with pytest.raises(Died):
         await dead.publish()
     assert await shop.publisher.publish() == 0
     await shop.execute("UPDATE outbox SET lease = clock_timestamp()")
     assert await shop.publisher.publish() == 1
-
-
-class _Died(Exception):
-    """The process that claimed the row is gone."""
-
-
-class _NeverSends:
-    async def send(self, _messages: object, _timeout_s: float = 0) -> None:
-        raise _Died
 
 
 @pytest.mark.parametrize("rejects_too", [False, True])

@@ -91,18 +91,33 @@ async def take_back(conn: Connection, trigger_ids: Collection[str]) -> set[str]:
 
 
 async def stamp_stale(conn: Connection, now: datetime, after: timedelta) -> None:
-    """Rows older than `after` are published only once safe time has passed this stamp."""
+    """Rows older than `after` are published only once safe time has passed this stamp. So are rows of later than now:
+    the clock was set back, and nobody knows how old they are."""
     await conn.execute(
         """
         UPDATE outbox SET checked_at = $1 WHERE seq IN (
           SELECT seq FROM outbox
-          WHERE type = $2 AND checked_at IS NULL AND created_at < clock_timestamp() - $3::interval
+          WHERE type = $2 AND checked_at IS NULL
+            AND created_at NOT BETWEEN clock_timestamp() - $3::interval AND clock_timestamp()
           FOR UPDATE SKIP LOCKED
         )
         """,
         now,
         FIRED,
         after,
+    )
+
+
+async def shorten_leases(conn: Connection, lease: timedelta) -> None:
+    """Lets no lease end later than one that begins now. One that does was given before the database's clock was set
+    back, and whoever has it may be dead: others would wait for as long as the step was."""
+    await conn.execute(
+        """
+        UPDATE outbox SET lease = clock_timestamp() + $1::interval WHERE seq IN (
+          SELECT seq FROM outbox WHERE lease > clock_timestamp() + $1::interval FOR UPDATE SKIP LOCKED
+        )
+        """,
+        lease,
     )
 
 
@@ -162,7 +177,8 @@ async def claim(conn: Connection, cleared: Collection[int], policy: OutboxPolicy
           SELECT seq FROM outbox AS mine
           WHERE (lease IS NULL OR lease < clock_timestamp())
             AND (type <> $5 OR seq = ANY($1::bigint[])
-                 OR (checked_at IS NULL AND created_at >= clock_timestamp() - $4::interval))
+                 OR (checked_at IS NULL
+                     AND created_at BETWEEN clock_timestamp() - $4::interval AND clock_timestamp()))
             AND NOT EXISTS (
               SELECT FROM outbox AS earlier WHERE earlier.trigger_id = mine.trigger_id AND earlier.seq < mine.seq
             )
