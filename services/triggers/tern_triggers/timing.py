@@ -32,7 +32,8 @@ class _Unsaid(NamedTuple):
 
 class Looker:
     """Looks at those who are due, one transaction after the other, and publishes beside each what the one before it
-    decided. Any number may be at work: each customer is decided about under its own lock."""
+    decided. Any number may be at work: each customer is decided about under its own lock. Through one of them one look
+    at a time: of two at once the second forgets what the first decided, which then waits until its lease ends."""
 
     def __init__(self, pool: Pool, writing: Writing, publisher: Publisher, clock: Clock) -> None:
         self._pool = pool
