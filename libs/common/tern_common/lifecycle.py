@@ -42,7 +42,7 @@ S = TypeVar("S", bound=BaseSettings)
 
 
 class LoopEnded(Exception):
-    """A background loop returned, which is a bug: its work would silently stay undone."""
+    """A background loop came to an end that nobody asked for, a bug: its work would silently stay undone."""
 
 
 def start(
@@ -134,6 +134,12 @@ def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
         task.cancel()
 
 
+def _is_cancelled() -> bool:
+    """Whether somebody wants the end of the task that asks."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 async def _supervise(name: str, loop: Loop, clock: Clock) -> None:
     pause_s = _FIRST_PAUSE_S
     while True:
@@ -143,6 +149,10 @@ async def _supervise(name: str, loop: Loop, clock: Clock) -> None:
         except Transient as wrong:
             LOOP_RETRIES.labels(name).inc()
             logger.warning("loop begins again", loop=name, why=str(wrong), pause_s=pause_s)
+        except asyncio.CancelledError:
+            if _is_cancelled():
+                raise
+            raise LoopEnded(name) from None  # by a cancellation that a library let out, and nobody else would notice
         else:
             raise LoopEnded(name)
         await clock.sleep(pause_s)

@@ -35,7 +35,7 @@ class Player:
     log_start = 0
     meddle: Callable[[Player], None] | None = None
     refuse_commit: Exception | None = None
-    refuse_stop: Exception | None = None
+    refuse_stop: BaseException | None = None
     refuse_start: Exception | None = None
 
     def __init__(self, **options: Any) -> None:

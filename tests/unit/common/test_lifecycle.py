@@ -17,7 +17,7 @@ from tern_common.lifecycle import LoopEnded, _last_words, _supervise
 class Flaky:
     """A loop that meets `failures` transient errors and then ends as told."""
 
-    def __init__(self, failures: int, end: Exception | None = None) -> None:
+    def __init__(self, failures: int, end: BaseException | None = None) -> None:
         self.begun = 0
         self._failures = failures
         self._end = end
@@ -58,6 +58,12 @@ async def test_after_a_calm_time_the_pause_is_short_again() -> None:
 async def test_a_loop_that_ends_is_a_bug() -> None:
     with pytest.raises(LoopEnded, match="work"):
         await _supervise("work", Flaky(0), ManualClock())
+
+
+async def test_a_loop_that_is_cancelled_by_nobody_is_a_bug() -> None:
+    """A library may let the cancellation of a task of its own out: the loop would be gone, and the process stay."""
+    with pytest.raises(LoopEnded, match="work"):
+        await _supervise("work", Flaky(0, asyncio.CancelledError()), ManualClock())
 
 
 async def test_a_loop_can_be_cancelled(never: Callable[[], Awaitable[None]]) -> None:

@@ -13,8 +13,8 @@ from aiokafka.errors import KafkaError
 
 from tern_common.bus import ALL, Record
 from tern_common.clock import Clock, SystemClock
-from tern_common.kafka.connection import Connection, KafkaSecurity
-from tern_common.kafka.consumer import UNHURRIED, KafkaConsumer, stop
+from tern_common.kafka.connection import Connection, KafkaSecurity, closed
+from tern_common.kafka.consumer import UNHURRIED, KafkaConsumer
 from tern_common.kafka.log import KafkaLog
 from tern_common.kafka.producer import KafkaProducer
 from tern_common.logs import logger
@@ -92,7 +92,7 @@ class KafkaBus:
             except (KafkaError, OSError) as wrong:
                 logger.info("kafka tail starts again", topic=topic, error=type(wrong).__name__)
             finally:
-                await stop(client)
+                await closed("reader", client.stop())
             await self._connection.clock.sleep(_TAIL_RETRY_S)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ from aiokafka.helpers import create_ssl_context
 from tern_common.clock import Clock
 from tern_common.errors import Misconfigured, Transient, Unusable
 from tern_common.kafka.breaking import break_when_closed
+from tern_common.logs import logger
 
 break_when_closed()
 
@@ -99,3 +101,18 @@ def translated(doing: str) -> Iterator[None]:
         raise Misconfigured(f"kafka refuses to {doing} ({type(wrong).__name__}): check user, password, ACLs") from wrong
     except (KafkaError, OSError) as wrong:
         raise Transient(f"kafka: could not {doing} ({type(wrong).__name__})") from wrong
+
+
+async def closed(what: str, closing: Awaitable[object]) -> None:
+    """Returns when something of aiokafka's is closed, or within a bound: it would wait for a broker that is away.
+
+    What ends it is told, never raised: aiokafka passes the cancellation of a task of its own on, and whoever closes
+    would end of it as if he had been cancelled himself.
+    """
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            (wrong,) = await asyncio.gather(closing, return_exceptions=True)
+    except TimeoutError as late:
+        wrong = late
+    if isinstance(wrong, BaseException):
+        logger.info(f"kafka {what} did not close cleanly", error=type(wrong).__name__)

@@ -15,7 +15,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from tern_common.bus import Place, Poll, Record, Span
 from tern_common.errors import Transient
-from tern_common.kafka.connection import CLOSE_TIMEOUT_S, Connection, translated
+from tern_common.kafka.connection import Connection, closed, translated
 from tern_common.kafka.unpacking import unpack_into_records
 from tern_common.logs import logger
 
@@ -70,7 +70,7 @@ class KafkaConsumer:
                 async with asyncio.timeout(_JOIN_TIMEOUT_S):
                     await client.start()
         except BaseException:
-            await stop(client)
+            await closed("consumer", client.stop())
             raise
         self._client = client
         return client
@@ -180,7 +180,7 @@ class KafkaConsumer:
         """Leaves the group; the next poll joins anew, from the committed offsets."""
         client, self._client = self._client, None
         if client is not None:
-            await stop(client)
+            await closed("consumer", client.stop())
 
 
 class _Dealt(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
@@ -197,12 +197,3 @@ class _Dealt(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:  # noqa: ARG002 - aiokafka's signature
         self.count += 1
         self.settled.set()
-
-
-async def stop(client: AIOKafkaConsumer) -> None:
-    """Closes within a bound: aiokafka would wait for a broker that is away."""
-    try:
-        async with asyncio.timeout(CLOSE_TIMEOUT_S):
-            await client.stop()
-    except (TimeoutError, KafkaError) as wrong:
-        logger.info("kafka consumer did not close cleanly", error=type(wrong).__name__)

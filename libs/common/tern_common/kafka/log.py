@@ -10,11 +10,10 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from tern_common.errors import Transient
-from tern_common.kafka.connection import CLOSE_TIMEOUT_S, Connection, translated
-from tern_common.kafka.consumer import stop
+from tern_common.kafka.connection import Connection, closed, translated
 from tern_common.topics import TABLE, Topic
 
 _ANSWER_TIMEOUT_S = 10.0
@@ -40,7 +39,7 @@ class _Clients:
                 try:
                     await admin.start()
                 except BaseException:
-                    await _close(admin)
+                    await closed("admin", admin.close())
                     raise
                 self._admin = admin
             return self._admin
@@ -52,7 +51,7 @@ class _Clients:
                 try:
                     await reader.start()
                 except BaseException:
-                    await stop(reader)
+                    await closed("reader", reader.stop())
                     raise
                 self._reader = reader
             return self._reader
@@ -60,7 +59,10 @@ class _Clients:
     async def close(self) -> None:
         admin, self._admin = self._admin, None
         reader, self._reader = self._reader, None
-        closing = [*([_close(admin)] if admin else []), *([stop(reader)] if reader else [])]
+        closing = [
+            *([closed("admin", admin.close())] if admin else []),
+            *([closed("reader", reader.stop())] if reader else []),
+        ]
         await asyncio.gather(*closing)
 
 
@@ -151,14 +153,6 @@ async def _places(clients: _Clients, topic: str) -> list[TopicPartition]:
     if found["error_code"]:
         raise for_code(found["error_code"])
     return [TopicPartition(topic, partition["partition"]) for partition in found["partitions"]]
-
-
-async def _close(admin: AIOKafkaAdminClient) -> None:
-    try:
-        async with asyncio.timeout(CLOSE_TIMEOUT_S):
-            await admin.close()
-    except (TimeoutError, KafkaError):
-        return
 
 
 def _new(topic: Topic) -> NewTopic:

@@ -27,7 +27,7 @@ from aiokafka.protocol.transaction import InitProducerIdRequest
 from tern_common.bus import Place
 from tern_common.errors import TernError
 from tern_common.kafka.batches import Flight, Identity
-from tern_common.kafka.connection import CLOSE_TIMEOUT_S, REQUEST_TIMEOUT_MS, Connection, translated
+from tern_common.kafka.connection import REQUEST_TIMEOUT_MS, Connection, closed, translated
 from tern_common.logs import logger
 
 RETRY_S = 0.1
@@ -147,12 +147,8 @@ class Wire:
                 await self._clock.sleep(_RECONNECT_S)
 
     async def close(self) -> None:
-        """Closes within a bound: aiokafka would wait for a broker that is away."""
-        try:
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await self._client.close()
-        except (TimeoutError, KafkaError) as wrong:
-            logger.info("kafka producer did not close cleanly", error=type(wrong).__name__)
+        """Within a bound."""
+        await closed("producer", self._client.close())
 
 
 def _error(code: int) -> KafkaError | None:
