@@ -8,7 +8,9 @@ written in the transactions that applied the records (triggers.md §2.1).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from tern_common.bus import Place
@@ -25,6 +27,7 @@ from tern_triggers.store import positions
 ALARM_AFTER_S = 60.0
 _TOPICS = {"live": TOPICS, "backfill": (*BACKFILL_TOPICS, *TOPICS)}
 _LOOK_S = 0.05
+_SAY_EVERY_S = 1.0
 _STARTS_EVERY = 40
 
 
@@ -47,11 +50,7 @@ class SafeTime:
         await self._positions.raise_to_starts(_TOPICS[lane])
         passed: list[Claim] = []
         while True:
-            newest = [self._claims.newest(service, lane) for service in UPSTREAM]
-            claims = [claim for claim in newest if claim is not None]
-            if len(claims) < len(UPSTREAM) or claims == passed:
-                await self._claims.changed()
-                continue
+            claims = await self._newer(lane, passed)
             if _is_ahead(await self._until_covered(lane, claims), claims):
                 await self._positions.check_not_recreated(_topics_of(claims))
             at = min(claim.at for claim in claims)
@@ -60,28 +59,55 @@ class SafeTime:
             self._reached[lane] = at
             passed = claims
 
+    async def _newer(self, lane: Lane, passed: Sequence[Claim]) -> list[Claim]:
+        """The newest claims, as soon as all have claimed and one of them more than before."""
+        waiting = _Waiting(lane, self._clock)
+        while True:
+            newest = {service: self._claims.newest(service, lane) for service in UPSTREAM}
+            claims = [claim for claim in newest.values() if claim is not None]
+            if len(claims) == len(UPSTREAM) and claims != passed:
+                return claims
+            waiting.look([service for service, claim in newest.items() if claim is None or claim in passed], claims)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_SAY_EVERY_S):
+                    await self._claims.changed()
+
     async def _until_covered(self, lane: Lane, claims: Sequence[Claim]) -> dict[Place, int]:
         """These claims and no newer ones: under load the newest are always ahead. Returns the positions."""
         topics = _topics_of(claims)
-        begun = self._clock.monotonic()
-        alarm_at = begun + ALARM_AFTER_S
+        waiting = _Waiting(lane, self._clock)
         looks = 0
         while True:
             looks += 1
             async with connection(self._pool) as conn:
                 reached = await positions.of_topics(conn, topics)
-            age = self._clock.now() - min(claim.at for claim in claims)
-            meters.SAFE_AGE.labels(lane).set(age.total_seconds())
             missing = [claim.service for claim in claims if not covered(reached, claim)]
+            waiting.look(missing, claims)
             if not missing:
                 return reached
-            if self._clock.monotonic() >= alarm_at:
-                seconds = self._clock.monotonic() - begun
-                logger.error("safe time stands still", lane=lane, claims=missing, seconds=seconds)
-                alarm_at += ALARM_AFTER_S
             if looks % _STARTS_EVERY == 0:
                 await self._positions.raise_to_starts(topics)
             await self._clock.sleep(_LOOK_S)
+
+
+class _Waiting:
+    """Says how far a lane is behind, and every minute who keeps it: who claims nothing, or whose claim is not in."""
+
+    def __init__(self, lane: Lane, clock: Clock) -> None:
+        self._lane = lane
+        self._clock = clock
+        self._begun = clock.monotonic()
+        self._alarm_at = self._begun + ALARM_AFTER_S
+
+    def look(self, missing: Sequence[str], claims: Sequence[Claim]) -> None:
+        """`missing`: services that are waited for; `claims`: the newest known."""
+        if claims:
+            age = self._clock.now() - min(claim.at for claim in claims)
+            meters.SAFE_AGE.labels(self._lane).set(age.total_seconds())
+        if missing and self._clock.monotonic() >= self._alarm_at:
+            seconds = self._clock.monotonic() - self._begun
+            logger.error("safe time stands still", lane=self._lane, claims=missing, seconds=seconds)
+            self._alarm_at += ALARM_AFTER_S
 
 
 def _topics_of(claims: Sequence[Claim]) -> list[str]:

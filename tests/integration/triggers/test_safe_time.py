@@ -152,6 +152,20 @@ async def test_safe_time_that_stands_still_is_an_alarm_that_names_the_missing_cl
     assert alarm["claims"] == ["identity"]
 
 
+async def test_claims_that_come_no_more_are_an_alarm_that_names_who_is_silent(shop: Shop) -> None:
+    claims, clock = Claims(shop.bus), ManualClock()
+    claims.believe(claim("profile", 10, {0: 0}))
+    structlog.reset_defaults()
+
+    def told() -> list[str] | None:
+        clock.advance(MINUTE)
+        return next((log["claims"] for log in logs if log["event"] == "safe time stands still"), None)
+
+    with capture_logs() as logs:
+        async with running(SafeTime(shop.pool, claims, shop.positions, clock).follow(LIVE)):
+            assert await eventually(told, 10, "an alarm") == ["identity"]
+
+
 async def test_a_position_follows_spans_and_never_leaps_over_what_was_not_read(shop: Shop) -> None:
     async def apply(start: int, end: int) -> int | None:
         await shop.handler.apply(Batch([], {HERE: Span(start, end)}))
