@@ -17,7 +17,7 @@ from tern_common.logs import logger
 R = TypeVar("R")
 
 IN_A_ROW = 10
-"""So many records are rejected for errors of ours while none passes; then the process ends, and rejects no more."""
+"""So many records are rejected for errors of ours while none passes; then no more is, and the loop goes no further."""
 AT_FIRST = 1
 """The same of a process that never applied anything: begun anew again and again it would else reject all, slowly."""
 
@@ -26,14 +26,17 @@ PUT_OFF = timedelta(hours=1)
 
 
 class TooManyErrors(Exception):
-    """Nothing passes: to go on would be to reject all that comes for what is no record's fault. The process ends."""
+    """Nothing passes: to go on would be to reject all that comes for what is no record's fault. The process ends by it,
+    except where the loop stands beside the live stream (`consume/standing.py`)."""
 
 
 class Found:
-    """What trying the records of one fetch apart came to: which met errors of ours, and whether others passed."""
+    """What trying the records of one fetch apart came to: which met errors of ours, which can never be applied and why,
+    and whether others passed. None of them is rejected before all of it is known: the whole may be tried anew."""
 
     def __init__(self) -> None:
         self.records: list[Record] = []
+        self.unusable: list[tuple[str, Record]] = []
         self.first: Exception | None = None
         self.others_passed = False
 

@@ -8,7 +8,8 @@ TernError
 └── Misconfigured  an operator must change something before the process can start
 
 Anything else is a bug: it is not caught, and the process ends. Except where it is about one of many: a record that
-meets it is rejected (`blaming`), and a customer about whom it is met is put off.
+meets it is rejected (`blaming`), and a customer about whom it is met is put off. A loop beside the live stream of which
+nothing passes stands still instead (`consume/standing.py`).
 """
 
 from __future__ import annotations

@@ -41,20 +41,26 @@ class Fetched(NamedTuple, Generic[T]):
     decoded: list[Decoded[T]]
     poisoned: list[tuple[str, Record]]
     spans: dict[Place, Span]
+    deal: int = 0
+    """As of `Poll`."""
 
     def followed_by(self, more: Fetched[T]) -> Fetched[T]:
         """Both, of which the second was read later in the same deal."""
         spans = dict(self.spans)
         for place, span in more.spans.items():
             spans[place] = Span(spans.get(place, span).start, span.end)
-        return Fetched(self.decoded + more.decoded, self.poisoned + more.poisoned, spans)
+        return Fetched(self.decoded + more.decoded, self.poisoned + more.poisoned, spans, self.deal)
 
 
 class Pacing(NamedTuple):
-    """At most `limit` records in a turn; few of a stream wait `linger_s` for more."""
+    """How a loop goes: at most `limit` records in a turn; few of a stream wait `linger_s` for more.
+
+    One that `stands` waits where nothing passes, instead of ending the process: for what is beside the live stream.
+    """
 
     limit: int
     linger_s: float = STREAM_LINGER_S
+    stands: bool = False
 
 
 class Fetching(Generic[T]):
@@ -64,7 +70,7 @@ class Fetching(Generic[T]):
         self._consumer = consumer
         self._decode = decode
         self._clock = clock
-        self._limit, self._linger_s = pace
+        self._limit, self._linger_s = pace.limit, pace.linger_s
         self._many = min(MANY, pace.limit)
         self._polling = asyncio.Lock()
         self._ahead: tuple[Poll, Fetched[T]] | None = None
@@ -121,6 +127,16 @@ class Fetching(Generic[T]):
         except Transient as wrong:
             logger.debug("broker away while waiting", why=str(wrong))
 
+    async def read_again(self, fetched: Fetched[T]) -> None:
+        """Reads anew what could not be read, in its place: of a fetch of which nothing could be."""
+        records = [record for _, record in fetched.poisoned]
+        fetched.poisoned.clear()
+        await self._fill(fetched, records)
+
+    def holds(self, fetched: Fetched[T]) -> bool:
+        """As of `Consumer`: whether partitions have not been dealt since."""
+        return self._consumer.holds(Poll([], {}, fetched.deal))
+
     def _held(self) -> tuple[Poll, Fetched[T]] | None:
         if self._ahead is not None and not self._consumer.holds(self._ahead[0]):
             self._ahead = None
@@ -131,12 +147,15 @@ class Fetching(Generic[T]):
             return await self._consumer.poll(limit, wait_s)
 
     async def _decoded(self, poll: Poll) -> Fetched[T]:
-        fetched: Fetched[T] = Fetched([], [], poll.spans)
-        for start in range(0, len(poll.records), _DECODED_AT_ONCE):
+        fetched: Fetched[T] = Fetched([], [], poll.spans, poll.deal)
+        await self._fill(fetched, poll.records)
+        return fetched
+
+    async def _fill(self, fetched: Fetched[T], records: list[Record]) -> None:
+        for start in range(0, len(records), _DECODED_AT_ONCE):
             if start:
                 await self._clock.sleep(0)
-            self._decode_into(fetched, poll.records[start : start + _DECODED_AT_ONCE])
-        return fetched
+            self._decode_into(fetched, records[start : start + _DECODED_AT_ONCE])
 
     def _decode_into(self, fetched: Fetched[T], records: list[Record]) -> None:
         decode, decoded = self._decode, fetched.decoded
@@ -148,5 +167,5 @@ class Fetching(Generic[T]):
             except Exception:  # noqa: BLE001 - whoever sends one such record must not stop all that comes behind it
                 if all(reason != OUR_ERROR for reason, _ in fetched.poisoned):  # one trace a poll: there may be many
                     place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-                    logger.error("a record met an error of ours, and is rejected", exc_info=True, **place)
+                    logger.error("a record met an error of ours, and cannot be read", exc_info=True, **place)
                 fetched.poisoned.append((OUR_ERROR, record))

@@ -30,6 +30,9 @@ _CLAIM_AGE = seen_by_each(
 _GIVES_WAY = seen_by_each(
     Gauge("tern_backfill_gives_way", "1 while a loop of the backfill lane waits for the live lane.", ["loop"])
 )
+_STANDS = seen_by_each(
+    Gauge("tern_loop_stands_still", "1 while a loop beside the live stream tries what nothing passes.", ["loop"])
+)
 
 
 class Meter(Protocol):
@@ -45,6 +48,10 @@ class Meter(Protocol):
 
     def retried(self) -> None:
         """A transient error; the step is tried again."""
+        ...
+
+    def stands_still(self, stands: bool) -> None:
+        """Whether nothing passes at the moment."""
         ...
 
     def lag(self, records: int) -> None:
@@ -68,6 +75,9 @@ class PrometheusMeter:
     def retried(self) -> None:
         _RETRIES.labels(self._loop).inc()
 
+    def stands_still(self, stands: bool) -> None:
+        _STANDS.labels(self._loop).set(stands)
+
     def lag(self, records: int) -> None:
         _LAG.labels(self._loop).set(records)
 
@@ -80,6 +90,8 @@ class Unmetered:
     def rejected(self, reason: str, records: int) -> None: ...
 
     def retried(self) -> None: ...
+
+    def stands_still(self, stands: bool) -> None: ...
 
     def lag(self, records: int) -> None: ...
 

@@ -119,7 +119,7 @@ def _reading(on: Ground, store: Store, policy: BackfillPolicy, claims: Claims) -
         joined = await bus.subscribe(BACKFILL_GROUP, [topics.EVENTS_BACKFILL], unhurried=True)
         consumer = GivingWay(joined, lambda: claims.proved(UPSTREAM, LIVE), clock, policy, BACKFILL_GROUP)
         limit, meter = min(_BATCH_RECORDS, policy.batch), PrometheusMeter(BACKFILL_GROUP)
-        await consume(consumer, handler, rejecting, clock, pace=Pacing(limit), meter=meter)
+        await consume(consumer, handler, rejecting, clock, pace=Pacing(limit, stands=True), meter=meter)
 
     return {"events": events, "backfill": backfill}
 

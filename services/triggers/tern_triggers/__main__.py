@@ -138,7 +138,7 @@ async def _reports(on: Ground) -> None:
     consumer = await on.bus.subscribe(REPORTS_GROUP, REPORTS_TOPICS)
     handler, meter = ReportsHandler(on.pool, on.clock), PrometheusMeter(REPORTS_GROUP)
     rejecting = Rejecting(on.bus.producer, SERVICE, on.clock)
-    await consume(consumer, handler, rejecting, on.clock, pace=Pacing(_BATCH_RECORDS), meter=meter)
+    await consume(consumer, handler, rejecting, on.clock, pace=Pacing(_BATCH_RECORDS, stands=True), meter=meter)
 
 
 def _reading(on: Ground, handler: TriggersHandler, policy: BackfillPolicy, safe_time: SafeTime) -> dict[str, Loop]:
@@ -155,7 +155,7 @@ def _reading(on: Ground, handler: TriggersHandler, policy: BackfillPolicy, safe_
         joined = await bus.subscribe(BACKFILL_GROUP, BACKFILL_TOPICS, unhurried=True)
         consumer = GivingWay(joined, lambda: safe_time.reached(LIVE), clock, policy, BACKFILL_GROUP)
         limit, meter = min(_BATCH_RECORDS, policy.batch), PrometheusMeter(BACKFILL_GROUP)
-        await consume(consumer, handler, rejecting, clock, pace=Pacing(limit), meter=meter)
+        await consume(consumer, handler, rejecting, clock, pace=Pacing(limit, stands=True), meter=meter)
 
     return {"events": events, "backfill": backfill}
 

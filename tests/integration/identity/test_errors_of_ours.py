@@ -1,4 +1,5 @@
-"""One event that meets an error of ours in the transaction is set aside; where all do, the process ends (ADR 30)."""
+"""One event that meets an error of ours in the transaction is set aside; where all do, the process ends, or history
+stands still beside the live stream (ADR 30)."""
 
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ from tern_common.fetching import OUR_ERROR, Pacing
 from tern_common.memory import MemoryBus
 from tern_common.rejecting import Rejecting
 from tern_common.sealing import Sealer
-from tern_common.topics import EVENTS, REJECTED, RESOLVED
-from tern_identity.consumer import GROUP, EventHandler
+from tern_common.topics import EVENTS, EVENTS_BACKFILL, REJECTED, RESOLVED, RESOLVED_BACKFILL
+from tern_identity.consumer import BACKFILL_GROUP, GROUP, EventHandler
 from tern_identity.store import Numbers, Store
 from unit.identity.histories import SHIPPED, Said, event
 
@@ -35,6 +36,10 @@ class Jammed(Sealer):
         super().__init__({"test": bytes(32), "next": bytes([1] * 32)}, current)
         self._about = about
         self._left = times
+
+    def mend(self) -> None:
+        """From now on nothing errs."""
+        self._left = 0
 
     def seal_all(self, texts: Sequence[str]) -> list[bytes]:
         if self._left and any(self._about in text for text in texts):
@@ -62,8 +67,8 @@ async def work_through(graphs: Graphs, sealer: Sealer, values: Sequence[bytes]) 
     return bus
 
 
-def resolved(bus: MemoryBus) -> set[str | None]:
-    said = ((record, decode_resolved(record.value)) for record in bus.sent(RESOLVED))
+def resolved(bus: MemoryBus, topic: str = RESOLVED) -> set[str | None]:
+    said = ((record, decode_resolved(record.value)) for record in bus.sent(topic))
     return {record.header("message-id") for record, one in said if not isinstance(one, MembershipChange)}
 
 
@@ -82,6 +87,60 @@ async def test_an_error_that_all_events_meet_ends_the_process(graphs: Graphs) ->
         await work_through(graphs, Jammed(""), [encode(one) for one in VISITS])
     assert ended.group_contains(TooManyErrors)
     assert (await graphs.ledger()).homes == {}
+
+
+class Lane:
+    """One lane of the service, read by a loop of its own."""
+
+    def __init__(self, graphs: Graphs, bus: MemoryBus, sealer: Sealer, group: str, topics: tuple[str, str]) -> None:
+        self.bus = bus
+        self.group = group
+        self.events, self.resolved = topics
+        self.store = Store(graphs.pool, KEYS._replace(sealer=sealer), Numbers(SHIPPED, 0))
+        self.handler = EventHandler(self.store, graphs.pool, bus.producer, self.resolved)
+        self.clock = ManualClock()
+
+    async def read(self, pace: Pacing) -> None:
+        await self.store.refresh()
+        consumer = await self.bus.subscribe(self.group, [self.events])
+        await consume(consumer, self.handler, Rejecting(self.bus.producer, "identity"), self.clock, pace=pace)
+
+    async def bring(self, said: Sequence[Said]) -> None:
+        await self.bus.producer.send([Message(self.events, b"k", encode(event(one))) for one in said])
+
+    async def committed(self) -> int:
+        return sum((await self.bus.log.committed(self.group, self.events)).values())
+
+
+async def test_history_of_which_nothing_passes_stands_while_live_events_go_on_and_is_in_once_that_is_mended(
+    graphs: Graphs,
+) -> None:
+    bus, jammed = MemoryBus(), Jammed("")
+    live = Lane(graphs, bus, KEYS.sealer, GROUP, (EVENTS, RESOLVED))
+    history = Lane(graphs, bus, jammed, BACKFILL_GROUP, (EVENTS_BACKFILL, RESOLVED_BACKFILL))
+    past = [Said(number, number, browser=number) for number in range(1, 5)]
+    now = [Said(number, number, browser=number) for number in range(5, 9)]
+
+    async def all_of(lane: Lane, count: int) -> None:
+        async def has() -> bool:
+            return await lane.committed() == count
+
+        await eventually(has, 20, f"{count} of {lane.group} committed")
+
+    await history.bring(past)
+    async with running(live.read(Pacing(100)), history.read(Pacing(100, stands=True))):
+        await eventually(lambda: history.clock.monotonic() > 60, 20, "it was tried for a minute")
+        await live.bring(now)
+        await all_of(live, 4)
+        again = history.clock.monotonic() + 60
+        await eventually(lambda: history.clock.monotonic() > again, 20, "it stands on")
+        assert (await history.committed(), bus.sent(RESOLVED_BACKFILL), bus.sent(REJECTED)) == (0, [], [])
+        jammed.mend()
+        await all_of(history, 4)
+    assert resolved(bus) == {"m-5", "m-6", "m-7", "m-8"}
+    assert resolved(bus, RESOLVED_BACKFILL) == {"m-1", "m-2", "m-3", "m-4"}
+    assert bus.sent(REJECTED) == []
+    await graphs.assert_canonical(SHIPPED)
 
 
 async def test_a_job_that_errs_ends_and_says_so_and_the_next_one_is_done(graphs: Graphs) -> None:

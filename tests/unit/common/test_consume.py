@@ -6,6 +6,7 @@ import pytest
 
 from support.running import running
 from support.waiting import eventually
+from tern_common.blaming import TooManyErrors
 from tern_common.bus import Message, Producer
 from tern_common.clock import ManualClock
 from tern_common.consume import Batch, consume
@@ -219,14 +220,15 @@ async def test_a_broker_that_comes_back_is_read_again() -> None:
     assert handler.applied == ["a"]
 
 
-async def test_a_bug_that_a_batch_of_nothing_meets_is_not_caught() -> None:
+async def test_a_bug_that_a_batch_of_nothing_meets_ends_the_process() -> None:
     def refuse(_: list[str]) -> None:
         raise ZeroDivisionError
 
     bus = MemoryBus()
     await bus.producer.send([event("ann", "a")])
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(TooManyErrors) as ended:
         await consuming(bus, Recorder(refuse))
+    assert isinstance(ended.value.__cause__, ZeroDivisionError)
     assert await committed(bus) == 0
 
 
@@ -237,8 +239,9 @@ async def test_spans_that_cannot_be_stored_are_a_bug_not_a_poison() -> None:
 
     bus = MemoryBus()
     await bus.producer.send([event("ann", "poison")])
-    with pytest.raises(Unusable):
+    with pytest.raises(TooManyErrors) as ended:
         await consuming(bus, Recorder(refuse))
+    assert isinstance(ended.value.__cause__, Unusable)
     assert await committed(bus) == 0
 
 

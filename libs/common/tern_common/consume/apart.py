@@ -10,7 +10,7 @@ from collections.abc import Awaitable
 from itertools import groupby
 from typing import Generic, TypeVar
 
-from tern_common.blaming import Blaming, Found
+from tern_common.blaming import Blaming, Found, TooManyErrors
 from tern_common.bus import Place, Record, Span
 from tern_common.consume.handling import Batch, Handler, batch_of
 from tern_common.errors import Misconfigured, TernError, Transient, Unusable
@@ -57,20 +57,23 @@ class TakingApart(Generic[T]):
         ours = sum(reason == OUR_ERROR for reason, _ in poisoned)
         if ours:
             self._blaming.blame(ours, others_passed=len(fetched.decoded) + len(poisoned) > ours)
-        for reason, pairs in groupby(sorted(poisoned, key=lambda pair: pair[0]), key=lambda pair: pair[0]):
-            await self._reject([record for _, record in pairs], reason)
+        await self._reject_all(poisoned)
 
     async def _apart(self, decoded: list[Decoded[T]], spans: dict[Place, Span], wrong: Exception) -> None:
-        """Whoever meets errors of ours is rejected at the end, when it is known whether others pass."""
-        if not decoded:
+        """Whoever fails alone is rejected at the end, when it is known whether others pass."""
+        if isinstance(wrong, Misconfigured):
             raise wrong
+        if not decoded:
+            raise TooManyErrors from wrong
         found = Found()
         await self._bisect(decoded, wrong, found)
         await self._reject_found(found)
-        await self._try([], spans)
+        still_wrong = await outcome(self._try([], spans))
+        if isinstance(still_wrong, Exception):
+            await self._apart([], spans, still_wrong)
 
     async def _bisect(self, decoded: list[Decoded[T]], wrong: Exception, found: Found) -> None:
-        """Applies what can be applied, in order, and rejects the records that fail alone."""
+        """Applies what can be applied, in order, and sets the records aside that fail alone."""
         if isinstance(wrong, Misconfigured):
             raise wrong
         if len(decoded) == 1:
@@ -86,10 +89,10 @@ class TakingApart(Generic[T]):
 
     async def _set_aside(self, record: Record, wrong: Exception, found: Found) -> None:
         if isinstance(wrong, Unusable):
-            await self._reject([record], wrong.reason)
+            found.unusable.append((wrong.reason, record))
         else:
             found.add(record, wrong)
-            await self._insisting.stay_alive()
+        await self._insisting.stay_alive()
 
     async def _try(self, decoded: list[Decoded[T]], spans: dict[Place, Span]) -> None:
         batch = batch_of(decoded, spans)
@@ -113,11 +116,15 @@ class TakingApart(Generic[T]):
             await self._try([], spans)
 
     async def _reject_found(self, found: Found) -> None:
-        if not found.records:
-            return
-        self._blaming.blame(len(found.records), others_passed=found.others_passed, wrong=found.first)
-        logger.error("a record met an error of ours, and is rejected", exc_info=found.first, **_place(found.records[0]))
-        await self._reject(found.records, OUR_ERROR)
+        ours = found.records
+        if ours:
+            self._blaming.blame(len(ours), others_passed=found.others_passed, wrong=found.first)
+            logger.error("a record met an error of ours, and is rejected", exc_info=found.first, **_place(ours[0]))
+        await self._reject_all([*found.unusable, *((OUR_ERROR, record) for record in ours)])
+
+    async def _reject_all(self, pairs: list[tuple[str, Record]]) -> None:
+        for reason, same in groupby(sorted(pairs, key=lambda pair: pair[0]), key=lambda pair: pair[0]):
+            await self._reject([record for _, record in same], reason)
 
     async def _reject(self, records: list[Record], reason: str) -> None:
         """Must succeed, or nothing of this fetch is ever committed."""

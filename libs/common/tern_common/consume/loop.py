@@ -12,6 +12,7 @@ refuses to know what a record means.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
 from tern_common.blaming import Blaming
@@ -19,8 +20,9 @@ from tern_common.bus import Consumer
 from tern_common.clock import Clock
 from tern_common.consume.apart import TRIES_OF_MANY, TakingApart, outcome
 from tern_common.consume.handling import Handler, Rest, batch_of
+from tern_common.consume.standing import Standing, Step, nothing
 from tern_common.errors import Transient
-from tern_common.fetching import Fetched, Fetching, Pacing
+from tern_common.fetching import OUR_ERROR, Fetched, Fetching, Pacing
 from tern_common.insisting import FIRST_PAUSE_S, Insisting
 from tern_common.meters import UNMETERED, Meter
 from tern_common.rejecting import Rejecting
@@ -50,11 +52,10 @@ async def consume(
 ) -> None:
     """Endless: turns at this `pace`.
 
-    Ends only by cancellation or a bug that nothing passes; what was fetched and not committed is then fetched again by
-    the next owner.
+    Ends only by cancellation or, unless it `stands`, a bug that nothing passes; what was fetched and not committed is
+    then fetched again by the next owner.
     """
-    fetching = Fetching(consumer, handler.decode, clock, pace)
-    loop = _Loop(consumer, handler, rejecting, fetching, clock, meter)
+    loop = _Loop(consumer, handler, rejecting, clock, pace, meter)
     consumer.resume()
     while True:
         await loop.turn()
@@ -66,19 +67,21 @@ class _Loop(Generic[T]):
         consumer: Consumer,
         handler: Handler[T],
         rejecting: Rejecting,
-        fetching: Fetching[T],
         clock: Clock,
+        pace: Pacing,
         meter: Meter,
     ) -> None:
         self._consumer = consumer
         self._handler = handler
-        self._fetching = fetching
+        self._fetching = Fetching(consumer, handler.decode, clock, pace)
         self._clock = clock
         self._meter = meter
-        self._insisting = Insisting(consumer, fetching, clock, meter)
+        self._insisting = Insisting(consumer, self._fetching, clock, meter)
+        self._standing = Standing(self._fetching, self._insisting, clock, meter, stands=pace.stands)
         self._blaming = Blaming()
         self._apart = TakingApart(handler, rejecting, self._insisting, self._blaming, meter)
         self._open: _Open[T] | None = None
+        self._given_up: int | None = None
 
     async def turn(self) -> None:
         """One fetch is applied while the one before is published and committed."""
@@ -87,12 +90,13 @@ class _Loop(Generic[T]):
         if not fetched.spans:
             await self._settle(await outcome(self._close()))
             return
-        await self._apart.reject_unread(fetched)
+        if not await self._legible(fetched):
+            return
         many = self._fetching.many(fetched)
         closed, applied, read = await asyncio.gather(
             outcome(self._close()),
             outcome(self._attempt(fetched)),
-            outcome(self._fetching.ahead() if many else _nothing()),
+            outcome(self._fetching.ahead() if many else nothing()),
         )
         await self._settle(closed)
         if isinstance(read, Exception):
@@ -110,6 +114,16 @@ class _Loop(Generic[T]):
         if isinstance(fetched, Exception):
             raise fetched
         return fetched
+
+    async def _legible(self, fetched: Fetched[T]) -> bool:
+        """What cannot be read is rejected. Whether there is more to do for the fetch: it may have been given up."""
+        if not fetched.poisoned:
+            return True
+        if any(reason == OUR_ERROR for reason, _ in fetched.poisoned):
+            await self._settle(await outcome(self._close()))  # or what is applied would stand with it
+        return await self._brought(
+            fetched, partial(self._apart.reject_unread, fetched), partial(self._fetching.read_again, fetched)
+        )
 
     async def _attempt(self, fetched: Fetched[T]) -> Rest | None:
         """The transaction of a whole batch, tried once. After a failure nothing more is read ahead."""
@@ -129,8 +143,7 @@ class _Loop(Generic[T]):
         if isinstance(applied, Transient):
             self._meter.retried()
             await self._insisting.wait(FIRST_PAUSE_S)
-        self._consumer.resume()
-        await self._apart.again(fetched, applied)
+        await self._again(fetched, applied)
         return None
 
     async def _close(self) -> None:
@@ -146,16 +159,24 @@ class _Loop(Generic[T]):
     async def _settle(self, closed: Exception | None) -> None:
         """After a batch could not be published as a whole it is applied again, until it is in."""
         if closed is not None and self._open is not None:
-            self._consumer.resume()
-            await self._apart.again(self._open.fetched, closed)
+            await self._again(self._open.fetched, closed)
             await self._commit(self._open.fetched, self._open.begun)
 
+    async def _again(self, fetched: Fetched[T], wrong: Exception) -> None:
+        self._consumer.resume()
+        await self._brought(fetched, partial(self._apart.again, fetched, wrong))
+
+    async def _brought(self, fetched: Fetched[T], step: Step, between: Step = nothing) -> bool:
+        """Whether a step of a fetch is done; else the fetch is given up, to be read again by whoever has it now."""
+        done = await self._standing.on(fetched, step, between)
+        if not done:
+            self._given_up = fetched.deal
+        return done
+
     async def _commit(self, fetched: Fetched[T], begun: float) -> None:
-        ends = {place: span.end for place, span in fetched.spans.items()}
-        await self._insisting.on(lambda: self._consumer.commit(ends))
-        self._meter.applied(len(fetched.decoded), self._clock.monotonic() - begun)
+        """Unless it was given up, or is behind one that was and would be skipped."""
+        if fetched.deal != self._given_up:
+            ends = {place: span.end for place, span in fetched.spans.items()}
+            await self._insisting.on(lambda: self._consumer.commit(ends))
+            self._meter.applied(len(fetched.decoded), self._clock.monotonic() - begun)
         self._open = None
-
-
-async def _nothing() -> None:
-    """In place of work that is not worth its while."""
