@@ -5,13 +5,11 @@ Knows no door: who asks says None for what could not be learned, and that is sai
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+from tern_cli.facts import Facts, Finding, Level, Source
 from tern_cli.remedies import refusal, remedy
-
-Level = Literal["wrong", "note", "unknown"]
-"""`wrong`: something needs doing. `note`: good to know. `unknown`: could not be learned."""
 
 SKEWED_SHARE, REFUSED_SHARE, REJECTED_SHARE = 0.05, 0.05, 0.01
 """Of what is less than this, nobody need do something today."""
@@ -32,50 +30,9 @@ _GRANT = (
 _TAIL = "Send an event while `tern tail` runs, and see whether it comes."
 
 
-class Source(NamedTuple):
-    """A source and what its doors say: `keys` as `GET …/keys`, `quality` as `GET …/quality`; None: no answer."""
-
-    source_id: str
-    name: str
-    origins: Sequence[str] = ()
-    login_needs_token: bool = False
-    keys: Sequence[Mapping[str, Any]] | None = None
-    quality: Mapping[str, Any] | None = None
-
-
-class Service(NamedTuple):
-    """A service: `missing` as `/ready` tells it, None when it does not answer. Counted things are of its `/metrics`:
-    `answers`: status → tracking requests since it started; `safe_age_s`: lane → seconds; `claims`: who claims the
-    live lane; `lag`: loop → records. None: not told."""
-
-    name: str
-    missing: Mapping[str, str] | None
-    answers: Mapping[int, int] | None = None
-    safe_age_s: Mapping[str, float] | None = None
-    claims: frozenset[str] | None = None
-    lag: Mapping[str, float] | None = None
-
-
-class Facts(NamedTuple):
-    """All that could be learned. `sources`: None when they could not be listed; `why_not` says why."""
-
-    services: Sequence[Service]
-    sources: Sequence[Source] | None
-    why_not: str = ""
-
-
-class Finding(NamedTuple):
-    """One thing: about whom, what it is, and what to do."""
-
-    level: Level
-    about: str
-    what: str
-    do: str = ""
-
-
 def findings(facts: Facts) -> list[Finding]:
     """The worst first: what is down explains much of what follows."""
-    found = [*_services(facts), *_safe_time(facts), *_door(facts)]
+    found = [*_services(facts), *_standing(facts), *_safe_time(facts), *_door(facts)]
     if facts.sources is None:
         found.append(
             Finding("unknown", "sources", f"They cannot be known: {facts.why_not}", "Use a token with the role admin.")
@@ -97,6 +54,14 @@ def _services(facts: Facts) -> Iterator[Finding]:
         elif service.missing:
             why = "; ".join(f"{name}: {why}" for name, why in service.missing.items())
             yield Finding("wrong", service.name, f"It is not ready ({why}).", "Bring back what is missing.")
+
+
+def _standing(facts: Facts) -> Iterator[Finding]:
+    for service in facts.services:
+        for loop in sorted(service.standing):
+            what = f"Its loop {loop} stands still: an error meets all it reads next. Nothing is lost, and the live stream goes on."
+            do = "Its log names the error: deploy the repair, or go back to the release before."
+            yield Finding("wrong", service.name, what, do)
 
 
 def _safe_time(facts: Facts) -> Iterator[Finding]:

@@ -83,6 +83,16 @@ def test_it_exits_with_1_when_something_needs_doing_and_says_what(platform: Plat
     assert "tern keys list" in second
 
 
+def test_a_loop_that_stands_still_is_told_by_its_service(platform: Platform, capsys: Capture) -> None:
+    """One that stood and goes on is not."""
+    told = 'tern_loop_stands_still{loop="profile-backfill"}'
+    platform.answers["profile", "/metrics"] = httpx.Response(200, text=f"{told} 1.0\n")
+    assert platform.run() == 1
+    assert "profile: Its loop profile-backfill stands still" in capsys.readouterr().out
+    platform.answers["profile", "/metrics"] = httpx.Response(200, text=f"{told} 0.0\n")
+    assert platform.run() == 0
+
+
 def test_programs_read_json(platform: Platform, capsys: Capture) -> None:
     platform.answers["ingest", "/v1/sources/s1/keys"] = httpx.Response(200, json={"keys": []})
     assert platform.run("--json") == 1

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tern_cli.judging import STANDS_STILL_S, Facts, Finding, Service, Source, findings
+from tern_cli.facts import Facts, Finding, Service, Source
+from tern_cli.judging import STANDS_STILL_S, findings
 
 NUMBERS: dict[str, Any] = {
     "accepted": 100,
@@ -69,6 +70,12 @@ def test_sources_that_may_not_be_seen_are_unknown() -> None:
     one = only(findings(Facts(SERVICES, None, "ingest answers 403.")), "unknown")
     assert "ingest answers 403" in one.what
     assert "admin" in one.do
+
+
+def test_a_loop_beside_the_live_stream_that_stands_still() -> None:
+    one = only(of_services(IDENTITY._replace(standing=frozenset({"identity-backfill"}))))
+    assert (one.about, "loop identity-backfill stands still" in one.what) == ("identity", True)
+    assert "the release before" in one.do
 
 
 def test_a_source_without_a_key() -> None:

@@ -10,7 +10,8 @@ from typing import Annotated, Any, NamedTuple
 import httpx
 import typer
 
-from tern_cli.judging import Facts, Finding, Service, Source, findings
+from tern_cli.facts import Facts, Finding, Service, Source
+from tern_cli.judging import findings
 from tern_cli.platform import SERVICES, Session
 from tern_cli.printing import show_json, show_lines
 from tern_common.errors import Misconfigured, Refused, TernError, Transient
@@ -116,6 +117,7 @@ def _service(session: Session, name: str) -> Service:
             if one.name == "tern_claim_age_seconds" and one.labels["lane"] == _LIVE
         ),
         lag={one.labels["loop"]: one.value for one in samples if one.name == "tern_consumer_lag_records"},
+        standing=frozenset(one.labels["loop"] for one in samples if one.name == "tern_loop_stands_still" and one.value),
     )
 
 
