@@ -59,8 +59,8 @@ def _services(facts: Facts) -> Iterator[Finding]:
 def _standing(facts: Facts) -> Iterator[Finding]:
     for service in facts.services:
         for loop in sorted(service.standing):
-            what = f"Its loop {loop} stands still: an error meets all it reads next. Nothing is lost, and the live stream goes on."
-            do = "Its log names the error: deploy the repair, or go back to the release before."
+            what = f"Its loop {loop} stands still: an error meets all it reads next. The live stream goes on."
+            do = "Nothing is lost. Its log names the error: deploy the repair, or go back to the release before."
             yield Finding("wrong", service.name, what, do)
 
 
