@@ -5,6 +5,7 @@ remembered by the contents of what it did it from.
 """
 
 import hashlib
+import importlib.util
 import os
 import pathlib
 import shutil
@@ -26,17 +27,21 @@ def say(line: str) -> None:
     print("  · " + line, flush=True)
 
 
-def new_enough() -> None:
-    """Continues in a Python that is new enough: this one, or any that is installed; else says what to do and ends."""
-    if sys.version_info[:2] >= OLDEST:
+ABLE = f"import sys, venv, ensurepip; sys.exit(sys.version_info[:2] < {OLDEST})"
+
+
+def go_on_in_one_that_can() -> None:
+    """Continues in a Python that is new enough and makes environments: this one, or any that is installed; else says
+    what to do and ends."""
+    if sys.version_info[:2] >= OLDEST and importlib.util.find_spec("ensurepip"):
         return
-    for minor in (13, 12, 11, 14):
-        other = shutil.which(f"python3.{minor}")
-        if other and subprocess.call([other, "-c", "import venv, ensurepip"], stderr=subprocess.DEVNULL) == 0:
-            os.execv(other, [other, *sys.argv])  # noqa: S606
+    names = ("python3", *(f"python3.{minor}" for minor in (13, 12, 11, 14)))
+    for python in filter(None, map(shutil.which, names)):
+        if subprocess.call([python, "-c", ABLE], stderr=subprocess.DEVNULL) == 0:
+            os.execv(python, [python, *sys.argv])  # noqa: S606
     sys.exit(
-        f"Tern needs Python {OLDEST[0]}.{OLDEST[1]} or newer; this is {sys.version.split()[0]}.\n"
-        "Install one (any way you like), then: make PYTHON=/path/to/python3"
+        f"Tern needs Python {OLDEST[0]}.{OLDEST[1]} or newer with venv; this is {sys.version.split()[0]}.\n"
+        "Install one (any way you like; on Debian: python3-venv), then: make PYTHON=/path/to/python3"
     )
 
 
@@ -89,13 +94,12 @@ def make_environment() -> None:
         if asked.stdout.decode().strip() == sys.version:
             return
     say(f"making .venv with Python {sys.version.split()[0]}")
-    if subprocess.call([sys.executable, "-m", "venv", "--clear", str(VENV)]):
-        sys.exit("This Python cannot make virtual environments: on Debian, install its package python3-venv.")
+    subprocess.check_call([sys.executable, "-m", "venv", "--clear", str(VENV)])
 
 
 def main() -> None:
     """Does whatever is missing."""
-    new_enough()
+    go_on_in_one_that_can()
     stamp = wanted()
     if is_done(stamp):
         return
