@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from aiokafka.errors import (
     CommitFailedError,
+    ConsumerStoppedError,
     GroupAuthorizationFailedError,
     IllegalStateError,
     KafkaConnectionError,
@@ -153,6 +154,17 @@ async def test_who_is_not_answered_about_a_commit_joins_anew() -> None:
     await stage.consumer.commit({PLACE: 5})  # left to whoever reads it again
     assert (await stage.consumer.poll(10, 0)).spans == {PLACE: Span(3, 10)}
     assert len(stage.players) == 2
+
+
+async def test_a_poll_during_which_an_unanswered_commit_has_left_is_empty() -> None:
+    stage = Stage()
+    await stage.consumer.join()
+
+    def stop(_: Player) -> None:
+        raise ConsumerStoppedError
+
+    stage.player.meddle = stop
+    assert await stage.consumer.poll(10, 0) == Poll([], {})
 
 
 async def test_a_commit_that_is_forbidden_is_an_operators_matter() -> None:

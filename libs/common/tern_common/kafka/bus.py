@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping, S
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from tern_common.bus import ALL, Record
@@ -17,6 +17,7 @@ from tern_common.kafka.connection import Connection, KafkaSecurity, closed
 from tern_common.kafka.consumer import UNHURRIED, KafkaConsumer
 from tern_common.kafka.log import KafkaLog
 from tern_common.kafka.producer import KafkaProducer
+from tern_common.kafka.reader import Reader
 from tern_common.logs import logger
 
 _TAIL_WAIT_MS = 1_000
@@ -77,7 +78,7 @@ class KafkaBus:
     ) -> AsyncGenerator[Record, None]:
         nexts = {TopicPartition(topic, partition): offset for partition, offset in starts.items()}
         while True:
-            client = AIOKafkaConsumer(
+            client = Reader(
                 topic, auto_offset_reset="earliest" if from_start else "latest", **self._connection.options()
             )
             try:

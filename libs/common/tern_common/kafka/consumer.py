@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStateError, KafkaError
 
 from tern_common.bus import Place, Poll, Record, Span
 from tern_common.errors import Transient
 from tern_common.kafka.connection import Connection, closed, translated
+from tern_common.kafka.reader import Reader
 from tern_common.kafka.unpacking import unpack_into_records
 from tern_common.logs import logger
 
@@ -44,7 +45,7 @@ class KafkaConsumer:
         connection: Connection,
         group: str,
         topics: Sequence[str],
-        connect: Callable[..., AIOKafkaConsumer] = AIOKafkaConsumer,
+        connect: Callable[..., AIOKafkaConsumer] = Reader,
         options: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         self._options = {**_GROUP_OPTIONS, **options}
@@ -82,7 +83,7 @@ class KafkaConsumer:
             async with asyncio.timeout(wait_s + _SLACK_S):
                 await self._deal_over(client)
                 return await self._fetch(client, 0 if paused else limit, wait_s)
-        except (TimeoutError, IllegalStateError):  # a rebalance is under way
+        except (TimeoutError, IllegalStateError, ConsumerStoppedError):  # a rebalance is under way, or a commit left
             return Poll([], {})
         except KafkaError:
             await self.leave()

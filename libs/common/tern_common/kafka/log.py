@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from tern_common.errors import Transient
 from tern_common.kafka.connection import Connection, closed, translated
+from tern_common.kafka.reader import Reader
 from tern_common.topics import TABLE, Topic
 
 _ANSWER_TIMEOUT_S = 10.0
@@ -29,7 +30,7 @@ class _Clients:
         self._connection = connection
         self._opening = asyncio.Lock()
         self._admin: AIOKafkaAdminClient | None = None
-        self._reader: AIOKafkaConsumer | None = None
+        self._reader: Reader | None = None
         self.under_way = 0
 
     async def admin(self) -> AIOKafkaAdminClient:
@@ -44,10 +45,10 @@ class _Clients:
                 self._admin = admin
             return self._admin
 
-    async def reader(self) -> AIOKafkaConsumer:
+    async def reader(self) -> Reader:
         async with self._opening:
             if self._reader is None:
-                reader = AIOKafkaConsumer(**self._connection.options())
+                reader = Reader(**self._connection.options())
                 try:
                     await reader.start()
                 except BaseException:
