@@ -148,13 +148,17 @@ def _read_contacts(event: Event, contacts: Iterable[Identifier], standing: Stand
         (standing.trusted if trusted else standing.typed)[kind] = reach
 
 
+def _delivery(event: Event) -> Reach | None:
+    zone = zone_of_order(event)
+    return None if zone is None else Reach(event.event_time, event.message_id, zone)
+
+
 def _read_commerce(event: Event, said: commerce.Said | None, standing: Standing) -> None:
     match said:
         case OrderSaid(order_id, cart_id, items, total, currency):
             worth = _worth(items) if total is None else total
             standing.orders[order_id] = Order(event.event_time, event.message_id, worth, currency, cart_id)
-            if (zone := zone_of_order(event)) is not None:
-                standing.delivery = Reach(event.event_time, event.message_id, zone)
+            standing.delivery = _delivery(event) or standing.delivery
         case RefundSaid(order_id, None):
             standing.returns[order_id] = Returned(full=True)
         case RefundSaid(order_id, amount):
