@@ -42,7 +42,7 @@ class HeldBack(NamedTuple):
 
 
 class Claimed(NamedTuple):
-    """A letter that this process may send now."""
+    """A letter that this process may send now: of each trigger the first that waits, and no other before it is gone."""
 
     seq: int
     letter: Letter
@@ -205,16 +205,19 @@ async def delivered(conn: Connection, seqs: Collection[int]) -> None:
     )
 
 
-async def failed(conn: Connection, seqs: Collection[int], now: datetime) -> None:
-    """Gives rows back after a failed send, which counts as an attempt: they wait until safe time has passed `now`."""
+async def failed(conn: Connection, seqs: Collection[int], now: datetime, rest: timedelta | None) -> None:
+    """Gives rows back after a failed send, which counts as an attempt: they wait until safe time has passed `now`, and
+    for as long a `rest` of real time."""
     await conn.execute(
         """
-        UPDATE outbox SET lease = NULL, checked_at = CASE WHEN type = $3 THEN $2::timestamptz END
+        UPDATE outbox
+        SET lease = clock_timestamp() + $4::interval, checked_at = CASE WHEN type = $3 THEN $2::timestamptz END
         WHERE seq = ANY($1::bigint[])
         """,
         list(seqs),
         now,
         FIRED,
+        rest,
     )
 
 
