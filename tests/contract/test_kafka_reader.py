@@ -98,3 +98,32 @@ async def test_a_tail_begins_again_when_a_task_that_reading_rests_on_has_ended(b
         async with asyncio.timeout(10):
             while (await anext(records)).value != b"later":
                 pass
+
+
+class _Quick(Connection):
+    """Learns at once that a topic has grown."""
+
+    def options(self) -> dict[str, object]:
+        return {**super().options(), "metadata_max_age_ms": 100}
+
+
+async def test_a_tail_of_a_topic_that_grows_goes_on_where_it_was(bus: KafkaBus, kafka_bootstrap: str) -> None:
+    topic = await topic_with_a_record(bus)
+    connection = _Quick(kafka_bootstrap, "test", KafkaSecurity(), SystemClock())
+    async with asyncio.TaskGroup() as tasks, asyncio.timeout(20):
+        quick = KafkaBus(connection, tasks)
+        async with aclosing(quick.tail(topic, starts=await bus.log.ends(topic))) as records:
+            await bus.producer.send([Message(topic, b"k", b"first")])
+            assert (await anext(records)).value == b"first"
+            await bus.log.grow(topic, 2)
+            await eventually(lambda: written_to_both(quick, topic), 15, "the producer knows")
+            found = [await anext(records)]
+            while found[-1].partition == 0:
+                found.append(await anext(records))
+        assert {record.value for record in found} == {b"grown"}
+        await quick.close()
+
+
+async def written_to_both(bus: KafkaBus, topic: str) -> bool:
+    await bus.producer.send([Message(topic, f"{number}".encode(), b"grown") for number in range(20)])
+    return min((await bus.log.ends(topic)).values()) > 0

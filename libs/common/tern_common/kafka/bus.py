@@ -85,8 +85,12 @@ class KafkaBus:
                 await client.start()
                 for at, offset in nexts.items():
                     client.seek(at, offset)
+                dealt = client.assignment()
                 while True:
-                    for at, found in (await client.getmany(timeout_ms=_TAIL_WAIT_MS)).items():
+                    polled = await client.getmany(timeout_ms=_TAIL_WAIT_MS)
+                    if client.assignment() is not dealt:  # the topic has grown: aiokafka reads all of it from the start
+                        break
+                    for at, found in polled.items():
                         for one in found:
                             yield one
                         nexts[at] = found[-1].offset + 1
