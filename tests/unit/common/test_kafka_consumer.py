@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.errors import (
     CommitFailedError,
     ConsumerStoppedError,
@@ -154,6 +155,20 @@ async def test_who_is_not_answered_about_a_commit_joins_anew() -> None:
     await stage.consumer.commit({PLACE: 5})  # left to whoever reads it again
     assert (await stage.consumer.poll(10, 0)).spans == {PLACE: Span(3, 10)}
     assert len(stage.players) == 2
+
+
+async def test_a_commit_that_is_not_answered_leaves_a_member_alone_that_joined_meanwhile() -> None:
+    class JoinedAnew(Player):
+        async def commit(self, offsets: dict[TopicPartition, int]) -> None:  # noqa: ARG002 - aiokafka's signature
+            await stage.consumer.leave()
+            await stage.consumer.join()
+            raise TimeoutError
+
+    stage = Stage(JoinedAnew)
+    await stage.consumer.join()
+    with pytest.raises(Transient):
+        await stage.consumer.commit({PLACE: 5})
+    assert [player.stopped for player in stage.players] == [True, False]
 
 
 async def test_a_poll_during_which_an_unanswered_commit_has_left_is_empty() -> None:

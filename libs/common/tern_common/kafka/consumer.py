@@ -148,19 +148,21 @@ class KafkaConsumer:
         return self._client is not None and poll.deal == self._dealt.count
 
     async def commit(self, ends: Mapping[Place, int]) -> None:
-        if self._client is None:
+        client = self._client
+        if client is None:
             return
-        mine = self._client.assignment()
+        mine = client.assignment()
         offsets = {TopicPartition(*place): end for place, end in ends.items() if TopicPartition(*place) in mine}
         if not offsets:
             return
         try:
             async with asyncio.timeout(_COMMIT_TIMEOUT_S):
-                await self._client.commit(offsets)
+                await client.commit(offsets)
         except (CommitFailedError, IllegalStateError):
             logger.info("commit left to the next owner", group=self._group)
         except TimeoutError:
-            await self.leave()  # whatever it waits for, a new member does not
+            if client is self._client:  # a poll may have left and joined anew meanwhile
+                await self.leave()  # whatever it waits for, a new member does not
             raise Transient("kafka: could not commit (TimeoutError)") from None
         except KafkaError:
             with translated("commit"):
