@@ -40,16 +40,20 @@ class TakingApart(Generic[T]):
         self._meter = meter
 
     async def again(self, fetched: Fetched[T], wrong: Exception) -> None:
-        """All of a fetch that met `wrong`, with the same records. Raises `TooManyErrors` where nothing passes."""
-        if isinstance(wrong, Unusable):
-            await self._apart(fetched.decoded, fetched.spans, wrong)
+        """All of a fetch that met `wrong`, with the same records. Raises `TooManyErrors` where nothing passes.
+
+        May be called again then. A fetch of which all but the spans is done holds no record any more: only they are
+        tried, or its records would be rejected each time.
+        """
+        if isinstance(wrong, Unusable) and fetched.decoded:
+            await self._apart(fetched, wrong)
             return
         if not isinstance(wrong, TernError):  # it may be a moment's and everybody's, as while a table is changed
             logger.warning("a batch met an error of ours, and is tried again", why=type(wrong).__name__)
             await self._insisting.wait(FIRST_PAUSE_S)
         still_wrong = await outcome(self._try(fetched.decoded, fetched.spans))
         if isinstance(still_wrong, Exception):
-            await self._apart(fetched.decoded, fetched.spans, still_wrong)
+            await self._apart(fetched, still_wrong)
 
     async def reject_unread(self, fetched: Fetched[T]) -> None:
         """What could not be read. That some could be is known from those that were, if only as poison."""
@@ -59,18 +63,19 @@ class TakingApart(Generic[T]):
             self._blaming.blame(ours, others_passed=len(fetched.decoded) + len(poisoned) > ours)
         await self._reject_all(poisoned)
 
-    async def _apart(self, decoded: list[Decoded[T]], spans: dict[Place, Span], wrong: Exception) -> None:
+    async def _apart(self, fetched: Fetched[T], wrong: Exception) -> None:
         """Whoever fails alone is rejected at the end, when it is known whether others pass."""
         if isinstance(wrong, Misconfigured):
             raise wrong
-        if not decoded:
+        if not fetched.decoded:
             raise TooManyErrors from wrong
         found = Found()
-        await self._bisect(decoded, wrong, found)
+        await self._bisect(fetched.decoded, wrong, found)
         await self._reject_found(found)
-        still_wrong = await outcome(self._try([], spans))
+        still_wrong = await outcome(self._try([], fetched.spans))
         if isinstance(still_wrong, Exception):
-            await self._apart([], spans, still_wrong)
+            fetched.decoded.clear()
+            await self._apart(fetched, still_wrong)
 
     async def _bisect(self, decoded: list[Decoded[T]], wrong: Exception, found: Found) -> None:
         """Applies what can be applied, in order, and sets the records aside that fail alone."""
