@@ -33,6 +33,8 @@ break_when_closed()
 REQUEST_TIMEOUT_MS = 10_000
 METADATA_MAX_AGE_MS = 10_000
 CLOSE_TIMEOUT_S = 2.0
+CANCEL_TIMEOUT_S = 1.0
+"""So long more what did not close in time may take to end once it is cancelled; then it is left behind."""
 
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 _FORBIDDEN = (
@@ -107,12 +109,21 @@ async def closed(what: str, closing: Awaitable[object]) -> None:
     """Returns when something of aiokafka's is closed, or within a bound: it would wait for a broker that is away.
 
     What ends it is told, never raised: aiokafka passes the cancellation of a task of its own on, and whoever closes
-    would end of it as if he had been cancelled himself.
+    would end of it as if he had been cancelled himself. It swallows some too: what goes on is not waited for.
     """
+    ending = asyncio.ensure_future(closing)
+    ending.add_done_callback(_error_of)
     try:
-        async with asyncio.timeout(CLOSE_TIMEOUT_S):
-            (wrong,) = await asyncio.gather(closing, return_exceptions=True)
-    except TimeoutError as late:
-        wrong = late
-    if isinstance(wrong, BaseException):
+        in_time, _ = await asyncio.wait((ending,), timeout=CLOSE_TIMEOUT_S)
+    finally:
+        if not ending.done():
+            ending.cancel()
+            await asyncio.wait((ending,), timeout=CANCEL_TIMEOUT_S)
+    wrong = _error_of(ending) if in_time else TimeoutError()
+    if wrong is not None:
         logger.info(f"kafka {what} did not close cleanly", error=type(wrong).__name__)
+
+
+def _error_of(ended: asyncio.Future[object]) -> BaseException | None:
+    """Looked at even where nobody waits any more, or asyncio would warn of it."""
+    return asyncio.CancelledError() if ended.cancelled() else ended.exception()
