@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
+from support.waiting import eventually
 from tern_common.bus import Bus, Message
 from tern_common.clock import SystemClock
 from tern_common.errors import Misconfigured, Transient, Unusable
 from tern_common.kafka import KafkaSecurity, kafka_bus
+from tern_common.kafka import bus as opened
 from tern_common.kafka.connection import Connection
 from tern_common.topics import EVENTS, REJECTED
 
@@ -42,6 +45,28 @@ async def test_every_call_says_that_it_may_succeed_later(nowhere: str, call: Cal
     async with asyncio.timeout(5), kafka_bus(nowhere, "away") as bus:
         with pytest.raises(Transient):
             await call(bus)
+
+
+@pytest.fixture
+async def mute() -> AsyncIterator[tuple[str, list[asyncio.StreamWriter]]]:
+    """An address that answers nothing, and who has come."""
+    come: list[asyncio.StreamWriter] = []
+    async with await asyncio.start_server(lambda _, writer: come.append(writer), "127.0.0.1", 0) as listening:
+        yield "127.0.0.1:{1}".format(*listening.sockets[0].getsockname()), come
+        for writer in come:
+            writer.close()
+
+
+async def test_a_tail_whose_start_is_not_answered_begins_again(
+    mute: tuple[str, list[asyncio.StreamWriter]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, come = mute
+    monkeypatch.setattr(opened, "TAIL_START_TIMEOUT_S", 0.05)
+    async with kafka_bus(address, "away") as bus, aclosing(bus.tail(EVENTS)) as records:
+        reading = asyncio.ensure_future(anext(records))
+        await eventually(lambda: len(come) > 3, 5, "it has begun again")  # a client may connect twice
+        reading.cancel()
+        await asyncio.wait((reading,))
 
 
 async def test_what_is_sent_in_vain_is_bounded_and_then_refused_at_once(nowhere: str) -> None:

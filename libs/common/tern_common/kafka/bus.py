@@ -22,6 +22,8 @@ from tern_common.logs import logger
 
 _TAIL_WAIT_MS = 1_000
 _TAIL_RETRY_S = 0.5
+TAIL_START_TIMEOUT_S = 30.0
+"""As long as joining a group may take: whatever it waits for, a new reader does not."""
 
 
 @asynccontextmanager
@@ -82,7 +84,8 @@ class KafkaBus:
                 topic, auto_offset_reset="earliest" if from_start else "latest", **self._connection.options()
             )
             try:
-                await client.start()
+                async with asyncio.timeout(TAIL_START_TIMEOUT_S):
+                    await client.start()
                 for at, offset in nexts.items():
                     client.seek(at, offset)
                 dealt = client.assignment()
