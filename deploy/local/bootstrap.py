@@ -14,6 +14,7 @@ import sys
 import time
 
 OLDEST = (3, 11)
+ABLE = f"import sys, venv, ensurepip; sys.exit(sys.version_info[:2] < {OLDEST})"
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
@@ -25,9 +26,6 @@ STAMP = VENV / "tern-setup.txt"
 def say(line: str) -> None:
     """One plain line for a person."""
     print("  · " + line, flush=True)
-
-
-ABLE = f"import sys, venv, ensurepip; sys.exit(sys.version_info[:2] < {OLDEST})"
 
 
 def go_on_in_one_that_can() -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from simulation.process import Process
-from tern_common.bus import ALL, SEND_TIMEOUT_S, Message, Place, Poll, Record
+from tern_common.bus import ALL, SEND_TIMEOUT_S, Dealt, Message, Place, Poll, Record
 from tern_common.errors import Transient
 from tern_common.memory import MemoryBroker, MemoryBus
 from tern_common.memory.group import MemoryConsumer
@@ -119,8 +119,8 @@ class PlayedConsumer:
         self._network.check()
         await self.member.commit(ends)
 
-    def holds(self, poll: Poll) -> bool:
-        return self.member.holds(poll)
+    def holds(self, read: Dealt) -> bool:
+        return self.member.holds(read)
 
     def pause(self) -> None:
         self.member.pause()

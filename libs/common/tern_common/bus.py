@@ -66,6 +66,15 @@ class Poll(NamedTuple):
     """Of its consumer's: how often partitions had been dealt."""
 
 
+class Dealt(Protocol):
+    """What was read in one deal: a `Poll`, or what became of it."""
+
+    @property
+    def deal(self) -> int:
+        """As of `Poll`."""
+        ...
+
+
 class Producer(Protocol):
     """Sends with `acks=all`, idempotently, with bounded memory."""
 
@@ -85,8 +94,8 @@ class Consumer(Protocol):
         """At most `limit` records, waiting at most `wait_s` for the first. Raises `Transient`."""
         ...
 
-    def holds(self, poll: Poll) -> bool:
-        """Whether partitions have not been dealt since this poll. If they have, all that is not committed of it is
+    def holds(self, read: Dealt) -> bool:
+        """Whether partitions have not been dealt since it was polled. If they have, all that is not committed of it is
         read again, by whoever has the partition: it may be forgotten."""
         ...
 

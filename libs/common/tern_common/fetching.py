@@ -44,6 +44,11 @@ class Fetched(NamedTuple, Generic[T]):
     deal: int = 0
     """As of `Poll`."""
 
+    @property
+    def size(self) -> int:
+        """Of how many records it is."""
+        return len(self.decoded) + len(self.poisoned)
+
     def followed_by(self, more: Fetched[T]) -> Fetched[T]:
         """Both, of which the second was read later in the same deal."""
         spans = dict(self.spans)
@@ -73,11 +78,11 @@ class Fetching(Generic[T]):
         self._limit, self._linger_s = pace.limit, pace.linger_s
         self._many = min(MANY, pace.limit)
         self._polling = asyncio.Lock()
-        self._ahead: tuple[Poll, Fetched[T]] | None = None
+        self._ahead: Fetched[T] | None = None
 
     def many(self, fetched: Fetched[T]) -> bool:
         """Whether more is likely to have come by the time that these are applied."""
-        return len(fetched.decoded) + len(fetched.poisoned) >= self._many
+        return fetched.size >= self._many
 
     async def next(self, wait_s: float) -> Fetched[T]:
         """What was read ahead and what came since, waiting at most `wait_s` for the first, and a moment for more where
@@ -86,14 +91,14 @@ class Fetching(Generic[T]):
             linger_s = await self._first(wait_s)
             if self._ahead is None:
                 return Fetched([], [], {})
-            if not self.many(self._ahead[1]):
+            if not self.many(self._ahead):
                 await self._clock.sleep(linger_s)
         ahead = self._held()
-        room = self._limit - (len(ahead[0].records) if ahead else 0)
+        room = self._limit - (ahead.size if ahead else 0)
         poll = await self._poll(room, 0) if room else None
         ahead, self._ahead = self._held(), None
         more = await self._decoded(poll) if poll else Fetched([], [], {})
-        return ahead[1].followed_by(more) if ahead else more
+        return ahead.followed_by(more) if ahead else more
 
     async def _first(self, wait_s: float) -> float:
         """Reads what is there, or else waits for it. Returns how long few are to wait for more: where there is no time
@@ -116,7 +121,7 @@ class Fetching(Generic[T]):
     async def _read(self, wait_s: float) -> None:
         poll = await self._poll(self._limit, wait_s)
         if poll.spans:
-            self._ahead = poll, await self._decoded(poll)
+            self._ahead = await self._decoded(poll)
 
     async def stay_alive(self) -> None:
         """A poll that reads nothing: the member stays in its group."""
@@ -135,10 +140,10 @@ class Fetching(Generic[T]):
 
     def holds(self, fetched: Fetched[T]) -> bool:
         """As of `Consumer`: whether partitions have not been dealt since."""
-        return self._consumer.holds(Poll([], {}, fetched.deal))
+        return self._consumer.holds(fetched)
 
-    def _held(self) -> tuple[Poll, Fetched[T]] | None:
-        if self._ahead is not None and not self._consumer.holds(self._ahead[0]):
+    def _held(self) -> Fetched[T] | None:
+        if self._ahead is not None and not self.holds(self._ahead):
             self._ahead = None
         return self._ahead
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from tern_common.bus import Consumer, Place, Poll
+from tern_common.bus import Consumer, Dealt, Place, Poll
 from tern_common.clock import Clock
 from tern_common.lanes import BackfillPolicy
 from tern_common.meters import gives_way
@@ -63,8 +63,8 @@ class GivingWay:
         rests = self._clock.monotonic() < self._rests_until
         return age > self._policy.give_way_after or (age > self._policy.slow_after and rests)
 
-    def holds(self, poll: Poll) -> bool:
-        return self._consumer.holds(poll)
+    def holds(self, read: Dealt) -> bool:
+        return self._consumer.holds(read)
 
     async def commit(self, ends: Mapping[Place, int]) -> None:
         await self._consumer.commit(ends)

@@ -60,7 +60,7 @@ class TakingApart(Generic[T]):
         poisoned = fetched.poisoned
         ours = sum(reason == OUR_ERROR for reason, _ in poisoned)
         if ours:
-            self._blaming.blame(ours, others_passed=len(fetched.decoded) + len(poisoned) > ours)
+            self._blaming.blame(ours, others_passed=fetched.size > ours)
         await self._reject_all(poisoned)
 
     async def _apart(self, fetched: Fetched[T], wrong: Exception) -> None:

@@ -73,7 +73,7 @@ class Standing:
             topic=place.topic,
             partition=place.partition,
             offset=span.start,
-            records=len(fetched.decoded) + len(fetched.poisoned),
+            records=fetched.size,
             seconds=seconds,
             exc_info=wrong.__cause__ or wrong,
         )

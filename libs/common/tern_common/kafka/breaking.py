@@ -7,6 +7,8 @@ its connection is replaced where it is looked up. Knows no request and no topic.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from aiokafka import conn
@@ -18,22 +20,21 @@ class _Connection(conn.AIOKafkaConnection):  # type: ignore[misc]  # aiokafka ha
 
     def send(self, *request: Any, **options: Any) -> Any:
         """Raises `KafkaConnectionError`."""
-        try:
+        with self._breaking():
             return super().send(*request, **options)
-        except RuntimeError as wrong:
-            self._break(wrong)
-            raise
 
     def _send_sasl_token(self, *payload: Any, **options: Any) -> Any:
-        try:
+        with self._breaking():
             return super()._send_sasl_token(*payload, **options)
-        except RuntimeError as wrong:
-            self._break(wrong)
-            raise
 
-    def _break(self, wrong: RuntimeError) -> None:
+    @contextmanager
+    def _breaking(self) -> Iterator[None]:
         """Closes, and says so, unless aiokafka has said it (its errors are `RuntimeError`s too)."""
-        if type(wrong) is RuntimeError:
+        try:
+            yield
+        except RuntimeError as wrong:
+            if type(wrong) is not RuntimeError:
+                raise
             self.close(reason=conn.CloseReason.CONNECTION_BROKEN)
             raise KafkaConnectionError("the transport is closed") from wrong
 

@@ -13,8 +13,7 @@ from types import MappingProxyType
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStateError, KafkaError
 
-from tern_common.bus import Place, Poll, Record, Span
-from tern_common.errors import Transient
+from tern_common.bus import Dealt, Place, Poll, Record, Span
 from tern_common.kafka.connection import Connection, closed, translated
 from tern_common.kafka.reader import Reader
 from tern_common.kafka.unpacking import unpack_into_records
@@ -144,8 +143,8 @@ class KafkaConsumer:
             self._nexts[at] = end
         return poll
 
-    def holds(self, poll: Poll) -> bool:
-        return self._client is not None and poll.deal == self._dealt.count
+    def holds(self, read: Dealt) -> bool:
+        return self._client is not None and read.deal == self._dealt.count
 
     async def commit(self, ends: Mapping[Place, int]) -> None:
         client = self._client
@@ -155,17 +154,15 @@ class KafkaConsumer:
         offsets = {TopicPartition(*place): end for place, end in ends.items() if TopicPartition(*place) in mine}
         if not offsets:
             return
-        try:
-            async with asyncio.timeout(_COMMIT_TIMEOUT_S):
-                await client.commit(offsets)
-        except (CommitFailedError, IllegalStateError):
-            logger.info("commit left to the next owner", group=self._group)
-        except TimeoutError:
-            if client is self._client:  # a poll may have left and joined anew meanwhile
-                await self.leave()  # whatever it waits for, a new member does not
-            raise Transient("kafka: could not commit (TimeoutError)") from None
-        except KafkaError:
-            with translated("commit"):
+        with translated("commit"):
+            try:
+                async with asyncio.timeout(_COMMIT_TIMEOUT_S):
+                    await client.commit(offsets)
+            except (CommitFailedError, IllegalStateError):
+                logger.info("commit left to the next owner", group=self._group)
+            except TimeoutError:
+                if client is self._client:  # a poll may have left and joined anew meanwhile
+                    await self.leave()  # whatever it waits for, a new member does not
                 raise
 
     def pause(self) -> None:

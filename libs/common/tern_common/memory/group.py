@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tern_common.bus import Place, Poll, Span
+from tern_common.bus import Dealt, Place, Poll, Span
 from tern_common.memory.broker import MemoryBroker
 
 
@@ -90,8 +90,8 @@ class MemoryConsumer:
             poll.spans[place] = Span(start, end)
             self._positions[place] = end
 
-    def holds(self, poll: Poll) -> bool:
-        return poll.deal == self._deal
+    def holds(self, read: Dealt) -> bool:
+        return read.deal == self._deal
 
     async def commit(self, ends: Mapping[Place, int]) -> None:
         self._broker.check()
