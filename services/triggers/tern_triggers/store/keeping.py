@@ -34,9 +34,9 @@ async def sweep_decisions(conn: Connection, before: datetime, limit: int) -> boo
     left some."""
     rows = await conn.fetch(
         """
-        DELETE FROM decision WHERE id IN (
+        DELETE FROM decision WHERE id = ANY(ARRAY(
           SELECT id FROM decision WHERE decided_at < $1 ORDER BY decided_at LIMIT $2 FOR UPDATE SKIP LOCKED
-        ) RETURNING trigger_id
+        )) RETURNING trigger_id
         """,
         before,
         limit,

@@ -33,7 +33,9 @@ def _statement(locked: str = "") -> str:
         ), held AS MATERIALIZED (
           SELECT home_id, customer_id, version, shared FROM membership WHERE home_id = ANY($3::uuid[])
         ), decided AS MATERIALIZED (
-          SELECT DISTINCT key, home_id FROM decision WHERE key = ANY($4::text[]) AND key <> '' AND {STILL_OPEN}
+          SELECT DISTINCT said.key, home_id FROM unnest($4::text[]) AS said (key) CROSS JOIN LATERAL (
+            SELECT home_id FROM decision WHERE key = said.key AND key <> '' AND {STILL_OPEN} ORDER BY expires OFFSET 0
+          ) AS found
         ), asked (customer_id) AS (
           SELECT * FROM unnest($5::text::uuid[])
           UNION

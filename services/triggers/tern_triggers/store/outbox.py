@@ -95,12 +95,12 @@ async def stamp_stale(conn: Connection, now: datetime, after: timedelta) -> None
     the clock was set back, and nobody knows how old they are."""
     await conn.execute(
         """
-        UPDATE outbox SET checked_at = $1 WHERE seq IN (
+        UPDATE outbox SET checked_at = $1 WHERE seq = ANY(ARRAY(
           SELECT seq FROM outbox
           WHERE type = $2 AND checked_at IS NULL
             AND created_at NOT BETWEEN clock_timestamp() - $3::interval AND clock_timestamp()
           FOR UPDATE SKIP LOCKED
-        )
+        ))
         """,
         now,
         FIRED,
@@ -113,9 +113,9 @@ async def shorten_leases(conn: Connection, lease: timedelta) -> None:
     back, and whoever has it may be dead: others would wait for as long as the step was."""
     await conn.execute(
         """
-        UPDATE outbox SET lease = clock_timestamp() + $1::interval WHERE seq IN (
+        UPDATE outbox SET lease = clock_timestamp() + $1::interval WHERE seq = ANY(ARRAY(
           SELECT seq FROM outbox WHERE lease > clock_timestamp() + $1::interval FOR UPDATE SKIP LOCKED
-        )
+        ))
         """,
         lease,
     )
@@ -173,17 +173,19 @@ async def claim(conn: Connection, cleared: Collection[int], policy: OutboxPolicy
     rows = await conn.fetch(
         """
         UPDATE outbox SET attempted_at = clock_timestamp(), lease = clock_timestamp() + $3::interval
-        WHERE seq IN (
+        WHERE seq = ANY(ARRAY(
           SELECT seq FROM outbox AS mine
           WHERE (lease IS NULL OR lease < clock_timestamp())
             AND (type <> $5 OR seq = ANY($1::bigint[])
                  OR (checked_at IS NULL
                      AND created_at BETWEEN clock_timestamp() - $4::interval AND clock_timestamp()))
             AND NOT EXISTS (
-              SELECT FROM outbox AS earlier WHERE earlier.trigger_id = mine.trigger_id AND earlier.seq < mine.seq
+              SELECT FROM outbox AS earlier
+              WHERE earlier.trigger_id = mine.trigger_id
+                AND (earlier.trigger_id, earlier.seq) < (mine.trigger_id, mine.seq) OFFSET 0
             )
           ORDER BY seq LIMIT $2 FOR UPDATE SKIP LOCKED
-        )
+        ))
         RETURNING seq, trigger_id, type, topic, key, message_id, value, lane
         """,
         list(cleared),
