@@ -62,8 +62,11 @@ async def of_homes_and_keys(
     """All decisions under these homes, of the `crowded` only those about no named cart; and all of these rules about
     these carts and orders, whoever's."""
     query = f"""
-        SELECT {COLUMNS}, true
-        FROM decision WHERE home_id = ANY($1::uuid[]) OR (home_id = ANY($2::uuid[]) AND key = '')
+        SELECT {COLUMNS}, true FROM decision WHERE home_id = ANY($1::uuid[])
+        UNION ALL
+        SELECT {COLUMNS}, true FROM unnest($2::uuid[]) AS crowd (home) CROSS JOIN LATERAL (
+          SELECT * FROM decision WHERE home_id = home AND key = '' ORDER BY round OFFSET 0
+        ) AS about_no_cart
         UNION ALL
         SELECT {COLUMNS}, false FROM decision WHERE rule = ANY($3::text[]) AND key = ANY($4::text[])
         """  # noqa: S608
