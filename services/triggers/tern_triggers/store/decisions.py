@@ -60,7 +60,7 @@ async def of_homes_and_keys(
     conn: Connection, homes: Collection[str], crowded: Collection[str], rules: Collection[str], keys: Collection[str]
 ) -> tuple[list[Decision], list[Decision]]:
     """All decisions under these homes, of the `crowded` only those about no named cart; and all of these rules about
-    these carts and orders, whoever's."""
+    these carts and orders, whoever's. An order names the index: there may be millions about no cart."""
     query = f"""
         SELECT {COLUMNS}, true FROM decision WHERE home_id = ANY($1::uuid[])
         UNION ALL

@@ -25,7 +25,10 @@ _LOCKED = ' ORDER BY cart_id COLLATE "C" FOR UPDATE'
 
 
 def _statement(locked: str = "") -> str:
-    """What a row is of comes first. Profiles are of interest of whom there is news, and of whom a home is new to."""
+    """What a row is of comes first. Profiles are of interest of whom there is news, and of whom a home is new to.
+
+    What is open is asked for in an order, which names the index by which it is found.
+    """
     return f"""
         WITH cart AS MATERIALIZED (
           SELECT cart_id, newest_at, newest_message, newest_home, order_at, order_message
