@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +29,6 @@ CONSUMERS = tuple(READS)
 VOID_ABOVE_CORES = 0.15
 LOOK_S = 0.05
 DRAIN_LIMIT_S = 120.0
-_REPORT_BYTES = 64 * 1024 * 1024
-"""More than one takes. asyncio pauses at twice its limit, and lost the rest where the process had ended by then."""
 
 
 class Usage(NamedTuple):
@@ -157,12 +156,13 @@ async def try_load(
 ) -> Loaded:
     """Runs `load.http_load` in a process of its own; `when`: it notes when each request was answered."""
     words = [sys.executable, "-m", "load.http_load", *map(str, (port, connections, seconds, rate, int(when)))]
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        *words, stdin=pipe, stdout=pipe, limit=_REPORT_BYTES, cwd=Path(__file__).parents[1]
-    )
-    printed, _ = await process.communicate(requests if isinstance(requests, bytes) else b"\0".join(requests))
-    if process.returncode:
-        raise RuntimeError(f"the load ended with {process.returncode}")
-    found: Loaded = json.loads(printed)
+    with tempfile.TemporaryFile() as report:  # not a pipe, of which asyncio has lost the end
+        process = await asyncio.create_subprocess_exec(
+            *words, stdin=asyncio.subprocess.PIPE, stdout=report, cwd=Path(__file__).parents[1]
+        )
+        await process.communicate(requests if isinstance(requests, bytes) else b"\0".join(requests))
+        if process.returncode:
+            raise RuntimeError(f"the load ended with {process.returncode}")
+        report.seek(0)
+        found: Loaded = json.load(report)
     return found
