@@ -169,8 +169,10 @@ async def drop_attempted(conn: Connection, seqs: Collection[int]) -> None:
 
 async def claim(conn: Connection, cleared: Collection[int], policy: OutboxPolicy) -> list[Claimed]:
     """Notes an attempt at the first rows that may be sent; never past an earlier row of the same trigger. Of triggers
-    that were held back only those that are `cleared`. Rows are compared by both columns of one
-    index, so that no other will do."""
+    that were held back only those that are `cleared`.
+
+    Earlier rows are compared by both columns of one index, so that no other will do.
+    """
     rows = await conn.fetch(
         """
         UPDATE outbox SET attempted_at = clock_timestamp(), lease = clock_timestamp() + $3::interval
