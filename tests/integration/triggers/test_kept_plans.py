@@ -1,0 +1,72 @@
+"""What is asked about a few customers reads what those few have, however much others have by then.
+
+PostgreSQL keeps the plans that it made while tables were empty. One that may join them in any order then reads the
+facts of everybody for each question: more with each day, for the same answer.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from integration.triggers.shop import NOON, Shop
+from tern_common.db import Connection, transaction
+from tern_triggers.domain.touched import Enough
+from tern_triggers.store import facts
+
+FIRST, ASKED, CUSTOMERS, EACH = 50, 30, 2_000, 4
+OFTEN = 7
+"""Of so many calls the first ones are planned for themselves, the last ones by a plan that is kept."""
+TIMES = 3
+"""At most so many rows are read for each fact of those who are asked about: its own, and its share of the others."""
+WANTED = Enough("Product Viewed", b"p-1", EACH, timedelta(hours=1))
+SOME = [str(UUID(int=number)) for number in range(1, ASKED + 1)]
+
+
+async def fill(conn: Connection, begin: int, end: int) -> None:
+    """Customers of one home each, all of whom have looked at the same product several times, an hour apart."""
+    await conn.execute(
+        """
+        INSERT INTO membership (home_id, customer_id, version, shared)
+        SELECT id, id, 1, false
+        FROM (SELECT lpad(to_hex(n), 32, '0')::uuid FROM generate_series($1::int, $2::int) AS n) AS made (id)
+        """,
+        begin,
+        end,
+    )
+    await conn.execute(
+        """
+        INSERT INTO fact (home_id, kind, key, message_id, at, passive, body)
+        SELECT home_id, 'event', $1, n, $2::timestamptz + n * interval '1 h', false, $3
+        FROM membership, generate_series(1, $4::int) AS n
+        ON CONFLICT DO NOTHING
+        """,
+        WANTED.event,
+        NOON,
+        WANTED.part,
+        EACH,
+    )
+
+
+async def read(conn: Connection) -> int:
+    """Entries of indexes, and rows of scanned tables, that this transaction has read of facts and of who has them."""
+    found: int = await conn.fetchval(
+        """
+        SELECT sum(pg_stat_get_xact_tuples_returned(oid)) FROM pg_class
+        WHERE oid IN ('fact'::regclass, 'membership'::regclass)
+          OR oid IN (SELECT indexrelid FROM pg_index WHERE indrelid IN ('fact'::regclass, 'membership'::regclass))
+        """
+    )
+    return found
+
+
+async def test_whether_there_are_enough_events_is_told_from_the_facts_of_those_asked_about(shop: Shop) -> None:
+    prompts = dict.fromkeys(SOME, (WANTED,))
+    async with transaction(shop.pool) as conn:
+        await fill(conn, 1, FIRST)
+        for _ in range(OFTEN):
+            await facts.enough(conn, prompts)
+        await fill(conn, FIRST + 1, CUSTOMERS)
+        before = await read(conn)
+        assert await facts.enough(conn, prompts) == set(SOME)
+        assert await read(conn) - before <= TIMES * ASKED * EACH
