@@ -1,8 +1,9 @@
 """What a consume loop has in hand for its next turn: records, read and decoded while the batch before is applied.
 
 Decoding fills the time in which a process would wait for its database. Where little comes, more is waited for a moment:
-a turn costs the same for one record as for a hundred. It applies nothing and commits nothing; what was read before
-partitions were dealt anew is forgotten, since it is read again from the committed offsets.
+a turn costs the same for one record as for a hundred. A stream rests between turns, for longer the more it brings, up
+to where turns are worth their cost without. It applies nothing and commits nothing; what was read before partitions
+were dealt anew is forgotten, since it is read again from the committed offsets.
 """
 
 from __future__ import annotations
@@ -19,12 +20,18 @@ from tern_common.logs import logger
 _DECODED_AT_ONCE = 128
 """Then others have a turn: the answer of a database that is waited for is more urgent."""
 
-MANY = 100
-"""From so many records on a turn is worth its cost: they are applied without waiting for more."""
+MANY = 1_000
+"""From so many records on a turn is worth its cost: they are applied without waiting for more, and the next ones are
+read meanwhile."""
 LINGER_S = 0.01
-"""So long fewer wait for company, where nothing was waiting for them."""
+"""So long one who was waited for waits for company."""
 STREAM_LINGER_S = 0.025
-"""The same where they come one after another: a turn after each few would cost as much as a turn after many."""
+"""So long few wait where they come one after another: a turn after each few would cost as much as a turn after many."""
+EACH_LINGERS_S = 0.0003
+"""So much longer for each record of the turn before."""
+LONGEST_LINGER_S = 0.3
+FRESH_S = 0.005
+"""So long a client may take to bring what a broker has: what it has in hand it asked for at the poll before."""
 OUR_ERROR = "error-in-tern"
 """The reason of a record that met an error of ours, read or applied: its bytes are kept until that is mended."""
 
@@ -58,7 +65,7 @@ class Fetched(NamedTuple, Generic[T]):
 
 
 class Pacing(NamedTuple):
-    """How a loop goes: at most `limit` records in a turn; few of a stream wait `linger_s` for more.
+    """How a loop goes: at most `limit` records in a turn; a stream of fewer than `many` rests at least `linger_s`.
 
     One that `stands` waits where nothing passes, instead of ending the process: for what is beside the live stream.
     """
@@ -66,6 +73,7 @@ class Pacing(NamedTuple):
     limit: int
     linger_s: float = STREAM_LINGER_S
     stands: bool = False
+    many: int = MANY
 
 
 class Fetching(Generic[T]):
@@ -76,9 +84,10 @@ class Fetching(Generic[T]):
         self._decode = decode
         self._clock = clock
         self._limit, self._linger_s = pace.limit, pace.linger_s
-        self._many = min(MANY, pace.limit)
+        self._many = min(pace.many, pace.limit)
         self._polling = asyncio.Lock()
         self._ahead: Fetched[T] | None = None
+        self._flow = 0
 
     def many(self, fetched: Fetched[T]) -> bool:
         """Whether more is likely to have come by the time that these are applied."""
@@ -87,29 +96,37 @@ class Fetching(Generic[T]):
     async def next(self, wait_s: float) -> Fetched[T]:
         """What was read ahead and what came since, waiting at most `wait_s` for the first, and a moment for more where
         they are few. Raises `Transient`."""
+        fresh_s = 0.0
         if self._held() is None:
-            linger_s = await self._first(wait_s)
-            if self._ahead is None:
-                return Fetched([], [], {})
-            if not self.many(self._ahead):
-                await self._clock.sleep(linger_s)
+            fresh_s = await self._first(wait_s)
+        found = await self._with_more(fresh_s) if self._ahead is not None else Fetched([], [], {})
+        self._flow = found.size
+        return found
+
+    async def _first(self, wait_s: float) -> float:
+        """Reads what is there, or else waits for it. Returns how long to ask for what came since.
+
+        A stream rests before it is read. Where there is no time to wait, a batch that is applied waits for this one.
+        """
+        rests = bool(wait_s and self._flow)
+        if rests:
+            await self._clock.sleep(min(self._linger_s + self._flow * EACH_LINGERS_S, LONGEST_LINGER_S))
+        await self._read(0)
+        if wait_s and self._ahead is None:
+            await self._read(wait_s)
+        if rests:
+            return FRESH_S
+        if self._ahead is not None and not self.many(self._ahead):
+            await self._clock.sleep(LINGER_S)
+        return 0.0
+
+    async def _with_more(self, fresh_s: float) -> Fetched[T]:
         ahead = self._held()
         room = self._limit - (ahead.size if ahead else 0)
-        poll = await self._poll(room, 0) if room else None
+        poll = await self._poll(room, fresh_s) if room else None
         ahead, self._ahead = self._held(), None
         more = await self._decoded(poll) if poll else Fetched([], [], {})
         return ahead.followed_by(more) if ahead else more
-
-    async def _first(self, wait_s: float) -> float:
-        """Reads what is there, or else waits for it. Returns how long few are to wait for more: where there is no time
-        to wait, a batch that is applied waits for them."""
-        await self._read(0)
-        if not wait_s:
-            return LINGER_S
-        if self._ahead is not None:
-            return self._linger_s
-        await self._read(wait_s)
-        return LINGER_S
 
     async def ahead(self) -> None:
         """Reads what has come already, for the next turn. A broker that is away is that turn's matter."""

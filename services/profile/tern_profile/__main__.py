@@ -32,7 +32,7 @@ _TOPICS = (topics.RESOLVED, topics.RESOLVED_BACKFILL, topics.PROFILES, topics.PR
 _BEFORE = "identity"
 _BATCH_RECORDS = 2_000
 """At most so many in one transaction."""
-_LINGER_S = 0.1
+_LINGER_S = 0.2
 """Nobody waits for a profile by the millisecond: what a decision at once needs goes past this service."""
 _LOOKS_PER_INTERVAL = 5
 

@@ -46,6 +46,8 @@ from tern_triggers.timing import Timing
 SERVICE = "triggers"
 _BATCH_RECORDS = 2_000
 """At most so many in one transaction."""
+_MANY = 100
+"""From so many on, the next ones do not wait until what was decided at once is published."""
 
 
 async def serve(settings: TriggersSettings) -> None:
@@ -149,7 +151,8 @@ def _reading(on: Ground, handler: TriggersHandler, policy: BackfillPolicy, safe_
     async def events() -> None:
         consumer = await bus.subscribe(GROUP, TOPICS)
         meter = PrometheusMeter(SERVICE)
-        await consume(consumer, handler, rejecting, clock, pace=Pacing(_BATCH_RECORDS), meter=meter)
+        pace = Pacing(_BATCH_RECORDS, many=_MANY)
+        await consume(consumer, handler, rejecting, clock, pace=pace, meter=meter)
 
     async def backfill() -> None:
         joined = await bus.subscribe(BACKFILL_GROUP, BACKFILL_TOPICS, unhurried=True)

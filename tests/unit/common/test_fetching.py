@@ -7,7 +7,16 @@ import asyncio
 from tern_common.bus import Message, Place, Record, Span
 from tern_common.clock import ManualClock
 from tern_common.errors import Poison, Transient
-from tern_common.fetching import LINGER_S, OUR_ERROR, STREAM_LINGER_S, Fetched, Fetching, Pacing
+from tern_common.fetching import (
+    EACH_LINGERS_S,
+    LINGER_S,
+    LONGEST_LINGER_S,
+    OUR_ERROR,
+    STREAM_LINGER_S,
+    Fetched,
+    Fetching,
+    Pacing,
+)
 from tern_common.memory import MemoryBroker, MemoryBus
 from tern_common.topics import Topic
 
@@ -86,13 +95,35 @@ async def test_a_record_that_meets_an_error_of_ours_is_rejected_by_itself_and_st
     assert found.spans == {PLACE: Span(0, 4)}
 
 
-async def test_few_that_were_waiting_are_a_stream_and_wait_longer_for_more_than_one_who_was_waited_for() -> None:
+async def test_a_stream_rests_before_it_is_read_for_longer_the_more_it_brought() -> None:
+    stage = Stage()
+    fetching = await stage.begin(limit=5)
+    for texts in ["a"], ["b", "c"], ["d"]:
+        await stage.send(*texts)
+        assert items(await fetching.next(FOR_EVER_S)) == texts
+    assert stage.clock.lingered == [LINGER_S, STREAM_LINGER_S + EACH_LINGERS_S, STREAM_LINGER_S + 2 * EACH_LINGERS_S]
+
+
+async def test_no_stream_rests_for_longer_than_a_bound() -> None:
+    stage = Stage()
+    fetching = await stage.begin(limit=5_000)
+    await stage.send(*map(str, range(2_000)))
+    assert (await fetching.next(0)).size == 2_000
+    stage.clock.lingered.clear()
+    await stage.send("a")
+    assert items(await fetching.next(FOR_EVER_S)) == ["a"]
+    assert stage.clock.lingered == [LONGEST_LINGER_S]
+
+
+async def test_one_who_was_waited_for_waits_a_moment_for_company() -> None:
     stage = Stage(Obliging)
     fetching = await stage.begin(limit=5)
     await stage.send("a")
-    assert items(await fetching.next(FOR_EVER_S)) == ["a"]
+    await fetching.next(0)
+    assert not (await fetching.next(0)).spans
+    stage.clock.lingered.clear()
     assert items(await fetching.next(FOR_EVER_S)) == ["new"]
-    assert stage.clock.lingered == [STREAM_LINGER_S, LINGER_S]
+    assert stage.clock.lingered == [LINGER_S]
 
 
 async def test_few_wait_no_longer_than_a_moment_where_an_applied_batch_waits_for_them() -> None:
