@@ -1,9 +1,9 @@
 """What a consume loop has in hand for its next turn: records, read and decoded while the batch before is applied.
 
 Decoding fills the time in which a process would wait for its database. Where little comes, more is waited for a moment:
-a turn costs the same for one record as for a hundred. A stream rests between turns, for longer the more it brings, up
-to where turns are worth their cost without. It applies nothing and commits nothing; what was read before partitions
-were dealt anew is forgotten, since it is read again from the committed offsets.
+a turn costs the same for one record as for a hundred. A stream rests between turns, for longer the more it brings, and
+not at all where it brings many. It applies nothing and commits nothing; what was read before partitions were dealt anew
+is forgotten, since it is read again from the committed offsets.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ MANY = 1_000
 """From so many records on a turn is worth its cost: they are applied without waiting for more, and the next ones are
 read meanwhile."""
 LINGER_S = 0.01
-"""So long one who was waited for waits for company."""
+"""So long few wait for company where no stream was known of, or nothing came while it rested."""
 STREAM_LINGER_S = 0.025
-"""So long few wait where they come one after another: a turn after each few would cost as much as a turn after many."""
+"""So long at least a stream rests: a turn after each few would cost as much as a turn after many."""
 EACH_LINGERS_S = 0.0003
 """So much longer for each record of the turn before."""
 LONGEST_LINGER_S = 0.3
+"""No rest is longer."""
 FRESH_S = 0.005
-"""So long a client may take to bring what a broker has: what it has in hand it asked for at the poll before."""
+"""So long a client is waited for to bring what the broker has: what it has in hand, it asked for at the poll before."""
 OUR_ERROR = "error-in-tern"
 """The reason of a record that met an error of ours, read or applied: its bytes are kept until that is mended."""
 
@@ -65,7 +66,7 @@ class Fetched(NamedTuple, Generic[T]):
 
 
 class Pacing(NamedTuple):
-    """How a loop goes: at most `limit` records in a turn; a stream of fewer than `many` rests at least `linger_s`.
+    """How a loop goes: at most `limit` records in a turn; after one of fewer than `many` it rests, `linger_s` or more.
 
     One that `stands` waits where nothing passes, instead of ending the process: for what is beside the live stream.
     """
@@ -87,37 +88,40 @@ class Fetching(Generic[T]):
         self._many = min(pace.many, pace.limit)
         self._polling = asyncio.Lock()
         self._ahead: Fetched[T] | None = None
-        self._flow = 0
+        self._brought = 0
 
     def many(self, fetched: Fetched[T]) -> bool:
         """Whether more is likely to have come by the time that these are applied."""
         return fetched.size >= self._many
 
     async def next(self, wait_s: float) -> Fetched[T]:
-        """What was read ahead and what came since, waiting at most `wait_s` for the first, and a moment for more where
-        they are few. Raises `Transient`."""
+        """What was read ahead and what came since; else what came in a rest, or first within `wait_s` after it.
+
+        Raises `Transient`."""
         fresh_s = 0.0
         if self._held() is None:
             fresh_s = await self._first(wait_s)
         found = await self._with_more(fresh_s) if self._ahead is not None else Fetched([], [], {})
-        self._flow = found.size
+        self._brought = found.size
         return found
 
     async def _first(self, wait_s: float) -> float:
-        """Reads what is there, or else waits for it. Returns how long to ask for what came since.
+        """Reads what is there, or else waits for it. Returns how long to wait for what came since.
 
         A stream rests before it is read. Where there is no time to wait, a batch that is applied waits for this one.
         """
-        rests = bool(wait_s and self._flow)
+        rests = bool(wait_s and self._brought)
         if rests:
-            await self._clock.sleep(min(self._linger_s + self._flow * EACH_LINGERS_S, LONGEST_LINGER_S))
+            await self._clock.sleep(min(self._linger_s + self._brought * EACH_LINGERS_S, LONGEST_LINGER_S))
         await self._read(0)
-        if wait_s and self._ahead is None:
+        if self._ahead is None and wait_s:
+            rests = False
             await self._read(wait_s)
+        if self._ahead is None or self.many(self._ahead):
+            return 0.0
         if rests:
             return FRESH_S
-        if self._ahead is not None and not self.many(self._ahead):
-            await self._clock.sleep(LINGER_S)
+        await self._clock.sleep(LINGER_S)
         return 0.0
 
     async def _with_more(self, fresh_s: float) -> Fetched[T]:

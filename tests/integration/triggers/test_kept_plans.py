@@ -18,7 +18,7 @@ FIRST, ASKED, CUSTOMERS, EACH = 50, 30, 2_000, 4
 OFTEN = 7
 """Of so many calls the first ones are planned for themselves, the last ones by a plan that is kept."""
 TIMES = 3
-"""At most so many rows are read for each fact of those who are asked about: its own, and its share of the others."""
+"""At most so many rows are read for each fact of those who are asked about: in its index, itself, and whose it is."""
 WANTED = Enough("Product Viewed", b"p-1", EACH, timedelta(hours=1))
 SOME = [str(UUID(int=number)) for number in range(1, ASKED + 1)]
 
@@ -52,7 +52,7 @@ async def read(conn: Connection) -> int:
     """Entries of indexes, and rows of scanned tables, that this transaction has read of facts and of who has them."""
     found: int = await conn.fetchval(
         """
-        SELECT sum(pg_stat_get_xact_tuples_returned(oid)) FROM pg_class
+        SELECT sum(pg_stat_get_xact_tuples_returned(oid))::bigint FROM pg_class
         WHERE oid IN ('fact'::regclass, 'membership'::regclass)
           OR oid IN (SELECT indexrelid FROM pg_index WHERE indrelid IN ('fact'::regclass, 'membership'::regclass))
         """
@@ -69,4 +69,15 @@ async def test_whether_there_are_enough_events_is_told_from_the_facts_of_those_a
         await fill(conn, FIRST + 1, CUSTOMERS)
         before = await read(conn)
         assert await facts.enough(conn, prompts) == set(SOME)
+        assert await read(conn) - before <= TIMES * ASKED * EACH
+
+
+async def test_facts_are_counted_by_reading_those_of_the_customers_asked_about(shop: Shop) -> None:
+    async with transaction(shop.pool) as conn:
+        await fill(conn, 1, FIRST)
+        for _ in range(OFTEN):
+            await facts.counts(conn, SOME, CUSTOMERS)
+        await fill(conn, FIRST + 1, CUSTOMERS)
+        before = await read(conn)
+        assert await facts.counts(conn, SOME, CUSTOMERS) == dict.fromkeys(SOME, EACH)
         assert await read(conn) - before <= TIMES * ASKED * EACH

@@ -15,7 +15,7 @@ from tern_common.bus import Record
 from tern_common.clock import ManualClock
 from tern_common.consume import Batch, Rest, consume
 from tern_common.errors import Transient, Unusable
-from tern_common.fetching import LINGER_S, STREAM_LINGER_S, Pacing
+from tern_common.fetching import LINGER_S, Pacing
 from tern_common.memory import MemoryBus
 from tern_common.rejecting import Rejecting
 from tern_common.topics import EVENTS, REJECTED
@@ -126,7 +126,7 @@ class Lingering(ManualClock):
 
     async def sleep(self, seconds: float) -> None:
         await super().sleep(seconds)
-        if seconds in (LINGER_S, STREAM_LINGER_S):
+        if seconds >= LINGER_S:
             self.lingered += 1
             await self._bus.producer.send([event("ann", text) for text in self._coming])
             self._coming.clear()

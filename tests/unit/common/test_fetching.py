@@ -95,13 +95,29 @@ async def test_a_record_that_meets_an_error_of_ours_is_rejected_by_itself_and_st
     assert found.spans == {PLACE: Span(0, 4)}
 
 
-async def test_a_stream_rests_before_it_is_read_for_longer_the_more_it_brought() -> None:
+class Coming(Turns):
+    """A clock that brings a record at the end of each sleep."""
+
+    def __init__(self, stage: Stage, *coming: str) -> None:
+        super().__init__()
+        self._stage = stage
+        self._coming = list(coming)
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds)
+        if self._coming:
+            await self._stage.send(self._coming.pop(0))
+
+
+async def test_a_stream_is_read_after_its_rest_which_is_longer_the_more_it_brought() -> None:
     stage = Stage()
+    stage.clock = Coming(stage, "b", "c", "d")
     fetching = await stage.begin(limit=5)
-    for texts in ["a"], ["b", "c"], ["d"]:
-        await stage.send(*texts)
-        assert items(await fetching.next(FOR_EVER_S)) == texts
-    assert stage.clock.lingered == [LINGER_S, STREAM_LINGER_S + EACH_LINGERS_S, STREAM_LINGER_S + 2 * EACH_LINGERS_S]
+    await stage.send("a")
+    assert items(await fetching.next(FOR_EVER_S)) == ["a", "b"]
+    assert items(await fetching.next(FOR_EVER_S)) == ["c"]
+    assert items(await fetching.next(FOR_EVER_S)) == ["d"]
+    assert stage.clock.lingered == [LINGER_S, STREAM_LINGER_S + 2 * EACH_LINGERS_S, STREAM_LINGER_S + EACH_LINGERS_S]
 
 
 async def test_no_stream_rests_for_longer_than_a_bound() -> None:
@@ -115,15 +131,23 @@ async def test_no_stream_rests_for_longer_than_a_bound() -> None:
     assert stage.clock.lingered == [LONGEST_LINGER_S]
 
 
-async def test_one_who_was_waited_for_waits_a_moment_for_company() -> None:
+async def test_of_a_stream_the_client_is_asked_for_what_came_since_too() -> None:
     stage = Stage(Obliging)
     fetching = await stage.begin(limit=5)
     await stage.send("a")
-    await fetching.next(0)
-    assert not (await fetching.next(0)).spans
+    await fetching.next(FOR_EVER_S)
+    await stage.send("b")
+    assert items(await fetching.next(FOR_EVER_S)) == ["b", "new"]
+
+
+async def test_one_who_was_waited_for_waits_a_moment_for_company_in_a_stream_too() -> None:
+    stage = Stage(Obliging)
+    fetching = await stage.begin(limit=5)
+    await stage.send("a")
+    await fetching.next(FOR_EVER_S)
     stage.clock.lingered.clear()
     assert items(await fetching.next(FOR_EVER_S)) == ["new"]
-    assert stage.clock.lingered == [LINGER_S]
+    assert stage.clock.lingered == [STREAM_LINGER_S + EACH_LINGERS_S, LINGER_S]
 
 
 async def test_few_wait_no_longer_than_a_moment_where_an_applied_batch_waits_for_them() -> None:

@@ -102,7 +102,10 @@ async def counts(conn: Connection, customers: Collection[str], most: int) -> dic
         """
         SELECT who, (
           SELECT count(*) FROM (
-            SELECT FROM membership JOIN fact USING (home_id) WHERE membership.customer_id = who LIMIT $2
+            SELECT FROM membership CROSS JOIN LATERAL (
+              SELECT FROM fact WHERE fact.home_id = membership.home_id OFFSET 0
+            ) AS kept
+            WHERE membership.customer_id = who LIMIT $2
           ) AS found
         ) FROM unnest($1::uuid[]) AS who
         """,
