@@ -16,8 +16,8 @@ CONNECTIONS = 4
 AIM = 2_000
 SUSTAINED = ((AIM, 15.0), (5_000, 20.0))
 """Rates, and for how many seconds each."""
-STANDING_S = 0.5
-"""A lag of so long at most is the batch in hand, not one that grows."""
+STANDING_S = 1.0
+"""A lag of so long at most is what three services have in hand, and what came while they rested, not one that grows."""
 LIMIT_S = 120.0
 
 
