@@ -97,7 +97,8 @@ class Fetching(Generic[T]):
     async def next(self, wait_s: float) -> Fetched[T]:
         """What was read ahead and what came since; else what came in a rest, or first within `wait_s` after it.
 
-        Raises `Transient`."""
+        Raises `Transient`.
+        """
         fresh_s = 0.0
         if self._held() is None:
             fresh_s = await self._first(wait_s)

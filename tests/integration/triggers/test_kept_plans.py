@@ -1,6 +1,6 @@
 """What is asked about a few customers reads what those few have, however much others have by then.
 
-PostgreSQL keeps the plans that it made while tables were empty. One that may join them in any order then reads the
+PostgreSQL keeps the plans that it made while tables were small. One that may join them in any order then reads the
 facts of everybody for each question: more with each day, for the same answer.
 """
 
