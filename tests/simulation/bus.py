@@ -103,16 +103,20 @@ class PlayedConsumer:
         self.member = member
 
     async def poll(self, limit: int, wait_s: float) -> Poll:
-        """One call, whether it brings what is there or waits for what may come."""
+        """One call, when it brings what is there or what came while it waited; nobody is asked by one that does not."""
         self._network.check()
         most = max(1, self._process.random.randrange(limit) // 20)
         found = await self.member.poll(most, 0)
-        if found.spans or wait_s <= 0:
+        if found.spans:
             await self._process.io()
             return found
-        await self._process.wait(min(wait_s, _unnoticed_s(self._process)))
-        self._network.check()
-        return await self.member.poll(most, 0)
+        clock = self._process.clock
+        until = clock.monotonic() + wait_s
+        while not found.spans and (left := until - clock.monotonic()) > 0:
+            await self._process.wait(min(left, _unnoticed_s(self._process)))
+            self._network.check()
+            found = await self.member.poll(most, 0)
+        return found
 
     async def commit(self, ends: Mapping[Place, int]) -> None:
         await self._process.io()

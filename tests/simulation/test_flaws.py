@@ -30,22 +30,22 @@ TRIES = 30
 """Worlds, before a flaw counts as unseen: any change of what is played deals them anew."""
 SHOWN_BY: dict[Flaw, tuple[Weather, int]] = {
     Flaw.COMMIT_FIRST: (away("identity"), 0),
-    Flaw.SKIP_REDELIVERED: (replace(away("identity"), pace=Pace(0.04, 1.0)), 13),
+    Flaw.SKIP_REDELIVERED: (replace(away("identity"), pace=Pace(0.04, 1.0)), 9),
     Flaw.NO_PROFILE_HOP: (away("profile", 3.0), 15),
-    Flaw.OWN_POSITIONS: (slow(3.0), 18),
-    Flaw.EARLY_POSITIONS: (slow(4.0), 4),
+    Flaw.OWN_POSITIONS: (slow(3.0), 10),
+    Flaw.EARLY_POSITIONS: (slow(4.0), 0),
     Flaw.WALL_CLOCK: (away("identity", 3.0), 0),
     Flaw.LATE_MOMENT: (Weather(), 0),
-    Flaw.NOTED_AFTER_SENDING: (slow(0.04, 3.0), 1),
+    Flaw.NOTED_AFTER_SENDING: (slow(0.04, 3.0), 0),
     Flaw.COMMIT_UNAPPLIED: (away("triggers"), 0),
-    Flaw.FORGET_NOTHING_FIRED: (Weather(), 7),
-    Flaw.LIVE_ALONE: (away("identity"), 3),
+    Flaw.FORGET_NOTHING_FIRED: (Weather(), 3),
+    Flaw.LIVE_ALONE: (away("identity"), 4),
     Flaw.HISTORY_SPEAKS: (FAIR, 0),
     Flaw.RULE_BY_RULE: (FAIR, 0),
-    Flaw.QUIET_BY_ROUND: (away("triggers"), 10),
+    Flaw.QUIET_BY_ROUND: (away("triggers"), 26),
     Flaw.DEFERRED_UNSEEN: (FAIR, 2),
     Flaw.COUNTED_ANEW: (FAIR, 4),
-    Flaw.CLASS_UNNOTICED: (FAIR, 3),
+    Flaw.CLASS_UNNOTICED: (FAIR, 0),
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -28,11 +28,23 @@ def wrong(seed: int) -> str | None:
     return None
 
 
-def test_no_weather_makes_a_trigger_false_double_or_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # to trace that many worlds would treble their time
-    with ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
-        found = [said for said in pool.map(wrong, SEEDS, chunksize=10) if said is not None]
+@pytest.fixture(scope="module")
+def players() -> Iterator[ProcessPoolExecutor]:
+    """Processes that are not traced: to trace so many worlds would treble their time."""
+    with pytest.MonkeyPatch.context() as environment, ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
+        environment.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+        yield pool
+
+
+def test_no_weather_makes_a_trigger_false_double_or_lost(players: ProcessPoolExecutor) -> None:
+    found = [said for said in players.map(wrong, SEEDS, chunksize=10) if said is not None]
     assert not found, "replay with `make simulate ARGS=SEED`: " + "; ".join(found)
+
+
+def played_calmly(seed: int) -> Ended:
+    """A world in which nothing goes wrong."""
+    silence()
+    return play(seed, CALM)
 
 
 def test_a_seed_is_a_world() -> None:
@@ -40,9 +52,9 @@ def test_a_seed_is_a_world() -> None:
 
 
 @pytest.fixture(scope="module")
-def calm() -> Sequence[Ended]:
+def calm(players: ProcessPoolExecutor) -> Sequence[Ended]:
     """Worlds in which nothing goes wrong."""
-    return [play(seed, CALM) for seed in range(8)]
+    return list(players.map(played_calmly, range(8)))
 
 
 def test_in_calm_weather_much_is_fired(calm: Sequence[Ended]) -> None:
