@@ -115,10 +115,13 @@ async def open_pool(url: str, *, service: str, size: int) -> Pool:
             "application_name": f"tern-{service}",
             "search_path": service,
             "jit": "off",
-            # Few rows of large tables by key: a scan is never what we want. A plan is made once and kept for long, on a
-            # new installation while its tables are still so small that a scan looks cheap.
+            # Few rows of large tables by key: a scan is never what we want, nor a join that reads an index as a whole.
+            # A plan is made once and kept for long, on a new installation while its tables are still so small that
+            # either looks cheap; one that is made for many keys at once thinks so of larger tables too.
             "random_page_cost": "1.1",
             "enable_seqscan": "off",
+            "enable_hashjoin": "off",
+            "enable_mergejoin": "off",
             **SERVER_SETTINGS,
         },
     )

@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 
 from integration.triggers.shop import NOON, Shop
+from support.reading import rows_read
 from tern_common.db import Connection, transaction
 from tern_triggers.domain.contract import FIRED
 from tern_triggers.domain.policy import OutboxPolicy
@@ -41,14 +42,6 @@ async def counted_while_empty(shop: Shop) -> None:
     await shop.execute("VACUUM (ANALYZE) decision")
 
 
-async def decisions_read(conn: Connection) -> int:
-    """How often this transaction has read one."""
-    found: int = await conn.fetchval(
-        "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables WHERE relname = 'decision'"
-    )
-    return found
-
-
 async def test_a_claim_takes_the_first_of_a_batch_and_no_more(shop: Shop) -> None:
     async with transaction(shop.pool) as conn:
         for _ in range(ENOUGH):
@@ -74,6 +67,6 @@ async def test_decisions_are_forgotten_by_reading_each_a_few_times_at_most(shop:
             NOON,
             WAITING,
         )
-        before = await decisions_read(conn)
+        before = await rows_read(conn, "decision")
         assert await keeping.sweep_decisions(conn, late, WAITING)
-        assert await decisions_read(conn) - before <= TIMES * WAITING
+        assert await rows_read(conn, "decision") - before <= TIMES * WAITING

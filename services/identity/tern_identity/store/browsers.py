@@ -18,36 +18,36 @@ from tern_identity.domain.rules import Rules
 from tern_identity.store.errors import Misread
 
 _CLAIMED_BY = """
-SELECT weak FROM claim WHERE strong IN (SELECT unnest($1::text::bigint[]))
+SELECT weak FROM claim WHERE strong = ANY (ARRAY(SELECT unnest($1::text::bigint[])))
 UNION
 SELECT w.node_id FROM ruling r JOIN node w ON w.node_id = r.b AND w.kind = 'weak'
-WHERE r.live AND r.word = 'cannot' AND r.a IN (SELECT unnest($1::text::bigint[]))
+WHERE r.live AND r.word = 'cannot' AND r.a = ANY (ARRAY(SELECT unnest($1::text::bigint[])))
 UNION
 SELECT w.node_id FROM ruling r JOIN node w ON w.node_id = r.a AND w.kind = 'weak'
-WHERE r.live AND r.word = 'cannot' AND r.b IN (SELECT unnest($1::text::bigint[]))
+WHERE r.live AND r.word = 'cannot' AND r.b = ANY (ARRAY(SELECT unnest($1::text::bigint[])))
 """
 
 _LOCK = """
 SELECT node_id, holder, shared_from, stamp, blocked, token, shared_token FROM node
-WHERE node_id IN (SELECT unnest($1::text::bigint[])) ORDER BY node_id FOR UPDATE
+WHERE node_id = ANY (ARRAY(SELECT unnest($1::text::bigint[]))) ORDER BY node_id FOR UPDATE
 """
 
 _CLAIMS = """
 SELECT c.weak, c.strong, c.rank, min(c.day) AS day, s.core, s.guard IS NULL AND NOT s.crowded AS counts
 FROM claim c JOIN node s ON s.node_id = c.strong
-WHERE c.weak IN (SELECT unnest($1::text::bigint[])) AND (c.rank = 1 OR c.source <> ALL($2::text::text[]))
+WHERE c.weak = ANY (ARRAY(SELECT unnest($1::text::bigint[]))) AND (c.rank = 1 OR c.source <> ALL($2::text::text[]))
 GROUP BY c.weak, c.strong, c.rank, s.core, counts
 """
 
 _KEPT_FROM = """
 SELECT r.a, s.core FROM ruling r JOIN node s ON s.node_id = r.b
-WHERE r.live AND r.word = 'cannot' AND r.a IN (SELECT unnest($1::text::bigint[]))
+WHERE r.live AND r.word = 'cannot' AND r.a = ANY (ARRAY(SELECT unnest($1::text::bigint[])))
 UNION
 SELECT r.b, s.core FROM ruling r JOIN node s ON s.node_id = r.a
-WHERE r.live AND r.word = 'cannot' AND r.b IN (SELECT unnest($1::text::bigint[]))
+WHERE r.live AND r.word = 'cannot' AND r.b = ANY (ARRAY(SELECT unnest($1::text::bigint[])))
 """
 
-_BLOCKED = "SELECT a FROM ruling WHERE live AND word = 'block' AND a IN (SELECT unnest($1::text::bigint[]))"
+_BLOCKED = "SELECT a FROM ruling WHERE live AND word = 'block' AND a = ANY (ARRAY(SELECT unnest($1::text::bigint[])))"
 
 _WRITE = """
 UPDATE node SET holder = n.holder, shared_from = n.shared_from

@@ -34,9 +34,9 @@ WHERE node_id = ANY($1::bigint[]) AND core IS NOT NULL
 _SAYINGS = """
 SELECT DISTINCT ON (a, b) a, b, at, event_id, place, source
 FROM (
-    SELECT p.* FROM unnest($1::bigint[]) AS n (id) JOIN pair p ON p.a = n.id
+    SELECT * FROM pair WHERE a = ANY($1::bigint[])
     UNION ALL
-    SELECT p.* FROM unnest($1::bigint[]) AS n (id) JOIN pair p ON p.b = n.id
+    SELECT * FROM pair WHERE b = ANY($1::bigint[])
 ) AS said
 WHERE source <> ALL($2::text[])
 ORDER BY a, b, at, event_id, place

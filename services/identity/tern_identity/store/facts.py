@@ -34,18 +34,18 @@ WHERE (excluded.at, excluded.event_id) < (c.at, c.event_id)
 _LINKS = """
 SELECT DISTINCT ON (a, b) a, b, at, event_id, place
 FROM (
-    SELECT p.* FROM unnest($1::text::bigint[]) AS n (id) JOIN pair p ON p.a = n.id
+    SELECT * FROM pair WHERE a = ANY (ARRAY(SELECT unnest($1::text::bigint[])))
     UNION ALL
-    SELECT p.* FROM unnest($1::text::bigint[]) AS n (id) JOIN pair p ON p.b = n.id
+    SELECT * FROM pair WHERE b = ANY (ARRAY(SELECT unnest($1::text::bigint[])))
 ) AS said
 WHERE source <> ALL($2::text::text[])
 ORDER BY a, b, at, event_id, place
 """
 
 _RULINGS = """
-SELECT control_id, word, a, b FROM ruling WHERE live AND a IN (SELECT unnest($1::text::bigint[]))
+SELECT control_id, word, a, b FROM ruling WHERE live AND a = ANY (ARRAY(SELECT unnest($1::text::bigint[])))
 UNION
-SELECT control_id, word, a, b FROM ruling WHERE live AND b IN (SELECT unnest($1::text::bigint[]))
+SELECT control_id, word, a, b FROM ruling WHERE live AND b = ANY (ARRAY(SELECT unnest($1::text::bigint[])))
 """
 
 

@@ -29,15 +29,15 @@ from tern_identity.store.news import Batch
 
 _LOCK = """
 SELECT grp, newest_at, newest_event, newest_place, contested, deferred, rules FROM grp
-WHERE grp IN (SELECT grp FROM node WHERE node_id IN (SELECT unnest($1::text::bigint[])))
+WHERE grp = ANY (ARRAY(SELECT grp FROM node WHERE node_id = ANY (ARRAY(SELECT unnest($1::text::bigint[])))))
 ORDER BY grp FOR UPDATE
 """
 
-_LOCK_FREE = "SELECT grp FROM grp WHERE grp IN (SELECT unnest($1::text::bigint[])) ORDER BY grp FOR UPDATE SKIP LOCKED"
+_LOCK_FREE = "SELECT grp FROM grp WHERE grp = ANY($1::bigint[]) ORDER BY grp FOR UPDATE SKIP LOCKED"
 
 _COLUMNS = "node_id, ns, kind, hash, grp, core, guard, token, crowded, blocked, stamp"
-_LOAD_GROUPS = f"SELECT {_COLUMNS} FROM node WHERE grp IN (SELECT unnest($1::text::bigint[]))"  # noqa: S608
-_LOAD_NODES = f"SELECT {_COLUMNS} FROM node WHERE node_id IN (SELECT unnest($1::text::bigint[]))"  # noqa: S608
+_LOAD_GROUPS = f"SELECT {_COLUMNS} FROM node WHERE grp = ANY (ARRAY(SELECT unnest($1::text::bigint[])))"  # noqa: S608
+_LOAD_NODES = f"SELECT {_COLUMNS} FROM node WHERE node_id = ANY (ARRAY(SELECT unnest($1::text::bigint[])))"  # noqa: S608
 
 _CORES = """
 SELECT m.node_id FROM node n JOIN node m ON m.grp = n.grp AND m.core = n.core WHERE n.node_id = ANY($1::bigint[])
@@ -280,7 +280,7 @@ async def _write(conn: Connection, done: Regrouped, before: Mapping[int, Strong]
 async def _lock_also(conn: Connection, numbers: Sequence[int]) -> None:
     """Rows of groups that only come to be now. Who still holds one looks again soon and lets go; it is not waited for,
     since that would be out of order."""
-    if numbers and len(await conn.fetch(_LOCK_FREE, array(numbers))) < len(numbers):
+    if numbers and len(await conn.fetch(_LOCK_FREE, numbers)) < len(numbers):
         raise GroupsMoved
 
 

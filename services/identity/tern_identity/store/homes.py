@@ -25,7 +25,7 @@ EPOCH_STEP = 1 << 40
 _LOCK = """
 SELECT home_id, nodes, day, is_door, customer_id, version, shared FROM home
 WHERE NOT erased AND home_id = ANY (ARRAY(
-    SELECT n.home_id FROM unnest($1::text::bigint[]) AS touched (node_id) JOIN home_node n USING (node_id)
+    SELECT home_id FROM home_node WHERE node_id = ANY (ARRAY(SELECT unnest($1::text::bigint[])))
     UNION SELECT unnest($2::text::bytea[])
 ))
 ORDER BY home_id FOR UPDATE
@@ -45,7 +45,7 @@ LEFT JOIN node hc ON hc.node_id = nullif(h.core, h.node_id)
 
 _BY_NUMBER = f"""
 SELECT n.token AS asked, n.shared_token AS asked_shared, {_STANDPOINT}
-FROM unnest($1::text::bigint[]) AS asked (node_id) JOIN node n USING (node_id) {_WITH_TOKENS}
+FROM node n {_WITH_TOKENS} WHERE n.node_id = ANY (ARRAY(SELECT unnest($1::text::bigint[])))
 """  # noqa: S608
 
 _BY_TOKEN = f"""

@@ -22,7 +22,7 @@ from tern_identity.store.ruleset import HOLD_LIVE
 
 _FIND = """
 SELECT hash, node_id, coalesce(from_day, -2147483648), stamp, kind = 'weak', original IS NULL
-FROM node WHERE hash IN (SELECT unnest($1::text::bytea[])) AND instead IS NULL
+FROM node WHERE hash = ANY (ARRAY(SELECT unnest($1::text::bytea[]))) AND instead IS NULL
 """
 
 _SINCE_EVER = -2_147_483_648

@@ -45,7 +45,7 @@ WHERE c.weak IS NULL OR (u.at, u.event_id COLLATE "C") < (c.at, c.event_id)
 
 _MEMBERSHIPS = """
 SELECT home_id, customer_id, version, shared, (SELECT version FROM ruleset WHERE live)
-FROM home WHERE home_id IN (SELECT unnest($1::text::bytea[]))
+FROM home WHERE home_id = ANY (ARRAY(SELECT unnest($1::text::bytea[])))
 """
 
 
