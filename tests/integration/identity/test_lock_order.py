@@ -15,12 +15,17 @@ from tern_common.errors import Refused
 from tern_common.identifiers import Identifier
 from tern_identity.store.acting import Wish
 from tern_identity.store.controls import Kind
-from unit.identity.histories import Said
+from unit.identity.histories import Said, heard
 
 DAY = 24
 _ROW = "SELECT 1 FROM {table} WHERE {key} = $1 FOR UPDATE"
 _CLAIM = """
 INSERT INTO claim (weak, strong, rank, day, source, at, event_id) VALUES ($1, $2, 1, $3, 'shop', now(), 'm-9')
+"""
+
+# All that a transaction of the store writes: whoever wants more than to read waits.
+_NOBODY_ELSE = """
+LOCK TABLE node, grp, pair, claim, home, home_node, refusal, merge, outbox, parcel, ruleset IN EXCLUSIVE MODE
 """
 
 Step = Callable[[Connection], Awaitable[None]]
@@ -129,3 +134,12 @@ async def test_a_home_that_was_erased_while_it_was_waited_for_is_left_alone(desk
         tasks.create_task(desk.hear(Said(2, 30, user=5, device=1)))
         await waiting(desk, 2)
     await desk.graphs.assert_canonical(desk.rules)
+
+
+async def test_events_that_are_known_take_no_lock(desk: Desk) -> None:
+    said = (Said(1, 0, user=1, email=1, browser=1), Said(2, DAY, browser=1), Said(3, DAY, user=2, phone=2))
+    await desk.hear(*said)
+    filed = await desk.store.file(heard(said))
+    async with asyncio.timeout(10), transaction(desk.graphs.pool) as conn:
+        await conn.execute(_NOBODY_ELSE)
+        assert await desk.store.file(heard(said)) == filed
