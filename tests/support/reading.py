@@ -1,4 +1,4 @@
-"""How much a transaction has read: by PostgreSQL's own count, which is not settled before the transaction ends."""
+"""How much a transaction reads, by PostgreSQL's own count."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ WHERE oid = ANY($1::text[]::regclass[])
 
 
 async def rows_read(conn: Connection, *tables: str) -> int:
-    """Entries of indexes, and rows of scanned tables, that this transaction has read of these."""
+    """Entries of indexes, and rows of scanned tables, that were read of these, by this session and since it reported
+    last, which it does between transactions: what one reads is the difference between two counts within it."""
     found: int = await conn.fetchval(_READ, list(tables))
     return found

@@ -117,7 +117,8 @@ async def open_pool(url: str, *, service: str, size: int) -> Pool:
             "jit": "off",
             # Few rows of large tables by key: a scan is never what we want, nor a join that reads an index as a whole.
             # A plan is made once and kept for long, on a new installation while its tables are still so small that
-            # either looks cheap; one that is made for many keys at once thinks so of larger tables too.
+            # either looks cheap; one that is made for many keys at once thinks so of larger tables too. So two sets
+            # without an index (a CTE, an `unnest`) are never joined with each other: that would read their product.
             "random_page_cost": "1.1",
             "enable_seqscan": "off",
             "enable_hashjoin": "off",

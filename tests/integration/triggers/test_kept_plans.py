@@ -12,9 +12,12 @@ from uuid import UUID
 from integration.triggers.shop import NOON, Shop
 from support.reading import rows_read
 from tern_common.db import Connection, transaction
+from tern_triggers.domain.news import Membership
 from tern_triggers.domain.touched import Enough
-from tern_triggers.store import facts
+from tern_triggers.store import facts, memberships
 
+MOVED = 50_000
+"""To look for each among all others would take longer than a statement may."""
 FIRST, ASKED, CUSTOMERS, EACH = 50, 30, 2_000, 4
 OFTEN = 7
 """Of so many calls the first ones are planned for themselves, the last ones by a plan that is kept."""
@@ -25,8 +28,8 @@ TABLES = "fact", "membership"
 SOME = [str(UUID(int=number)) for number in range(1, ASKED + 1)]
 
 
-async def fill(conn: Connection, begin: int, end: int) -> None:
-    """Customers of one home each, all of whom have looked at the same product several times, an hour apart."""
+async def fill_memberships(conn: Connection, begin: int, end: int) -> None:
+    """Customers of one home each."""
     await conn.execute(
         """
         INSERT INTO membership (home_id, customer_id, version, shared)
@@ -36,6 +39,11 @@ async def fill(conn: Connection, begin: int, end: int) -> None:
         begin,
         end,
     )
+
+
+async def fill(conn: Connection, begin: int, end: int) -> None:
+    """The same, all of whom have looked at the same product several times, an hour apart."""
+    await fill_memberships(conn, begin, end)
     await conn.execute(
         """
         INSERT INTO fact (home_id, kind, key, message_id, at, passive, body)
@@ -71,3 +79,11 @@ async def test_facts_are_counted_by_reading_those_of_the_customers_asked_about(s
         before = await rows_read(conn, *TABLES)
         assert await facts.counts(conn, SOME, CUSTOMERS) == dict.fromkeys(SOME, EACH)
         assert await rows_read(conn, *TABLES) - before <= TIMES * ASKED * EACH
+
+
+async def test_as_many_homes_as_a_batch_of_changes_names_are_raised_within_a_statement(shop: Shop) -> None:
+    homes = [f"{n:032x}" for n in range(1, MOVED + 1)]
+    async with transaction(shop.pool) as conn:
+        await fill_memberships(conn, 1, MOVED)
+        await memberships.raise_to(conn, [Membership(home_id, homes[0], 2, False) for home_id in homes])
+        assert await conn.fetchval("SELECT count(*) FROM membership WHERE customer_id = $1", UUID(homes[0])) == MOVED

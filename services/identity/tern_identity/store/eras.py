@@ -53,10 +53,10 @@ _MOVE = (
     """
     WITH moved AS (
         UPDATE home SET nodes = array_replace(nodes, $1, $2)
-        WHERE home_id IN (SELECT home_id FROM home_node WHERE node_id = $1) AND day >= $3 AND day < $4
+        WHERE home_id = ANY (ARRAY(SELECT home_id FROM home_node WHERE node_id = $1)) AND day >= $3 AND day < $4
         RETURNING home_id
     )
-    UPDATE home_node SET node_id = $2 WHERE node_id = $1 AND home_id IN (SELECT home_id FROM moved)
+    UPDATE home_node SET node_id = $2 WHERE node_id = $1 AND home_id = ANY (ARRAY(SELECT home_id FROM moved))
     """,
 )
 

@@ -13,7 +13,8 @@ from tern_identity.store import browsers
 _LOCK_BROWSERS = "SELECT node_id FROM node WHERE node_id = ANY($1::bigint[]) ORDER BY node_id FOR UPDATE"
 
 _LOCK_HOMES = """
-SELECT home_id FROM home WHERE home_id IN (SELECT home_id FROM home_node WHERE node_id = ANY($1::bigint[]))
+SELECT home_id FROM home
+WHERE home_id = ANY (ARRAY(SELECT home_id FROM home_node WHERE node_id = ANY($1::bigint[])))
 ORDER BY home_id FOR UPDATE
 """
 

@@ -60,15 +60,15 @@ async def raise_to(conn: Connection, memberships: Iterable[Membership]) -> None:
         return
     await conn.execute(
         """
-        WITH said AS (
-          SELECT * FROM unnest($1::text::uuid[], $2::text::uuid[], $3::text::bigint[], $4::text::bool[])
-            AS said (home_id, customer_id, version, shared)
-        ), locked AS (
-          SELECT home_id FROM membership WHERE home_id IN (SELECT home_id FROM said) ORDER BY home_id FOR UPDATE
+        WITH locked AS (
+          SELECT home_id, said.customer_id, said.version, said.shared
+          FROM unnest($1::text::uuid[], $2::text::uuid[], $3::text::bigint[], $4::text::bool[])
+            AS said (home_id, customer_id, version, shared) JOIN membership USING (home_id)
+          ORDER BY home_id FOR UPDATE OF membership
         )
         UPDATE membership AS kept
         SET customer_id = said.customer_id, version = said.version, shared = said.shared
-        FROM said JOIN locked USING (home_id)
+        FROM locked AS said
         WHERE kept.home_id = said.home_id
           AND (kept.customer_id IS NULL, kept.version) < (said.customer_id IS NULL, said.version)
         """,

@@ -45,15 +45,14 @@ async def advance(conn: Connection, spans: Mapping[Place, Span]) -> list[Place]:
     places = sorted(spans)
     moved = await conn.fetch(
         """
-        WITH said AS (
-          SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[])
-            AS said (topic, partition, start, stop)
-        ), locked AS (
-          SELECT topic, partition FROM position WHERE (topic, partition) IN (SELECT topic, partition FROM said)
-          ORDER BY topic, partition FOR UPDATE
+        WITH locked AS (
+          SELECT topic, partition, said.start, said.stop
+          FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[]) AS said (topic, partition, start, stop)
+          JOIN position USING (topic, partition)
+          ORDER BY topic, partition FOR UPDATE OF position
         )
         UPDATE position AS kept SET next = greatest(kept.next, said.stop)
-        FROM said JOIN locked USING (topic, partition)
+        FROM locked AS said
         WHERE (kept.topic, kept.partition) = (said.topic, said.partition) AND said.start <= kept.next
         RETURNING kept.topic, kept.partition
         """,
