@@ -3,7 +3,7 @@ hot person, a large database.
 
 Each drain counts from the moment at which every process has applied a batch to the last commit. Before each, the
 tables are emptied and the group begins anew; after each, every event must have been resolved. What drains are held
-against is taken on both sides of them, in three rounds: a machine's pace changes within a minute.
+against is taken on both sides of them, and mostly in three rounds: a machine's pace changes within a minute.
 """
 
 from __future__ import annotations
@@ -114,7 +114,8 @@ class _Bench:
         self._say = say
 
     async def rows(self) -> list[dict[str, object]]:
-        """What is compared with each other is measured one right after the other; all but the first by one process."""
+        """The whole pipeline before all else; then drains beside what they are held against, by one instance and two,
+        the rest by one process."""
         self._say("the whole pipeline, to compare with")
         whole = cast(float, (await pipeline_bench.burst(self._rig))["rate"])
         await self._rig.only()

@@ -103,7 +103,7 @@ class PlayedConsumer:
         self.member = member
 
     async def poll(self, limit: int, wait_s: float) -> Poll:
-        """One call, when it brings what is there or what came while it waited; nobody is asked by one that does not."""
+        """One call, when it brings what is there or what came while it waited. An empty one takes no call."""
         self._network.check()
         most = max(1, self._process.random.randrange(limit) // 20)
         found = await self.member.poll(most, 0)
