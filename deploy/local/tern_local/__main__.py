@@ -152,7 +152,7 @@ def clean(data: Data = DATA) -> None:
     async def main() -> int:
         if data.exists():
             async with Folder(data) as folder:
-                folder.wipe()
+                await folder.wipe()
         print(f"{data} is empty")
         return 0
 

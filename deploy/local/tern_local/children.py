@@ -17,10 +17,9 @@ from typing import Self
 from tern_common.clock import Clock
 from tern_common.errors import TernError
 from tern_local import guard, launch
-from tern_local.folder import Folder
+from tern_local.folder import PATIENCE_S, Folder
 
 _POLL_S = 0.02
-_PATIENCE_S = 20
 _LAST_WORDS = 2000
 _LOG_LIMIT = 8 * 1024 * 1024
 # A developer's own Java settings must not leak into Kafka, nor libpq's into PostgreSQL.
@@ -90,7 +89,7 @@ class Family:
 
     async def __aexit__(self, *_: object) -> None:
         try:
-            await self.stop(list(self._alive), _PATIENCE_S)
+            await self.stop(list(self._alive), PATIENCE_S)
         finally:
             if self._guard and self._guard.stdin:
                 self._guard.stdin.close()
@@ -98,7 +97,7 @@ class Family:
 
     async def start(self, program: Program) -> Child:
         """Waits until no process of an earlier start of this program is left, then starts it."""
-        lock = await self._folder.hold(program.name, _PATIENCE_S)
+        lock = await self._folder.hold(program.name, PATIENCE_S)
         try:
             program.before()
             child = self._spawn(program, lock)

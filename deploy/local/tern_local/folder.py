@@ -9,6 +9,7 @@ import secrets
 import shutil
 import socket
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
@@ -16,6 +17,9 @@ from tern_common.clock import Clock, SystemClock
 from tern_common.errors import Misconfigured
 
 HOST = "127.0.0.1"
+# How long a process may take to end: a child that was told to, or one whose supervisor was killed.
+PATIENCE_S = 20
+_SUPERVISOR = "supervisor"
 # Below the range from which systems take ports for outgoing connections: those could steal one between two starts.
 _PORTS = range(20000, 30000)
 _POLL_S = 0.05
@@ -55,7 +59,7 @@ class Folder:
     async def __aenter__(self) -> Self:
         self.path.mkdir(parents=True, exist_ok=True)
         # Not inherited by any child: it tells supervisors apart. Each child has a lock of its own (`hold`).
-        self._lock = await self.hold("supervisor", patience_s=12)
+        self._lock = await self.hold(_SUPERVISOR, patience_s=12)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -116,8 +120,19 @@ class Folder:
         file = self / "secrets.json"
         return dict(json.loads(file.read_text())) if file.exists() else {}
 
-    def wipe(self) -> None:
-        """Forgets everything but the locks, which are held."""
+    async def wipe(self) -> None:
+        """Forgets everything but the locks, once nothing is left of an earlier run that would still write here.
+
+        A supervisor that is killed leaves a broker that takes seconds to shut down. Raises `Misconfigured` when a
+        process does not end.
+        """
+        with ExitStack() as held:
+            for lock in sorted((self / "locks").iterdir()):
+                if lock.name != _SUPERVISOR:
+                    held.callback(os.close, await self.hold(lock.name, PATIENCE_S))
+            self._forget()
+
+    def _forget(self) -> None:
         for path in self.path.iterdir():
             if path.name == "locks":
                 continue

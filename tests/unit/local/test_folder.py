@@ -43,7 +43,34 @@ async def test_wiping_forgets_everything_and_keeps_the_lock(tmp_path: Path) -> N
     async with Folder(tmp_path) as folder:
         folder.secret("x")
         (tmp_path / "kafka" / "logs").mkdir(parents=True)
-        folder.wipe()
+        await folder.wipe()
         assert os.listdir(tmp_path) == ["locks"]
         with pytest.raises(Misconfigured):
             await Folder(tmp_path, ManualClock()).__aenter__()
+
+
+async def test_wiping_waits_for_a_broker_that_outlives_its_killed_supervisor(tmp_path: Path) -> None:
+    logs = tmp_path / "kafka" / "logs"
+
+    class Waited(ManualClock):
+        async def sleep(self, seconds: float) -> None:
+            assert logs.exists()
+            os.close(broker)
+            await super().sleep(seconds)
+
+    async with Folder(tmp_path, Waited()) as folder:
+        broker = await folder.hold("kafka", 0)
+        logs.mkdir(parents=True)
+        await folder.wipe()
+        assert os.listdir(tmp_path) == ["locks"]
+        os.close(await folder.hold("kafka", 0))
+
+
+async def test_what_a_process_that_does_not_end_works_on_is_not_wiped(tmp_path: Path) -> None:
+    async with Folder(tmp_path, ManualClock()) as folder:
+        broker = await folder.hold("kafka", 0)
+        folder.secret("x")
+        with pytest.raises(Misconfigured, match="its kafka still runs"):
+            await folder.wipe()
+        assert folder.kept("x")
+        os.close(broker)

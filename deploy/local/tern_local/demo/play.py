@@ -32,7 +32,7 @@ async def demo(data: Path) -> int:
     """0 when the topics held exactly what they should, 1 when not."""
     narrator = _narrator()
     async with Folder(data) as folder:
-        folder.wipe()
+        await folder.wipe()
         clock = VirtualClock(folder / "clock")
         clock.move_to(story.opening(clock.now()))
         async with (
