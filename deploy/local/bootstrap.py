@@ -77,7 +77,7 @@ def pip(*arguments: str) -> None:
             elif said[-1].startswith("Installing collected"):
                 say("unpacking them")
     if process.returncode:
-        sys.exit("".join(said[-30:]) + "\npip failed. Is the package index within reach?")
+        sys.exit("".join(said[-30:]) + "\npip failed, and said why above. Is the package index within reach?")
 
 
 def make_environment() -> None:
@@ -105,10 +105,13 @@ def main() -> None:
     print("Setting up (once; one to three minutes)", flush=True)
     make_environment()
     say("installing the packages of requirements/dev.lock, each checked by its hash")
-    pip("install", "--require-hashes", "-r", str(LOCK))
+    # The lock names all there is to install. Asked for dependencies too, an older pip looks for the newest version of
+    # one that is wanted with an extra and locked without it, and refuses that for having no hash.
+    pip("install", "--require-hashes", "--no-deps", "-r", str(LOCK))
     editable = [word for folder in members() for word in ("--editable", str(folder))]
     say("installing Tern itself, in place")
     pip("install", "--no-deps", "--no-build-isolation", "--no-index", *editable)
+    pip("check")
     subprocess.check_call([str(PYTHON), "-m", "tern_local", "setup"], cwd=str(ROOT))
     STAMP.write_text(stamp)
     say(f"ready after {time.monotonic() - start:.0f} s")
